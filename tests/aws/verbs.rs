@@ -77,3 +77,34 @@ fn until_validate_creates_no_image() {
     fixture.run(&["bake", "--until", "validate"]).exits(0);
     fixture.holds_only(&[]);
 }
+
+/// Cases 01 and 02: without port forwarding, a process on the machine looks.
+#[test]
+fn a_port_is_looked_at_although_the_server_does_not_forward() {
+    let manifest = format!(
+        "{WEB}    build:
+      - run: echo 'AllowTcpForwarding no' > /etc/ssh/sshd_config.d/00.conf
+      - upload: server.py
+        to: /opt/server.py
+    test:
+      - run: nohup python3 /opt/server.py >/dev/null 2>&1 </dev/null & until [ -e /run/port ]; do sleep 0.1; done
+      - expect: {{http: {{port: 8099, contains: Welcome}}}}
+      - expect: {{port: {{port: 8098, open: false}}}}
+        timeout: 10s
+      - name: wrongly closed
+        expect: {{port: {{port: 8099, open: false}}}}
+        timeout: 3s
+"
+    );
+    let fixture = Fixture::new(&manifest);
+    fixture.write(
+        "server.py",
+        "import http.server, pathlib\n\n\nclass Page(http.server.BaseHTTPRequestHandler):\n    def do_GET(self):\n        self.send_response(200)\n        self.end_headers()\n        self.wfile.write(b'Welcome')\n\n\nserver = http.server.HTTPServer(('127.0.0.1', 8099), Page)\npathlib.Path('/run/port').touch()\nserver.serve_forever()\n",
+    );
+    fixture
+        .bake()
+        .exits(6)
+        .says("Connected with a process on the machine: its SSH server does not forward ports")
+        .says("wrongly closed")
+        .says("expected port 8099 of 127.0.0.1 to be closed, but it accepted a connection");
+}

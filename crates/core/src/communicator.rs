@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::OutputSink;
 
 /// A byte stream in both directions.
@@ -88,6 +88,56 @@ pub trait Communicator: Send + Sync {
     /// Opens a TCP connection to `host:port` as seen from the machine's inside.
     ///
     /// # Errors
-    /// When nothing listens there or the connection to the machine is lost.
-    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>>;
+    /// [`DialError`] tells a closed port from a connection that could not be tried.
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError>;
+
+    /// How the last [`dial`](Self::dial) connected where that was not the usual way, as the end of a sentence: "through
+    /// python3 on the machine, since its SSH server does not forward ports".
+    fn detour(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Why there is no TCP connection.
+#[derive(Debug)]
+pub enum DialError {
+    /// Nothing accepts connections there.
+    Closed(Error),
+    /// It could not be tried, which says nothing about the port: the machine is not reachable, its SSH server does not
+    /// forward, its image has no tool to connect with, or the host's name has no address.
+    Untried(Error),
+}
+
+impl DialError {
+    /// By the kind of a failed connect.
+    pub fn of_io(error: std::io::Error, doing: String) -> Self {
+        use std::io::ErrorKind as Io;
+        let closed = matches!(
+            error.kind(),
+            Io::ConnectionRefused | Io::ConnectionReset | Io::TimedOut | Io::HostUnreachable | Io::NetworkUnreachable
+        );
+        let failed = Error::build(doing).because(error);
+        if closed { Self::Closed(failed) } else { Self::Untried(failed) }
+    }
+
+    /// The error, whichever it is.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Closed(error) | Self::Untried(error) => error,
+        }
+    }
+}
+
+impl From<Error> for DialError {
+    fn from(error: Error) -> Self {
+        Self::Untried(error)
+    }
+}
+
+impl std::fmt::Display for DialError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Closed(error) | Self::Untried(error) => error.fmt(f),
+        }
+    }
 }

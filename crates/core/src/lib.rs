@@ -26,6 +26,7 @@ pub mod plan;
 pub mod platform;
 pub mod poll;
 pub mod provision;
+pub mod relay;
 pub mod report;
 pub mod retention;
 pub mod rollout;

@@ -118,7 +118,7 @@ pub(crate) async fn run(
     output: &mut Output<'_>,
 ) -> Result<Exit> {
     let id = uuid::Uuid::new_v4().simple().to_string();
-    let line = command::as_root(&Preamble::wrap(&id, command), session.become_root, Some(&id));
+    let line = command::as_root(&Preamble::wrap(&id, command), &session.privilege, &id);
     let mut preamble = Preamble::new(&id);
     let (mut read, write) = channel.split();
     let write = Arc::new(write);

@@ -21,7 +21,9 @@ pub(crate) fn tree(session: Arc<Session>, id: String) -> BoxFuture<'static, Resu
 }
 
 async fn kill(session: Arc<Session>, id: String) -> Result<(), String> {
-    let command = as_root(&script(&id), session.become_root, None);
+    // A mark of its own: it must not find itself.
+    let own = uuid::Uuid::new_v4().simple().to_string();
+    let command = as_root(&script(&id), &session.privilege, &own);
     let run = async {
         let channel = loop {
             match session.command_channel().await {

@@ -41,7 +41,8 @@ pub(crate) async fn probe(session: &Arc<Session>) -> Result<MachineFacts, ProbeE
             begun.elapsed()
         };
         let mut output = Output::Sink(&mut answer);
-        let exec = exec::run(session, (None, channel), COMMAND, &mut feed, None, &mut output);
+        let command = format!("{}{COMMAND}", session.privilege.keeper());
+        let exec = exec::run(session, (None, channel), &command, &mut feed, None, &mut output);
         let (exit, round_trip) = tokio::join!(exec, ping);
         drop(output);
         let exit = exit.map_err(|error| ProbeError::NotRoot(error.to_string()))?;

@@ -12,6 +12,7 @@ use russh::{Channel, ChannelOpenFailure, Disconnect};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
+use crate::command::Privilege;
 use crate::handler::{Client, ConnectionState};
 
 /// Commands that run at the same time on one connection. sshd allows 10 (`MaxSessions`); two stay free to kill commands.
@@ -62,8 +63,8 @@ pub(crate) struct MachineFacts {
 pub(crate) struct Session {
     handle: Handle<Client>,
     pub(crate) state: Arc<ConnectionState>,
-    /// The login user is not root.
-    pub(crate) become_root: bool,
+    /// How its commands become root's.
+    pub(crate) privilege: Privilege,
     /// What the probe after the login found out about the machine.
     pub(crate) facts: OnceLock<MachineFacts>,
     /// The connection to the jump host, which carries this one.
@@ -81,7 +82,7 @@ impl Session {
         Self {
             handle,
             state,
-            become_root: user != "root",
+            privilege: Privilege::of(user),
             facts: OnceLock::new(),
             jump,
             slots: Arc::new(Semaphore::new(COMMANDS)),

@@ -4,19 +4,22 @@ use std::fmt;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::communicator::{Communicator, DialError, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::output::{Collect, OutputSink};
+use ami_bake_core::relay::{self, Refusal};
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result};
 use async_trait::async_trait;
-use russh::Channel;
 use russh::client::Msg;
+use russh::{Channel, ChannelOpenFailure};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::command::as_login;
 use crate::exec::{self, Output};
 use crate::key::PublicKey;
 use crate::progress::prefixed;
@@ -25,6 +28,9 @@ use crate::session::{ChannelError, Session};
 use crate::target::{HostKey, Target};
 use crate::tunnel::Tunnel;
 use crate::{connect, transfer};
+
+/// What to do where neither the server forwards nor a process can connect.
+const FORWARDING: &str = "The SSH server of the machine does not forward ports (AllowTcpForwarding). Install python3, perl or bash in the image, or look with a command: `expect: {command: …}`.";
 
 /// A channel for one command, with the permit to use it.
 type CommandChannel = (Option<OwnedSemaphorePermit>, Channel<Msg>);
@@ -43,6 +49,8 @@ pub struct Ssh {
     /// The target; host keys are pinned after the first connection.
     target: std::sync::Mutex<Target>,
     session: Mutex<Arc<Session>>,
+    /// Whether the last connection to a port went through a process on the machine.
+    relayed: AtomicBool,
     cancel: CancellationToken,
 }
 
@@ -57,7 +65,12 @@ impl Ssh {
             () = cancel.cancelled() => return Err(Error::cancelled()),
             session = Box::pin(connect::connect(&target, deadline)) => session?,
         };
-        let ssh = Self { target: std::sync::Mutex::new(target), session: Mutex::new(Arc::clone(&session)), cancel };
+        let ssh = Self {
+            target: std::sync::Mutex::new(target),
+            session: Mutex::new(Arc::clone(&session)),
+            relayed: AtomicBool::new(false),
+            cancel,
+        };
         ssh.pin(&session);
         Ok(ssh)
     }
@@ -216,6 +229,23 @@ impl Ssh {
         self.opened(what, open).await
     }
 
+    /// A connection that a process on the machine opens.
+    async fn relay(&self, what: &str, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError> {
+        self.relayed.store(true, Ordering::Relaxed);
+        let command = as_login(&relay::command(host, port));
+        let opened = self.guard(async {
+            let (session, (slot, channel)) = self.command_channel(what).await?;
+            Ok(Tunnel::relayed(&session, channel, slot, &command).await)
+        });
+        opened.await?.map(|tunnel| Box::new(tunnel) as Box<dyn Duplex>).map_err(|why| {
+            let failed = Error::build(format!("{what}: {why}"));
+            match relay::refusal(&why) {
+                Refusal::Closed => DialError::Closed(failed),
+                Refusal::NoTools | Refusal::Other => DialError::Untried(failed.help(FORWARDING)),
+            }
+        })
+    }
+
     /// Runs `work` until it ends or the run is cancelled.
     async fn guard<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
@@ -282,13 +312,31 @@ impl Communicator for Ssh {
         .await
     }
 
-    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
-        self.guard(async {
-            let what = format!("connect to {host}:{port} from inside the machine");
-            let open = |session: Arc<Session>| async move { Tunnel::open(&session, host, port).await };
-            let (_, tunnel) = self.opened(&what, open).await?;
-            Ok(Box::new(tunnel) as Box<dyn Duplex>)
-        })
-        .await
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError> {
+        let what = format!("connect to {host}:{port} from inside the machine");
+        let opened = self.guard(async {
+            let open = |session: Arc<Session>| async move {
+                // What the server refuses is an answer; only a lost connection is worth another.
+                match Tunnel::open(&session, host, port).await {
+                    Err(ChannelError::Refused(reason)) => Ok(Err(reason)),
+                    answer => answer.map(Ok),
+                }
+            };
+            Ok(self.opened(&what, open).await?.1)
+        });
+        match opened.await? {
+            Ok(tunnel) => Ok(Box::new(tunnel)),
+            Err(reason @ ChannelOpenFailure::ConnectFailed) => {
+                Err(DialError::Closed(ChannelError::Refused(reason).into_error(&what)))
+            }
+            // `AllowTcpForwarding no` (sshd_config(5)): a process on the machine connects instead.
+            Err(ChannelOpenFailure::AdministrativelyProhibited) => self.relay(&what, host, port).await,
+            Err(reason) => Err(DialError::Untried(ChannelError::Refused(reason).into_error(&what))),
+        }
+    }
+
+    fn detour(&self) -> Option<String> {
+        let relayed = self.relayed.load(Ordering::Relaxed);
+        relayed.then(|| "with a process on the machine: its SSH server does not forward ports".to_owned())
     }
 }

@@ -39,7 +39,8 @@ pub(crate) fn shrinks(sample: &[u8]) -> bool {
 pub(crate) fn unpack(to: &str, gzip: bool) -> String {
     let to = quote(&rooted(to));
     let gzip = if gzip { "z" } else { "" };
-    format!("mkdir -p {to} && exec tar -xp{gzip}f - --numeric-owner -C {to}")
+    // New folders are for everybody to enter, whatever umask sudo sets.
+    format!("umask 022 && mkdir -p {to} && exec tar -xp{gzip}f - --numeric-owner -C {to}")
 }
 
 /// The command that packs `from` to standard output under its base name. A link to a file is followed, as with `cp` and
@@ -110,7 +111,10 @@ mod tests {
 
     #[test]
     fn paths_are_never_options() {
-        assert_eq!(unpack("-rf x", false), "mkdir -p './-rf x' && exec tar -xpf - --numeric-owner -C './-rf x'");
+        assert_eq!(
+            unpack("-rf x", false),
+            "umask 022 && mkdir -p './-rf x' && exec tar -xpf - --numeric-owner -C './-rf x'"
+        );
         assert!(pack("/etc/ssh/").ends_with("-C /etc -- ssh"));
         assert!(pack("/etc").ends_with("-C / -- etc"));
         assert!(pack("/").ends_with("-C / -- ."));

@@ -1,13 +1,16 @@
 //! A TCP connection inside the SSH connection (`direct-tcpip`, RFC 4254 7.2).
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ami_bake_core::output::sanitize;
+use ami_bake_core::relay::{CONNECT_LIMIT, CONNECTED};
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -19,6 +22,9 @@ const BUFFER: usize = 256 << 10;
 /// Time to send what was written before the tunnel was dropped.
 const FLUSH: Duration = Duration::from_secs(10);
 
+/// What a relay wrote to its standard error.
+type Errors = Arc<Mutex<Vec<u8>>>;
+
 /// A byte stream to a port as seen from the machine. It keeps its connection alive.
 ///
 /// A user that stops reading blocks, after some megabytes, everything that arrives on the same SSH connection: the SSH
@@ -26,6 +32,8 @@ const FLUSH: Duration = Duration::from_secs(10);
 pub(crate) struct Tunnel {
     stream: DuplexStream,
     _session: Arc<Session>,
+    /// The permit to run the command that relays.
+    _slot: Option<OwnedSemaphorePermit>,
     _dropped: DropGuard,
 }
 
@@ -36,13 +44,43 @@ impl Tunnel {
         let session = Arc::clone(session);
         let (stream, inner) = tokio::io::duplex(BUFFER);
         let dropped = CancellationToken::new();
-        tokio::spawn(bridge(channel, inner, dropped.clone(), session.state.closed.clone()));
-        Ok(Self { stream, _session: session, _dropped: dropped.drop_guard() })
+        tokio::spawn(bridge(channel, inner, dropped.clone(), session.state.closed.clone(), Errors::default()));
+        Ok(Self { stream, _session: session, _slot: None, _dropped: dropped.drop_guard() })
+    }
+
+    /// Runs [`ami_bake_core::relay`] on the machine; the error is the last line that it wrote.
+    pub(crate) async fn relayed(
+        session: &Arc<Session>,
+        channel: Channel<Msg>,
+        slot: Option<OwnedSemaphorePermit>,
+        command: &str,
+    ) -> Result<Self, String> {
+        channel.exec(true, command).await.map_err(|error| error.to_string())?;
+        let session = Arc::clone(session);
+        let (mut stream, inner) = tokio::io::duplex(BUFFER);
+        let (dropped, errors) = (CancellationToken::new(), Errors::default());
+        tokio::spawn(bridge(channel, inner, dropped.clone(), session.state.closed.clone(), Arc::clone(&errors)));
+        match timeout(CONNECT_LIMIT * 2, stream.read_u8()).await {
+            Ok(Ok(CONNECTED)) => Ok(Self { stream, _session: session, _slot: slot, _dropped: dropped.drop_guard() }),
+            _ => {
+                dropped.cancel();
+                let errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
+                let text = String::from_utf8_lossy(&errors);
+                let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
+                Err(sanitize(last.trim()))
+            }
+        }
     }
 }
 
 /// Copies bytes both ways until the channel closes or the user drops the tunnel.
-async fn bridge(channel: Channel<Msg>, local: DuplexStream, dropped: CancellationToken, closed: CancellationToken) {
+async fn bridge(
+    channel: Channel<Msg>,
+    local: DuplexStream,
+    dropped: CancellationToken,
+    closed: CancellationToken,
+    errors: Errors,
+) {
     let (mut read, write) = channel.split();
     let (mut from_user, mut to_user) = tokio::io::split(local);
     let up = async {
@@ -59,6 +97,12 @@ async fn bridge(channel: Channel<Msg>, local: DuplexStream, dropped: Cancellatio
         while let Some(message) = read.wait().await {
             match message {
                 ChannelMsg::Data { data } if to_user.write_all(&data).await.is_err() => break,
+                ChannelMsg::ExtendedData { data, .. } => {
+                    let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
+                    if errors.len() < BUFFER {
+                        errors.extend_from_slice(&data);
+                    }
+                }
                 ChannelMsg::Eof => drop(to_user.shutdown().await),
                 ChannelMsg::Close => break,
                 _ => {}

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::communicator::{Communicator, Exec, Exit};
+use ami_bake_core::communicator::{Communicator, DialError, Exec, Exit};
 use ami_bake_core::output::Collect;
 use ami_bake_core::plan::{
     Digest, ImageKey, ImagePlan, ImageSettings, MachineSettings, Phase, SourceImage, SourceQuery,
@@ -207,7 +207,10 @@ pub async fn dials_ports(subject: Subject) {
     let (run, _events) = runs::run();
     let (machine, communicator) = subject.machine(&run).await;
     let port: u16 = 20_000 + u16::try_from(uuid::Uuid::new_v4().as_u128() % 10_000).unwrap();
-    assert!(communicator.dial("127.0.0.1", port).await.is_err(), "nothing listens yet");
+    let closed = communicator.dial("127.0.0.1", port).await.map(|_| ());
+    assert!(matches!(closed, Err(DialError::Closed(_))), "nothing listens yet: {closed:?}");
+    let nowhere = communicator.dial("no-such-host.invalid", port).await.map(|_| ());
+    assert!(nowhere.is_err(), "a name without an address");
     let server = format!(
         "import socket; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); \
          s.bind(('127.0.0.1', {port})); s.listen(); c = s.accept()[0]; c.sendall(c.recv(100)[::-1]); c.close()"

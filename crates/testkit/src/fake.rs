@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::communicator::{Communicator, DialError, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::ledger::{Closed, Entry};
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::{CaptureMode, Deployment, Digest, ImageKey, ImagePlan, SourceImage, SourceQuery};
@@ -341,7 +341,7 @@ impl Communicator for Deaf {
         Err(Error::internal("the fake machine gives nothing"))
     }
 
-    async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>> {
-        Err(Error::internal("the fake machine has no ports"))
+    async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>, DialError> {
+        Err(Error::internal("the fake machine has no ports").into())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::communicator::{Communicator, DialError, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::platform::{Capture, Keep, Machine, PendingImage};
 use ami_bake_core::provision::{ConnectedMachine, Login};
@@ -235,9 +235,9 @@ impl Communicator for HostShell {
         Err(Error::build(format!("pack: {}", String::from_utf8_lossy(&done.stderr))))
     }
 
-    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError> {
         let stream = tokio::net::TcpStream::connect((host, port)).await;
-        Ok(Box::new(stream.map_err(|error| Error::build(format!("connect to {host}:{port}")).because(error))?))
+        Ok(Box::new(stream.map_err(|error| DialError::of_io(error, format!("connect to {host}:{port}")))?))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ami_bake_core::archive::ArchiveLimits;
-use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::communicator::{Communicator, DialError, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::console;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::output::{Collect, Line, LineSplitter, OutputSink, Stream, sanitize};
@@ -193,7 +193,7 @@ impl Communicator for Guest {
         sent.map_err(|error| Error::build("send an archive").because(error))
     }
 
-    async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>> {
-        Err(Error::build("nothing listens there"))
+    async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>, DialError> {
+        Err(DialError::Closed(Error::build("nothing listens there")))
     }
 }

@@ -94,7 +94,7 @@ impl OutputSink for FrozenWatch {
 
 #[cfg(test)]
 mod tests {
-    use ami_bake_core::communicator::{Duplex, Exit, Reader, Writer};
+    use ami_bake_core::communicator::{DialError, Duplex, Exit, Reader, Writer};
     use async_trait::async_trait;
     use tokio::io::AsyncReadExt;
     use tokio::process::Command;
@@ -184,7 +184,7 @@ mod tests {
             unimplemented!()
         }
 
-        async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>> {
+        async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>, DialError> {
             unimplemented!()
         }
     }

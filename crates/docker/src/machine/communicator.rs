@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ami_bake_core::Result;
-use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::communicator::{Communicator, DialError, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::output::OutputSink;
 use async_trait::async_trait;
 
@@ -29,7 +29,7 @@ impl Communicator for ContainerCommunicator {
         files::get(&self.container, from, archive).await
     }
 
-    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError> {
         dial::dial(&self.container, host, port).await
     }
 }

@@ -6,9 +6,9 @@
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
 
-use ami_bake_core::communicator::Duplex;
+use ami_bake_core::communicator::{DialError, Duplex};
+use ami_bake_core::relay::{self, CONNECT_LIMIT, CONNECTED, Refusal};
 use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::container::LogOutput;
 use bollard::query_parameters::InspectContainerOptions;
@@ -21,55 +21,8 @@ use super::exec::start;
 use super::state::ContainerState;
 use crate::engine::{failed, message};
 
-/// Time limit of one connection attempt.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// The byte that the relay sends once it is connected (ASCII ACK).
-const CONNECTED: u8 = 6;
-
-/// Host and port are `$1` and `$2`; the last branch reports that the image has none of the tools.
-const RELAY: &str = r#"
-if command -v python3 >/dev/null 2>&1; then
-  exec python3 -c '
-import os, socket, sys, threading
-s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
-s.settimeout(None)
-out = sys.stdout.buffer
-out.write(b"\x06"); out.flush()
-def up():
-    while True:
-        data = os.read(0, 65536)
-        if not data:
-            break
-        s.sendall(data)
-    s.shutdown(socket.SHUT_WR)
-threading.Thread(target=up, daemon=True).start()
-while True:
-    data = s.recv(65536)
-    if not data:
-        break
-    out.write(data); out.flush()
-' "$1" "$2"
-elif command -v perl >/dev/null 2>&1; then
-  exec perl -e '
-use IO::Socket::INET;
-my $s = IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => $ARGV[1], Proto => "tcp", Timeout => 10) or die "$@\n";
-sub pass { my ($from, $to) = @_; my $data; while (sysread($from, $data, 65536)) {
-  my $at = 0; while ($at < length $data) { my $n = syswrite($to, $data, length($data) - $at, $at); return unless $n; $at += $n } } }
-syswrite(STDOUT, "\x06");
-my $child = fork;
-if (!$child) { pass(\*STDIN, $s); shutdown($s, 1); exit 0 }
-pass($s, \*STDOUT);
-kill "KILL", $child;
-' "$1" "$2"
-elif command -v bash >/dev/null 2>&1 && command -v cat >/dev/null 2>&1; then
-  exec bash -c 'exec 3<>"/dev/tcp/$1/$2" || exit 1; printf "\006"; cat <&0 >&3 & cat <&3; kill $! 2>/dev/null' bash "$1" "$2" <&0
-fi
-echo "the image has no python3, perl or bash" >&2
-exit 127
-"#;
-
 /// Opens a TCP connection to `host:port` as seen from the container.
-pub(super) async fn dial(container: &ContainerState, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
+pub(super) async fn dial(container: &ContainerState, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError> {
     let what = || format!("connect to {host}:{port} in container {}", container.name);
     let inspected = container
         .docker
@@ -82,18 +35,18 @@ pub(super) async fn dial(container: &ContainerState, host: &str, port: u16) -> R
     {
         let stream = connect_inside(network, host, port)
             .await
-            .map_err(|error| Error::build(format!("could not {}", what())).because(error))?;
+            .map_err(|error| DialError::of_io(error, format!("could not {}", what())))?;
         return Ok(Box::new(stream));
     }
-    relay(container, host, port).await.map_err(|why| {
+    through_relay(container, host, port).await.map_err(|why| {
         let failure = Error::build(format!("could not {}: {why}", what()));
-        if why.contains("no python3, perl or bash") {
-            failure.help(
+        match relay::refusal(&why) {
+            Refusal::Closed => DialError::Closed(failure),
+            Refusal::NoTools => DialError::Untried(failure.help(
                 "Install one of them in the image, or run the bake as root on the daemon's own machine, where the image \
                  needs none of them.",
-            )
-        } else {
-            failure
+            )),
+            Refusal::Other => DialError::Untried(failure),
         }
     })
 }
@@ -154,9 +107,9 @@ fn enter(_: &std::fs::File) -> io::Result<()> {
 }
 
 /// Connects through a relay process in the container; the error is a clause.
-async fn relay(container: &ContainerState, host: &str, port: u16) -> Result<Box<dyn Duplex>, String> {
+async fn through_relay(container: &ContainerState, host: &str, port: u16) -> Result<Box<dyn Duplex>, String> {
     let port = port.to_string();
-    let command = ["/bin/sh", "-c", RELAY, "sh", host, &port].map(str::to_owned).to_vec();
+    let command = ["/bin/sh", "-c", relay::RELAY, "sh", host, &port].map(str::to_owned).to_vec();
     let attached = start(&container.docker, &container.name, command, None).await.map_err(|error| message(&error).0)?;
     let errors = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let collected = std::sync::Arc::clone(&errors);

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ami_bake_core::communicator::{Communicator, Duplex, Exec, Exit, Reader, Writer};
+use ami_bake_core::communicator::{Communicator, DialError, Duplex, Exec, Exit, Reader, Writer};
 use ami_bake_core::output::{OutputSink, pump};
+use ami_bake_core::relay::{self, Refusal};
 use ami_bake_core::{Error, Result};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -139,9 +140,9 @@ impl Communicator for SandboxCommunicator {
         self.finish(child, outcome).await
     }
 
-    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>> {
+    async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError> {
         let failed = |error| {
-            Error::build(format!("could not connect to {host}:{port} in sandbox {}", self.sandbox.id)).because(error)
+            DialError::of_io(error, format!("could not connect to {host}:{port} in sandbox {}", self.sandbox.id))
         };
         if self.sandbox.spec.network == Network::Host && self.sandbox.address().is_some() {
             return Ok(Box::new(tokio::net::TcpStream::connect((host, port)).await.map_err(failed)?));
@@ -149,11 +150,13 @@ impl Communicator for SandboxCommunicator {
         let (mut command, _) = self.prepare_running(Action::Dial { host: host.to_owned(), port })?;
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| broken(&error))?;
         let (Some(to), Some(mut from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Error::internal("a pipe of a sandbox process is missing"));
+            return Err(Error::internal("a pipe of a sandbox process is missing").into());
         };
         if from.read_u8().await.ok() != Some(CONNECTED) {
             let output = child.wait_with_output().await.map_err(|error| broken(&error))?;
-            return Err(from_stderr(&output.stderr));
+            let error = from_stderr(&output.stderr);
+            let closed = relay::refusal(error.message()) == Refusal::Closed;
+            return Err(if closed { DialError::Closed(error) } else { DialError::Untried(error) });
         }
         Ok(Box::new(DialedStream { from, to: Some(to), _child: child }))
     }

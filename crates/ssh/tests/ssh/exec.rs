@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::ErrorKind;
-use ami_bake_core::communicator::{Communicator, Exec, Exit};
+use ami_bake_core::communicator::{Communicator, DialError, Exec, Exit};
 use ami_bake_core::output::{Collect, OutputSink, Stream};
 use ami_bake_ssh::Ssh;
 use ami_bake_testkit::output::FirstOutput;
@@ -270,8 +270,28 @@ async fn a_connection_from_the_inside() {
     stream.read_exact(&mut greeting).await.unwrap();
     assert_eq!(&greeting, b"SSH-2.0-");
 
-    let error = ssh.dial("127.0.0.1", crate::sshd::free_port()).await.map(|_| ()).unwrap_err();
+    let error = ssh.dial("127.0.0.1", crate::sshd::free_port()).await.map(|_| ()).unwrap_err().into_error();
     assert!(error.message().contains("connection refused"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_from_the_inside_without_port_forwarding() {
+    let mut sshd = Sshd::prepare();
+    sshd.authorize();
+    sshd.configure("AllowTcpForwarding no");
+    sshd.up();
+    let ssh = sshd.connect().await;
+    assert_eq!(ssh.detour(), None);
+    let mut stream = ssh.dial("127.0.0.1", sshd.port).await.unwrap();
+    let mut greeting = [0; 8];
+    stream.read_exact(&mut greeting).await.unwrap();
+    assert_eq!(&greeting, b"SSH-2.0-");
+    assert!(ssh.detour().unwrap().contains("does not forward ports"));
+
+    let closed = ssh.dial("127.0.0.1", crate::sshd::free_port()).await.map(|_| ());
+    assert!(matches!(closed, Err(DialError::Closed(_))), "{closed:?}");
+    let nowhere = ssh.dial("no-such-host.invalid", 80).await.map(|_| ());
+    assert!(matches!(nowhere, Err(DialError::Untried(_))), "{nowhere:?}");
 }
 
 /// What was written before the stream is dropped still arrives.

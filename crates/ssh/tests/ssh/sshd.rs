@@ -99,6 +99,14 @@ impl Sshd {
             Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0).spawn().unwrap());
     }
 
+    /// How many processes with this text on their command line share the server's mount namespace. Words of a command line
+    /// are apart by NUL.
+    pub(crate) fn beside(&self, text: &str) -> usize {
+        let own = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        let server = own(&self.child.as_ref().unwrap().id().to_string());
+        matching(&text.replace(' ', "\0")).iter().filter(|pid| own(pid) == server).count()
+    }
+
     /// Kills the server and all of its connections, as a machine that goes down does.
     pub(crate) fn down(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::Collect;
 use ami_bake_ssh::Ssh;
+use ami_bake_testkit::wait::within_limit;
 use tokio_util::sync::CancellationToken;
 
 use crate::sshd::{Sshd, run, running, soon};
@@ -44,14 +45,47 @@ async fn sudo_may_use_a_pseudo_terminal() {
     everything_as_root("Defaults use_pty\nbaker ALL=(ALL) NOPASSWD:ALL").await;
 }
 
-async fn everything_as_root(sudoers: &str) {
-    let sshd = with_baker(sudoers);
+/// Hardening steps take sudo's rights away, or ask for a password or a terminal: the connection keeps what it had.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_root_when_the_connection_began_stays_so() {
+    for hardened in ["baker ALL=(ALL) ALL", "Defaults requiretty\nbaker ALL=(ALL) NOPASSWD:ALL", ""] {
+        let sshd = with_baker("baker ALL=(ALL) NOPASSWD:ALL");
+        let ssh = baker(&sshd).await;
+        fs::write(sshd.path("sudoers"), format!("root ALL=(ALL:ALL) ALL\n{hardened}\n")).unwrap();
+        as_root(&sshd, &ssh, &Exit::Status(128 + 15)).await;
+        // A new connection has nothing to keep.
+        let mut target = sshd.target();
+        target.user = "baker".into();
+        let error = Ssh::connect(target, soon(2), CancellationToken::new()).await.unwrap_err();
+        assert!(error.message().contains("can't become root"), "{error}");
+        assert_ne!(sshd.beside("keeper /run/ami-bake-root."), 0, "it lasts as long as the connection");
+        ssh.close().await;
+        within_limit("the keeper outlives its connection", async {
+            while sshd.beside("keeper /run/ami-bake-root.") > 0 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await;
+    }
+}
+
+async fn baker(sshd: &Sshd) -> Ssh {
     let mut target = sshd.target();
     target.user = "baker".into();
-    let ssh = sshd.connect_to(target).await;
-    let (exit, output) = run(&ssh, "id -un; echo \"$HOME it's 'quoted'\"; cat; exit 9").await;
+    sshd.connect_to(target).await
+}
+
+async fn everything_as_root(sudoers: &str) {
+    let sshd = with_baker(sudoers);
+    let ssh = baker(&sshd).await;
+    as_root(&sshd, &ssh, &Exit::Signal("TERM".into())).await;
+}
+
+/// Whether commands run as root; `killed` is how one ends that kills itself.
+async fn as_root(sshd: &Sshd, ssh: &Ssh, killed: &Exit) {
+    let (exit, output) = run(ssh, "id -un; echo \"$HOME it's 'quoted'\"; cat; exit 9").await;
     assert_eq!((exit, output.stdout_text().as_str()), (Exit::Status(9), "root\n/root it's 'quoted'\n"));
-    assert_eq!(run(&ssh, "kill -TERM $$").await.0, Exit::Signal("TERM".into()));
+    assert_eq!(run(ssh, "kill -TERM $$").await.0, *killed);
 
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     let mut output = Collect::default();
@@ -76,7 +110,7 @@ async fn everything_as_root(sudoers: &str) {
     archive.append_data(&mut header, "file", &b"hi"[..]).unwrap();
     let bytes = archive.into_inner().unwrap();
     ssh.put(Box::new(&bytes[..]), &place.to_string_lossy()).await.unwrap();
-    let (_, output) = run(&ssh, &format!("stat -c '%u %g %a' {}", place.join("file").display())).await;
+    let (_, output) = run(ssh, &format!("stat -c '%u %g %a' {}", place.join("file").display())).await;
     assert_eq!(output.stdout_text(), "4242 7 4750\n");
 }
 

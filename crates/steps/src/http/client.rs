@@ -48,7 +48,7 @@ pub struct HttpResponse {
 /// # Errors
 /// When there is no connection, no trusted one, or what comes over it is not HTTP.
 pub async fn send(machine: &dyn Communicator, request: &HttpRequest<'_>) -> Result<HttpResponse, HttpError> {
-    let stream = machine.dial(request.host, request.port).await.map_err(HttpError::Connect)?;
+    let stream = machine.dial(request.host, request.port).await?;
     let stream = match request.scheme {
         Scheme::Http => stream,
         Scheme::Https => encrypt(request, stream).await?,
@@ -103,7 +103,7 @@ async fn encrypt(_: &HttpRequest<'_>, _: Box<dyn Duplex>) -> Result<Box<dyn Dupl
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use ami_bake_core::communicator::{Exec, Exit, Writer};
+    use ami_bake_core::communicator::{DialError, Exec, Exit, Writer};
     use ami_bake_core::output::OutputSink;
     use ami_bake_core::{Error, Result};
     use async_trait::async_trait;
@@ -135,7 +135,7 @@ mod tests {
             Err(Error::internal("no files here"))
         }
 
-        async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>> {
+        async fn dial(&self, _: &str, _: u16) -> Result<Box<dyn Duplex>, DialError> {
             let (ours, mut theirs) = tokio::io::duplex(64);
             let (bytes, piece, asked) = (self.bytes.clone(), self.piece, Arc::clone(&self.asked));
             tokio::spawn(async move {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use ami_bake_core::Error;
+use ami_bake_core::communicator::DialError;
 
 use crate::text::excerpt;
 
@@ -12,8 +13,10 @@ use crate::text::excerpt;
 pub enum HttpError {
     /// This is not a path that HTTP can carry.
     Target(String),
-    /// No connection could be opened.
+    /// Nothing accepts connections there.
     Connect(Error),
+    /// A connection could not be tried.
+    Untried(Error),
     /// The server does not speak TLS.
     NotTls,
     /// The server's certificate is not trusted.
@@ -35,7 +38,7 @@ pub enum HttpError {
 impl HttpError {
     /// Whether another attempt can go better.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::NotHttp(_) | Self::Incomplete | Self::Connection(_))
+        matches!(self, Self::Connect(_) | Self::Untried(_) | Self::NotHttp(_) | Self::Incomplete | Self::Connection(_))
     }
 
     /// What can be done about it, where that is known.
@@ -103,6 +106,7 @@ impl fmt::Display for HttpError {
         match self {
             Self::Target(target) => write!(f, "`{target}` is not a valid path"),
             Self::Connect(_) => f.write_str("could not connect"),
+            Self::Untried(error) => write!(f, "a connection could not be tried: {}", error.message()),
             Self::NotTls => f.write_str("the server does not speak TLS"),
             Self::Certificate(why) => write!(f, "its certificate is not trusted ({why})"),
             Self::Tls(why) => write!(f, "the TLS handshake failed ({why})"),
@@ -118,10 +122,19 @@ impl fmt::Display for HttpError {
     }
 }
 
+impl From<DialError> for HttpError {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Closed(error) => Self::Connect(error),
+            DialError::Untried(error) => Self::Untried(error),
+        }
+    }
+}
+
 impl std::error::Error for HttpError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Connect(error) => Some(error),
+            Self::Connect(error) | Self::Untried(error) => Some(error),
             _ => None,
         }
     }

@@ -44,7 +44,7 @@ async fn wait(
         Ok(match until {
             WaitFor::Port(port) => match on.communicator.dial("127.0.0.1", *port).await {
                 Ok(_) => Observation::Met,
-                Err(error) => Observation::unmet(excerpt(error.message(), 200)),
+                Err(error) => Observation::unmet(excerpt(error.into_error().message(), 200)),
             },
             WaitFor::File(path) => {
                 let answer = ask(run, on, "look for the file", &format!("[ -e {} ]", quote(path))).await?;

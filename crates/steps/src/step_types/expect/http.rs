@@ -7,6 +7,7 @@ use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::{Error, Result, Run};
 use tokio::io::AsyncReadExt as _;
 
+use super::port::untried;
 use crate::http::{HttpError, HttpRequest, HttpResponse, Method, TLS, send};
 use crate::poll::Observation;
 use crate::text::excerpt;
@@ -69,6 +70,7 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &HttpProbe
     };
     match answer {
         Ok(answer) => Ok(compare(probe, &url, &answer)),
+        Err(HttpError::Untried(error)) => Err(untried(&format!("check {url}"), error)),
         Err(error @ (HttpError::NoTls | HttpError::NoRoots | HttpError::Target(_))) => {
             let help = error.help_text();
             let failed = Error::build(format!("could not request {url}: {error}"));

@@ -50,7 +50,17 @@ async fn expect(run: &Run, on: &ConnectedMachine<'_>, step: &Step, probe: &Probe
     };
     let attempt = if matches!(probe, Probe::Command { .. }) { PollLimits::command(total) } else { ATTEMPT };
     let limits = PollLimits { interval: INTERVAL, total, attempt };
-    let Some((unmet, spent)) = poll(run, &limits, look).await? else { return Ok(()) };
+    let found = poll(run, &limits, look).await;
+    if matches!(probe, Probe::Http(_) | Probe::Port { .. })
+        && let Some(detour) = on.communicator.detour()
+    {
+        run.progress(format!("Connected {detour}"));
+    }
+    let Some((unmet, spent)) =
+        found.map_err(|error| if error.route().is_some() { error } else { error.at(step.route.clone()) })?
+    else {
+        return Ok(());
+    };
     let detail = unmet.detail.map(|detail| format!("; {detail}")).unwrap_or_default();
     let message = format!("step `{}`: {} for {}{detail}", step.name, unmet.fact, human(spent));
     Err(Error::build(run.masker().mask(&message)).help(unmet.help.unwrap_or(HELP)).at(step.route.clone()))
