@@ -226,6 +226,13 @@ impl<'a> Loading<'a> {
                 Some((entry.key.clone(), Price::of_text(&field(Some(&entry.value), route)?)?))
             })
             .collect();
+        let tags = aws.and_then(|aws| aws.get("tags")).map(Node::entries).unwrap_or_default().iter();
+        let tags = tags
+            .filter_map(|entry| {
+                let route = route.key("aws").key("tags").key(entry.key.as_str());
+                Some((entry.key.clone(), field(Some(&entry.value), route)?))
+            })
+            .collect();
         let version = field(root.get("version"), route.key("version"));
         let name = field(root.get("name"), route.key("name"));
         self.validate_settings(
@@ -252,6 +259,7 @@ impl<'a> Loading<'a> {
             region,
             role,
             hourly,
+            tags,
             secrets,
             images: Vec::new(),
             scope,

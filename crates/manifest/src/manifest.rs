@@ -31,6 +31,8 @@ pub struct Manifest {
     pub(crate) role: Option<String>,
     /// Hourly prices of machine types.
     pub(crate) hourly: BTreeMap<String, Price>,
+    /// Tags of everything that a bake creates.
+    pub(crate) tags: BTreeMap<String, String>,
     pub(crate) secrets: Vec<String>,
     pub(crate) images: Vec<ImageEntry>,
     pub(crate) scope: Scope,
@@ -76,6 +78,11 @@ impl Manifest {
     /// The role to assume.
     pub fn role(&self) -> Option<&str> {
         self.role.as_deref()
+    }
+
+    /// Tags of everything that a bake creates.
+    pub fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
     }
 
     /// Names of the environment variables that hold secrets.

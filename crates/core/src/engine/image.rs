@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::candidate_name::candidate_name;
 use crate::engine::decide::Decided;
 use crate::engine::options::{BakeContext, Options};
 use crate::engine::phase::run_phase;
@@ -17,7 +18,7 @@ use crate::machine::{Candidate, Capture, Keep, Launch, Machine};
 use crate::plan::{ImagePlan, Phase, SourceImage, Step};
 use crate::platform::Registration;
 use crate::run::Run;
-use crate::version::{in_name, next};
+use crate::version::next;
 
 /// What the dead-man timer grants beyond the steps' own time-outs.
 const LIFETIME_SLACK: Duration = Duration::from_hours(2);
@@ -272,12 +273,6 @@ async fn register(
     }
     Err(Error::taken(format!("versions up to {} of {} are all taken", plan.version, plan.key))
         .help("Several bakes of this image seem to run at once. Retry, or serialize them with `concurrency:`."))
-}
-
-/// A name that no look-up for the image's own name can meet.
-fn candidate_name(run: &Run, plan: &ImagePlan) -> String {
-    let end = run.id().get(run.id().len().saturating_sub(12)..).unwrap_or(run.id());
-    format!("ami-bake-candidate/{}/{}/{}/{end}", plan.namespace, plan.key, in_name(&plan.version))
 }
 
 /// A failure on a test machine is a failed test, unless its kind is more specific than "build".

@@ -1,5 +1,6 @@
 //! Runs a bake: which images side by side, which stages in which order, and what happens when one fails.
 
+mod candidate_name;
 mod clean_up;
 mod decide;
 mod deploy;

@@ -59,10 +59,8 @@ fn common(run: &Run, plan: &ImagePlan) -> BTreeMap<String, String> {
         ours.insert(tags::BASE_VERSION, version.to_string());
     }
     // The manifest's own tags may rename the image, but not say another version, digest or source of it.
-    let mut all = plan.settings.tags.clone();
-    for (key, value) in run.origin() {
-        all.insert(key.clone(), value.clone());
-    }
+    let mut all = run.origin().clone();
+    all.extend(plan.settings.tags.clone());
     for (key, value) in ours {
         if key == "Name" && all.contains_key(key) {
             continue;

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod documents;
+mod ec2;
 mod environments;
 mod files;
 mod graph;
@@ -13,6 +14,7 @@ mod platform;
 mod playbooks;
 mod secrets;
 mod steps;
+mod volumes;
 
 pub(crate) use environments::{complete, environments};
 pub(crate) use files::structure_only;

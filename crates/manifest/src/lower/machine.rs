@@ -23,19 +23,19 @@ pub(crate) fn machine(
         return Ok(MachineSettings::default());
     };
     Ok(MachineSettings {
-        types: machine.r#type.0.clone(),
+        types: texts(&machine.r#type.0, |one| &one.0),
         spot: machine.spot.unwrap_or(false),
-        subnets: machine.subnet.0.clone(),
-        security_groups: machine.security_groups.0.clone(),
+        subnets: texts(&machine.subnet.0, |one| &one.0),
+        security_groups: texts(&machine.security_groups.0, |one| &one.0),
         public_ip: machine.public_ip,
         profile: machine.profile.clone(),
         policy: machine.policy.as_ref().map(|policy| self::policy(&policy.0, folder, access)).transpose()?,
         disk: machine.disk.as_ref().map(disk).unwrap_or_default(),
         volumes: machine.volumes.iter().map(volume).collect(),
         lineage: machine.lineage.unwrap_or(false),
-        user: machine.user.clone(),
+        user: machine.user.as_ref().map(|user| user.0.clone()),
         user_data: machine.user_data.clone(),
-        connect: machine.connect.as_ref().map(|connect| self::connect(&connect.0)).unwrap_or_default(),
+        connect: machine.connect.as_ref().map(|connect| self::connect(&connect.0, folder)).unwrap_or_default(),
         ingress: machine.ingress.iter().map(|range| range.0.clone()).collect(),
         metadata: machine.metadata.as_ref().map(metadata).unwrap_or_default(),
         tags: machine.tags.0.iter().cloned().collect(),
@@ -44,6 +44,10 @@ pub(crate) fn machine(
         hourly: BTreeMap::new(),
         network: machine.network.map(|network| network == NetworkChoice::Host),
     })
+}
+
+fn texts<T>(all: &[T], text: impl Fn(&T) -> &String) -> Vec<String> {
+    all.iter().map(|one| text(one).clone()).collect()
 }
 
 /// The largest inline policy of a role (IAM quotas: 10,240 characters without white space).
@@ -101,7 +105,7 @@ fn volume(volume: &model::Volume) -> Volume {
     Volume { device, disk, scratch: volume.scratch.unwrap_or(false) }
 }
 
-fn connect(connect: &model::Connect) -> Connect {
+fn connect(connect: &model::Connect, folder: &Path) -> Connect {
     Connect {
         address: connect.address.map(|address| match address {
             Address::Public => AddressKind::Public,
@@ -112,7 +116,7 @@ fn connect(connect: &model::Connect) -> Connect {
             host: jump.host.clone(),
             port: jump.port,
             user: jump.user.clone(),
-            key: jump.key.clone(),
+            key: jump.key.as_ref().map(|key| folder.join(key).display().to_string()),
             host_key: jump.host_key.clone(),
         }),
         host_key: connect.host_key.clone(),

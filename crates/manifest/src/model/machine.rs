@@ -5,20 +5,22 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
-use super::{Cidr, DurationText, KmsKey, OneOrMany, Ordered, Short, Shorthand};
+use super::{
+    Cidr, DurationText, KmsKey, LoginName, MachineType, OneOrMany, Ordered, SecurityGroupId, Short, Shorthand, SubnetId,
+};
 
 /// The machine to build and test an image on.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Machine {
     /// Machine types. If one has no capacity, the next in the list is tried.
-    pub r#type: OneOrMany<String>,
+    pub r#type: OneOrMany<MachineType>,
     /// Use spot capacity. Default: `false`.
     pub spot: Option<bool>,
     /// Subnets, tried in order. Default: the subnets of the default VPC.
-    pub subnet: OneOrMany<String>,
+    pub subnet: OneOrMany<SubnetId>,
     /// Existing security groups to use instead of a temporary one.
-    pub security_groups: OneOrMany<String>,
+    pub security_groups: OneOrMany<SecurityGroupId>,
     /// Whether the machine gets a public address. Default: the subnet's setting.
     pub public_ip: Option<bool>,
     /// An existing instance profile to attach.
@@ -33,7 +35,7 @@ pub struct Machine {
     /// `false`.
     pub lineage: Option<bool>,
     /// The login name. Default: derived from the source image.
-    pub user: Option<String>,
+    pub user: Option<LoginName>,
     /// Your own user data, in addition to what the bake needs.
     pub user_data: Option<String>,
     /// How to connect to the machine.
@@ -42,7 +44,8 @@ pub struct Machine {
     pub ingress: Vec<Cidr>,
     /// Settings of the instance metadata service.
     pub metadata: Option<Metadata>,
-    /// Additional tags of the machine and its disks.
+    /// Additional tags of the machine, its disks and its network interface.
+    #[schemars(schema_with = "super::publish::tags")]
     pub tags: Ordered<String>,
     /// When the machine shuts itself down if the bake no longer can. Default: 2 hours plus the time limits of the
     /// steps.

@@ -112,4 +112,9 @@ pub struct Aws {
     /// The hourly price of machine types in US dollars, so that the report can show what the machines of a bake cost.
     /// Spot machines are shown at their market price.
     pub hourly: Ordered<Dollars>,
+    /// Tags of everything that a bake creates, from its creation on: machines, disks, network interfaces, key pairs,
+    /// security groups, roles, instance profiles, snapshots, images and their copies. `machine.tags` and `publish.tags`
+    /// override them.
+    #[schemars(schema_with = "super::publish::shared_tags")]
+    pub tags: Ordered<String>,
 }

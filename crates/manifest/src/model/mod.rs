@@ -28,8 +28,8 @@ pub use publish::{
     CopyMethod, DockerChanges, DockerLogin, DockerPublish, KeepRule, Publish, RegionChoice, Share, Target,
 };
 pub use scalars::{
-    AccountId, ArchitectureChoice, Cidr, Dollars, DurationText, KmsKey, Mode, Name, Percent, Region, RoleArn, SizeText,
-    VersionRange, VersionText,
+    AccountId, ArchitectureChoice, Cidr, Dollars, DurationText, KmsKey, LoginName, MachineType, Mode, Name, Percent,
+    Region, RoleArn, SecurityGroupId, SizeText, SubnetId, VersionRange, VersionText,
 };
 pub use short::{Short, Shorthand};
 pub use source::{AmiSource, Owner, PlatformSource, Source};

@@ -156,10 +156,19 @@ pub struct DockerChanges {
 }
 
 /// Tags. The prefixes `ami-bake:` and `aws:` are reserved.
-fn tags(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "propertyNames": { "title": "tag key (`aws:` and `ami-bake:` are reserved)", "pattern": "^(?!aws:|ami-bake:).{1,128}$", "examples": ["team"] },
+        "additionalProperties": { "type": "string", "maxLength": 256 },
+    })
+}
+
+/// Tags of things that each have a name of their own.
+pub(super) fn shared_tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "title": "tag key (`Name`, `aws:` and `ami-bake:` are reserved)", "pattern": "^(?!aws:|ami-bake:|Name$).{1,128}$", "examples": ["team"] },
         "additionalProperties": { "type": "string", "maxLength": 256 },
     })
 }

@@ -49,7 +49,23 @@ shaped! {
 }
 shaped! {
     /// An AWS region.
-    Region, title: "AWS region", pattern: r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", examples: ["us-east-1", "eu-central-1"]
+    Region, title: "AWS region", pattern: r"^[a-z]{2,4}(-[a-z]{2,4})?-(central|(north|south)(east|west)?|east|west)-[0-9]+$", examples: ["us-east-1", "eu-central-1"]
+}
+shaped! {
+    /// The ID of a subnet.
+    SubnetId, title: "subnet ID", pattern: r"^subnet-[0-9a-f]+$", examples: ["subnet-0123456789abcdef0"]
+}
+shaped! {
+    /// The ID of a security group.
+    SecurityGroupId, title: "security group ID", pattern: r"^sg-[0-9a-f]+$", examples: ["sg-0123456789abcdef0"]
+}
+shaped! {
+    /// A machine type: an EC2 instance type.
+    MachineType, title: "machine type", pattern: r"^[a-z][a-z0-9]*(-[a-z0-9]+)*\.(nano|micro|small|medium|large|[0-9]{0,3}xlarge|metal(-[0-9]+xl)?)$", examples: ["t3.small", "m7g.large"]
+}
+shaped! {
+    /// A login name.
+    LoginName, title: "login name", pattern: r"^[A-Za-z_][A-Za-z0-9_.@-]{0,63}$", examples: ["ubuntu", "ec2-user"]
 }
 shaped! {
     /// A 12-digit AWS account ID, in quotes.

@@ -12,6 +12,7 @@ mod bad_yaml;
 mod bombs;
 mod digest_golden;
 mod docker;
+mod ec2;
 mod fixture;
 mod needs;
 mod plan;

@@ -92,7 +92,7 @@ class Launch:
                 raise Refusal("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
         self._check_profile(response, parameters.get("IamInstanceProfile") or {})
         for mapping in self.mappings(image, parameters.get("BlockDeviceMappings")):
-            check_volume(self.world, mapping)
+            check_volume(self.world, mapping, mapping["DeviceName"] == image.root_device_name)
         market = parameters.get("InstanceMarketOptions") or {}
         behaviour = (market.get("SpotOptions") or {}).get("InstanceInterruptionBehavior")
         if market and behaviour in ("stop", "hibernate") and (market.get("SpotOptions") or {}).get("SpotInstanceType") != "persistent":
@@ -239,7 +239,7 @@ def check_architecture(image, kind, facts):
         raise Refusal("InvalidParameterCombination", f"Enhanced networking with the Elastic Network Adapter (ENA) is required for the '{kind}' instance type. Ensure that you are using an AMI that is enabled for ENA.")
 
 
-def check_volume(world, mapping):
+def check_volume(world, mapping, root):
     from .limits import volume
     ebs = mapping["Ebs"]
     snapshot_id = ebs.get("SnapshotId")
@@ -251,4 +251,4 @@ def check_volume(world, mapping):
         ebs = {"VolumeSize": least, **{name: value for name, value in ebs.items() if value is not None}}
     elif not ebs.get("VolumeSize"):
         raise Refusal("InvalidBlockDeviceMapping", f"The block device mapping {mapping['DeviceName']} needs a size or a snapshot")
-    volume(ebs)
+    volume(ebs, root)
