@@ -100,14 +100,21 @@ impl Loaded {
             creates: true,
             report: None,
             logs: None,
-            origin: self.facts.origin(),
+            origin: self.origin(),
             secrets: self.secrets()?,
         })
     }
 
+    /// Tags of everything that a run creates: the manifest's, and where the run comes from.
+    fn origin(&self) -> BTreeMap<String, String> {
+        let mut origin = self.manifest.iter().flat_map(|manifest| manifest.tags().clone()).collect::<BTreeMap<_, _>>();
+        origin.extend(self.facts.origin());
+        origin
+    }
+
     /// The settings of a run that creates nothing, and prints its own result.
     pub(crate) fn reading(&self) -> Settings {
-        Settings { origin: self.facts.origin(), secrets: self.known_secrets(), ..Settings::reading(Show::Warnings) }
+        Settings { origin: self.origin(), secrets: self.known_secrets(), ..Settings::reading(Show::Warnings) }
     }
 
     /// The values of the declared secrets; an empty one is a value too.

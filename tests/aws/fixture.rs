@@ -1,5 +1,6 @@
 //! A folder with a manifest, a test cloud of its own, and the program.
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -8,6 +9,8 @@ use ami_bake_testkit::cloud::Cloud;
 use ami_bake_testkit::test_dir::{CommandOutcome, TestDir};
 use ami_bake_testkit::wait;
 use serde_json::Value;
+
+use crate::enforce::Policies;
 
 /// The manifest's head and one source, for manifests of which only the steps matter.
 pub(crate) const WEB: &str = r#"format: 1
@@ -24,6 +27,22 @@ images:
 pub(crate) struct Fixture {
     pub(crate) cloud: Cloud,
     dir: TestDir,
+    /// What each command may do.
+    pub(crate) policies: Policies,
+    /// Whether the test denies calls by statements of its own.
+    denies: Cell<bool>,
+}
+
+/// What the program's own policy does not allow fails the test, also where the program went on without it.
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        if std::thread::panicking() || self.denies.get() {
+            return;
+        }
+        let denied = self.cloud.denied();
+        let denied: Vec<&Value> = denied.iter().filter(|one| one["dry-run"] == false).collect();
+        assert!(denied.is_empty(), "the printed policy does not allow {denied:#?}");
+    }
 }
 
 impl Deref for Fixture {
@@ -42,7 +61,7 @@ impl Fixture {
 
     /// On a cloud that was started otherwise.
     pub(crate) fn on(cloud: Cloud, manifest: &str) -> Self {
-        let fixture = Self { cloud, dir: TestDir::new() };
+        let fixture = Self { cloud, dir: TestDir::new(), policies: Policies::default(), denies: Cell::new(false) };
         fixture.write("bake.yml", manifest);
         fixture
     }
@@ -50,7 +69,14 @@ impl Fixture {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.dir.command(binary(), arguments);
         command.envs(self.cloud.env());
+        let put = |key: &str, policy: &Value, roles: &Value| self.cloud.put_policy(key, policy, roles);
+        self.policies.enforce(&mut command, arguments, |arguments| self.dir.command(binary(), arguments), put);
         command
+    }
+
+    /// The test looks itself at what was denied.
+    pub(crate) fn expects_denials(&self) {
+        self.denies.set(true);
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutcome {

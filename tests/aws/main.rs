@@ -15,6 +15,7 @@ mod deploy;
 mod deploy_back;
 mod deploy_elsewhere;
 mod deploy_replace;
+mod enforce;
 mod faults;
 mod fixture;
 mod fleet;

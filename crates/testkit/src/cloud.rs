@@ -175,6 +175,16 @@ impl Cloud {
         self.ask("POST", "permissions", Some(&serde_json::json!({ "deny": actions })));
     }
 
+    /// Judges all calls with this access key by a policy, and the roles that it assumes by theirs (by ARN).
+    pub fn put_policy(&self, key: &str, policy: &Value, roles: &Value) {
+        self.ask("POST", "policies", Some(&serde_json::json!({"key": key, "policy": policy, "roles": roles})));
+    }
+
+    /// What those policies did not allow: action, resource, and the condition keys of the call.
+    pub fn denied(&self) -> Vec<Value> {
+        self.ask("GET", "denied", None).as_array().cloned().unwrap_or_default()
+    }
+
     /// Everything that clients created and that still exists, by account, region and kind.
     pub fn leaks(&self) -> Value {
         self.ask("GET", "leaks", None)

@@ -41,6 +41,13 @@ class Admin:
         self.world.permissions.set(given.get("deny", []))
         return self.get_permissions(given)
 
+    def post_policies(self, given):
+        self.world.permissions.policies.put(given["key"], given["policy"], given.get("roles", {}))
+        return {}
+
+    def get_denied(self, _):
+        return self.world.permissions.policies.denied()
+
     def get_throttle(self, _):
         return {"enabled": self.world.throttle.enabled}
 

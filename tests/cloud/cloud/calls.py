@@ -13,6 +13,7 @@ class Call:
         self.action = response._get_action() or ""
         self.region = response.region
         self.account = response.current_account
+        self.key = response.access_key
         self.parameters = parameters(response)
         self.principal = principal(response)
         self.status = None

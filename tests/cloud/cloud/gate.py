@@ -82,6 +82,10 @@ class Gate:
         with self.world.lock:
             self.world.seeds.ensure(call.account, call.region, call.service)
             self.world.current = call
+            self.world.permissions.judge(call)
+            if call.dry_run and call.action == "DescribeInstanceTypes":
+                # Moto would list a thousand types.
+                raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
             answer = call_moto(response)
         if CREATING.match(call.action):
             now = self.world.clock.now()

@@ -1,10 +1,11 @@
-"""Denied actions, and the encoded message from which STS DecodeAuthorizationMessage tells the missing action."""
+"""Denied calls: by a test's word, or by the caller's policies; and the message that STS DecodeAuthorizationMessage decodes."""
 import base64
 import fnmatch
 import json
 import threading
 import zlib
 
+from .iam.enforcer import Enforcer
 from .wire import Refusal
 
 RESOURCES = {
@@ -20,10 +21,12 @@ NAMED = {
 
 
 class Permissions:
-    """`deny` holds patterns of `service:Action`; all else is allowed."""
+    """`deny` holds patterns of `service:Action`, which no policy may allow. All else is a matter of the caller's policy,
+    where it has one."""
 
     def __init__(self):
         self._deny = []
+        self.policies = Enforcer()
         self._lock = threading.Lock()
 
     def set(self, patterns):
@@ -38,12 +41,21 @@ class Permissions:
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in self._deny):
             raise refusal(call)
 
+    def judge(self, call):
+        """By the caller's policy; moto's lock is held, since it is asked for tags."""
+        question = self.policies.check(call)
+        if question is not None:
+            raise refusal(call, question.action, question.resource)
 
-def refusal(call):
-    """How the service refuses a call that no policy allows."""
-    name = f"{call.service}:{call.action}"
-    where = resource(call)
+
+def refusal(call, name=None, where=None):
+    """How the service refuses a call that no policy allows; `name` where it lacks another action than its own."""
+    name = name or f"{call.service}:{call.action}"
+    where = where or resource(call)
     because = f"User: {call.principal} is not authorized to perform: {name} on resource: {where} because no identity-based policy allows the {name} action"
+    if name == "iam:CreateServiceLinkedRole" and call.service == "ec2":
+        # EC2 user guide, "Service-linked role for Spot Instance requests".
+        return Refusal("AuthFailure.ServiceLinkedRoleCreationNotPermitted", "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances.", 403)
     if call.service == "ec2":
         return Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {because}. Encoded authorization failure message: {encode(call, name, where)}", 403)
     code, status = {"ssm": ("AccessDeniedException", 400), "imagebuilder": ("AccessDeniedException", 403)}.get(call.service, ("AccessDenied", 403))

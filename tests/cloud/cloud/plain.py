@@ -23,6 +23,7 @@ class Plain(Call):
         key, self.region = scope.groups() if scope else ("", "us-east-1")
         self.at = time.time()
         self.service, self.action, self.parameters, self.resource = service, action, parameters, resource
+        self.key = key
         self.account = get_account_id_from(key)
         try:
             self.principal = sts_backends[self.account]["aws"].get_caller_identity(key, self.region)[1]
@@ -36,6 +37,7 @@ def judge(world, call):
     world.calls.add(call)
     try:
         world.permissions.check(call)
+        world.permissions.judge(call)
         rule = world.faults.take(call, {"error"})
         if rule:
             error = rule.options.get("error", {})

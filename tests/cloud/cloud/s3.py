@@ -25,7 +25,9 @@ def refuse(world, environ, start_response):
             raise Refusal("AccessDenied", "Access Denied", 403)
         if missing(bucket, key, action):
             # Who may not list a bucket is not told what isn't in it.
-            world.permissions.check(Plain(environ, "s3", "ListBucket", {"Bucket": bucket}, f"arn:aws:s3:::{bucket}"))
+            listing = Plain(environ, "s3", "ListBucket", {"Bucket": bucket}, f"arn:aws:s3:::{bucket}")
+            world.permissions.check(listing)
+            world.permissions.judge(listing)
     except Refusal as refusal:
         return xml(start_response, refusal)
     return None

@@ -261,6 +261,17 @@ impl Failure {
                     "Enable the region {region} for the account, or accept the Marketplace product's terms with this account, then bake again."
                 )),
             ),
+            // EC2 user guide, "Service-linked role for Spot Instance requests".
+            "AuthFailure.ServiceLinkedRoleCreationNotPermitted" => (
+                ErrorKind::Preflight,
+                "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+                Some(
+                    "The account has no role for spot machines yet. Let an administrator create it once: `aws iam \
+                     create-service-linked-role --aws-service-name spot.amazonaws.com`, or allow \
+                     iam:CreateServiceLinkedRole as `ami-bake policy` prints it."
+                        .to_owned(),
+                ),
+            ),
             _ if self.throttled() => (
                 ErrorKind::Build,
                 "AWS keeps throttling the requests",

@@ -12,6 +12,8 @@ pub(crate) const SNAPSHOT_COPY: &str = "snapshot-copy";
 pub(crate) const KEY_PAIR: &str = "key-pair";
 /// The security group of a run.
 pub(crate) const SECURITY_GROUP: &str = "security-group";
+/// The path of everything that a bake makes in IAM, so that a policy can allow just that.
+pub(crate) const IAM_PATH: &str = "/ami-bake/";
 /// The temporary role of machines.
 pub(crate) const ROLE: &str = "role";
 /// The instance profile that holds it.

@@ -13,14 +13,15 @@ const ALWAYS: [&str; 7] = [
     "ec2:ModifyLaunchTemplate",
 ];
 /// A refresh, its rollback, and the group that follows a pointer again. Auto Scaling checks a launch of the template's
-/// version as the caller, hence the last two.
-const REFRESH: [&str; 8] = [
+/// version as the caller, hence the last three.
+const REFRESH: [&str; 9] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeInstanceRefreshes",
     "autoscaling:StartInstanceRefresh",
     "autoscaling:RollbackInstanceRefresh",
     "autoscaling:CancelInstanceRefresh",
     "autoscaling:UpdateAutoScalingGroup",
+    "ec2:CreateTags",
     "ec2:RunInstances",
     "iam:PassRole",
 ];

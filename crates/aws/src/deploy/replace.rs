@@ -151,6 +151,8 @@ impl Replacement<'_> {
         ours.insert(REPLACES.to_owned(), self.old.name.clone());
         ours.insert(tags::VERSION.to_owned(), plan.version.to_string());
         let mut all = copy::tags(&self.old.raw, &self.next);
+        // Of what the manifest tags everything with, the group keeps its own value.
+        ours.retain(|key, _| key.starts_with("ami-bake:") || !all.iter().any(|tag| tag.key() == Some(key)));
         all.extend(ours.iter().map(|(key, value)| tag(&self.next, key, value)));
         all
     }

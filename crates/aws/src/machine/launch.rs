@@ -58,9 +58,10 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     let (network, login, profile, own) =
         futures::join!(network::prepare(machines, run, settings), keypair::login(machines, run), profile, lineage);
     let (network, login, profile) = (network?, login?, profile?);
-    let mut all = settings.tags.clone();
     let name = format!("ami-bake {} {} {}", launch.namespace, launch.key, launch.phase.as_str());
-    all.extend(created(run, &name, Some(launch.namespace), Some(launch.key), launch.lifetime));
+    let mut all = created(run, &name, Some(launch.namespace), Some(launch.key), launch.lifetime);
+    // The manifest may name the machine, but not say whose it is: the prefix `ami-bake:` is reserved.
+    all.extend(settings.tags.clone());
     let blueprint = Blueprint {
         image: own.unwrap_or_else(|| launch.source.id.clone()),
         key_name: keypair::name(run),
@@ -125,6 +126,8 @@ enum LaunchError {
         /// Whether another place may have capacity.
         elsewhere: bool,
     },
+    /// The account's quota for such types is used up.
+    Quota(Error),
     /// No attempt would succeed.
     Stop(Error),
 }
@@ -135,6 +138,9 @@ struct FailedAttempts {
     said: Vec<String>,
     /// Whether another place may have capacity.
     elsewhere: bool,
+    /// The quotas that are used up, by market, and what EC2 said of the first.
+    quotas: Vec<(bool, &'static str)>,
+    quota: Option<Error>,
 }
 
 struct Launcher<'a> {
@@ -174,6 +180,10 @@ impl Launcher<'_> {
                 return Ok(started);
             }
         }
+        // Nothing but quotas was in the way: what to do about them is another thing.
+        if let (Some(error), []) = (failed.quota, failed.said.as_slice()) {
+            return Err(error);
+        }
         failed.said.dedup();
         Err(Error::build(format!(
             "could not launch a machine for {} in {}: {}",
@@ -211,6 +221,9 @@ impl Launcher<'_> {
     ) -> Result<Option<StartedMachine>> {
         let state = self.machines.runs.of(self.run);
         for kind in types {
+            if failed.quotas.contains(&(spot, types::quota(kind))) {
+                continue;
+            }
             'places: for subnet in subnets {
                 let mut repeats = 1;
                 loop {
@@ -219,6 +232,12 @@ impl Launcher<'_> {
                     match self.attempt(&attempt).await {
                         Ok(started) => return Ok(Some(started)),
                         Err(LaunchError::Stop(error)) => return Err(error),
+                        Err(LaunchError::Quota(error)) => {
+                            self.run.progress(format!("{}: the account's vCPU quota is used up", attempt.in_words()));
+                            failed.quotas.push((spot, types::quota(kind)));
+                            failed.quota.get_or_insert(error);
+                            break 'places;
+                        }
                         Err(LaunchError::Next { why, again, elsewhere }) => {
                             self.run.progress(format!("{}: {why}", attempt.in_words()));
                             failed.said.push(format!("{}: {why}", attempt.in_words()));
@@ -348,7 +367,7 @@ async fn run_instances(
             Err(failure) => *failure,
         };
         let passed = run.clock().elapsed().saturating_sub(start);
-        match decide(&failure) {
+        match decide(&failure, blueprint.made()) {
             NextAttempt::Repeat if passed < LOST => {
                 tracing::debug!(code = failure.code(), "RunInstances again, with the same token");
             }
@@ -368,7 +387,8 @@ async fn run_instances(
                 if !failure.unknown() {
                     run.ledger().close(ticket, Closed::Refused);
                 }
-                return Err(stop(refused(client, failure, doing).await));
+                let error = refused(client, failure, doing).await;
+                return Err(if verdict == NextAttempt::OtherQuota { LaunchError::Quota(error) } else { stop(error) });
             }
         }
         // Not the run's own sleep: a request whose answer was lost must be settled before a cancelled run cleans up.

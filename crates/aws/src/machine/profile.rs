@@ -2,18 +2,25 @@
 
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_iam::types::Tag;
+use serde_json::json;
 
 use super::machines::Machines;
-use crate::client::ledger::{INSTANCE_PROFILE, PLATFORM, ROLE};
+use crate::client::identity::{Partition, ec2_service};
+use crate::client::ledger::{IAM_PATH, INSTANCE_PROFILE, PLATFORM, ROLE};
 use crate::client::{Client, Failure, hash, until_visible};
 use crate::image::{LIFETIME, created};
 
-/// The path of everything that the bake makes in IAM, so that a policy can allow just that.
-const PATH: &str = "/ami-bake/";
-/// Name of the role's only inline policy.
+/// The one inline policy of the role.
 pub(super) const POLICY: &str = "ami-bake";
-/// Trust policy of the role: EC2, on behalf of the machine.
-const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+/// Who may take the role on: EC2 for the machine, by its name in the partition.
+fn trust(region: &str) -> String {
+    let service = ec2_service(Partition::of_region(region).as_str());
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}],
+    })
+    .to_string()
+}
 
 /// The name of the profile that grants `policy`, made once a run.
 pub(super) async fn temporary(machines: &Machines, run: &Run, policy: &str) -> Result<String> {
@@ -36,8 +43,8 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
         let request = iam
             .create_role()
             .role_name(&name)
-            .path(PATH)
-            .assume_role_policy_document(TRUST)
+            .path(IAM_PATH)
+            .assume_role_policy_document(trust(client.region()))
             .description("Created by ami-bake for one bake")
             .set_tags(Some(tags.clone()))
             .send();
@@ -64,8 +71,12 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
     };
     let profile = async {
         let ticket = run.ledger().intend(PLATFORM, INSTANCE_PROFILE, None, &name)?;
-        let request =
-            iam.create_instance_profile().instance_profile_name(&name).path(PATH).set_tags(Some(tags.clone())).send();
+        let request = iam
+            .create_instance_profile()
+            .instance_profile_name(&name)
+            .path(IAM_PATH)
+            .set_tags(Some(tags.clone()))
+            .send();
         match client.ask("CreateInstanceProfile", request).await {
             Ok(_) => run.ledger().confirm(ticket, &name),
             Err(failure) if exists(&failure) => run.ledger().confirm(ticket, &name),

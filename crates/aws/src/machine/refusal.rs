@@ -13,6 +13,8 @@ pub(super) enum NextAttempt {
     Elsewhere,
     /// The type fits nowhere: the next type.
     OtherType,
+    /// The account may have no more machines of this kind: the next type that is counted apart.
+    OtherQuota,
     /// No other attempt would go better.
     Stop,
 }
@@ -30,27 +32,39 @@ const ELSEWHERE: &[&str] = &[
     "InstanceTypeNotSupported",
 ];
 
-/// Codes about things that this run made or found a moment ago.
-const JUST_MADE: &[&str] = &[
-    "InvalidKeyPair.NotFound",
-    "InvalidGroup.NotFound",
-    "InvalidSecurityGroupID.NotFound",
-    "InvalidAMIID.NotFound",
-    "InvalidAMIID.Unavailable",
-];
+/// What of a launch this run made a moment ago, so that EC2 may not see it everywhere yet. What the manifest names is
+/// there, or it is a typo that no patience corrects.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JustMade {
+    /// The security group.
+    pub(super) group: bool,
+    /// The instance profile.
+    pub(super) profile: bool,
+}
+
+impl JustMade {
+    /// Whether a refusal is about something of the run's own: its login key always, the image that it just found or took.
+    fn covers(self, failure: &Failure) -> bool {
+        failure.is(&["InvalidKeyPair.NotFound", "InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"])
+            || (self.group && failure.is(&["InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound"]))
+            || (self.profile && failure.is(&["InvalidParameterValue"]) && failure.text().contains("Instance Profile"))
+    }
+}
 
 /// Decides about a refusal of RunInstances. InsufficientInstanceCapacity comes as HTTP 500 and is definite all the
 /// same.
-pub(super) fn decide(failure: &Failure) -> NextAttempt {
+pub(super) fn decide(failure: &Failure, made: JustMade) -> NextAttempt {
     if failure.is(ELSEWHERE) {
         return NextAttempt::Elsewhere;
     }
     if failure.unknown() || failure.throttled() || failure.never_sent() {
         return NextAttempt::Repeat;
     }
-    if failure.is(JUST_MADE) || (failure.is(&["InvalidParameterValue"]) && failure.text().contains("Instance Profile"))
-    {
+    if made.covers(failure) {
         return NextAttempt::TooEarly;
+    }
+    if failure.is(&["VcpuLimitExceeded"]) {
+        return NextAttempt::OtherQuota;
     }
     let text = failure.text();
     if failure.is(&["InvalidParameterValue"]) && (text.contains("InstanceType") || text.contains("architecture")) {

@@ -11,6 +11,7 @@ use aws_sdk_ec2::types::{
     SpotMarketOptions,
 };
 
+use super::refusal::JustMade;
 use crate::client::{Client, hash};
 use crate::image::specification;
 
@@ -64,6 +65,11 @@ pub(super) struct Blueprint {
 }
 
 impl Blueprint {
+    /// What of it this run made itself.
+    pub(super) fn made(&self) -> JustMade {
+        JustMade { group: self.settings.security_groups.is_empty(), profile: self.settings.profile.is_none() }
+    }
+
     /// The request of one attempt, to be sent once or repeated as it is.
     pub(super) fn request(&self, client: &Client, attempt: &Attempt, token: &str) -> RunInstancesFluentBuilder {
         let request = client

@@ -12,7 +12,43 @@ pub(super) fn default(architecture: Option<Architecture>) -> Vec<String> {
     types.iter().map(|kind| (*kind).to_owned()).collect()
 }
 
+/// Which quota counts the vCPUs of a type: each of these has one of its own, for on-demand and for spot (EC2 user guide,
+/// "On-Demand Instance quotas").
+pub(super) fn quota(kind: &str) -> &'static str {
+    const OWN: [(&str, &str); 12] = [
+        ("u-", "high memory"),
+        ("u7", "high memory"),
+        ("inf", "inf"),
+        ("trn", "trn"),
+        ("dl", "dl"),
+        ("hpc", "hpc"),
+        ("mac", "mac"),
+        ("vt", "g and vt"),
+        ("g", "g and vt"),
+        ("p", "p"),
+        ("f", "f"),
+        ("x", "x"),
+    ];
+    OWN.iter().find(|(prefix, _)| kind.starts_with(prefix)).map_or("standard", |(_, quota)| quota)
+}
+
 /// True for bare metal, which takes many minutes to boot.
 pub(super) fn metal(kind: &str) -> bool {
     kind.split_once('.').is_some_and(|(_, size)| size.starts_with("metal"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_counted_by_family() {
+        let of = |kinds: &[&str]| kinds.iter().map(|kind| quota(kind)).collect::<Vec<_>>();
+        assert_eq!(
+            of(&["t3.small", "m7i-flex.large", "c5.metal", "i4i.large", "d3.xlarge", "z1d.large"]),
+            ["standard"; 6]
+        );
+        assert_eq!(of(&["g5.xlarge", "vt1.3xlarge"]), ["g and vt"; 2]);
+        assert_eq!(of(&["p4d.24xlarge", "x2idn.metal", "inf2.xlarge", "trn1.2xlarge"]), ["p", "x", "inf", "trn"]);
+    }
 }

@@ -1,9 +1,14 @@
 //! Questions that look only.
 
+use ami_bake_core::Result;
+use ami_bake_core::plan::Strategy;
+use ami_bake_core::platform::Permission;
 use aws_sdk_ec2::types::ImageAttributeName;
 
+use super::probe::unasked;
 use super::question::{IMAGE, INSTANCE, NAME, Question, Subject, dry, read};
 use crate::client::Client;
+use crate::policy::{GROUP_ROLE, SPOT_ROLE};
 
 /// The question for an action that changes nothing.
 pub(super) fn ask<'a>(client: &'a Client, action: &str, about: &'a Subject<'a>) -> Question<'a> {
@@ -111,12 +116,50 @@ fn groups<'a>(client: &'a Client, call: &str, about: &'a Subject<'a>) -> Questio
     }
 }
 
+/// Whether the roles exist that AWS' services make for themselves: then nobody has to be allowed to make them. IAM has no
+/// dry run for those that do not.
+async fn linked_roles(client: &Client, about: &Subject<'_>) -> Result<Permission> {
+    const ACTION: &str = "CreateServiceLinkedRole";
+    let spot = about.machines.iter().any(|machine| machine.spot);
+    let replaces = about.deployments.iter().any(|one| matches!(one.strategy, Strategy::Replace(_)));
+    let needed = [(spot, SPOT_ROLE), (replaces, GROUP_ROLE)];
+    for (_, role) in needed.iter().filter(|(needed, _)| *needed) {
+        let answer = client.ask("GetRole", client.iam.get_role().role_name(*role).send()).await;
+        if let Err(failure) = answer {
+            let why = if failure.not_found() {
+                format!("the account has no role {role} yet; IAM has no dry run for its creation")
+            } else if failure.is_denied() {
+                format!("whether the account has the role {role} is unknown without iam:GetRole")
+            } else {
+                return Err(client.explain(*failure, &format!("look for the role {role}")).await);
+            };
+            return Ok(unasked(client, ACTION, &why));
+        }
+    }
+    Ok(Permission {
+        action: format!("iam:{ACTION}"),
+        allowed: Some(true),
+        detail: Some("not needed: the account has the roles".to_owned()),
+    })
+}
+
 fn roles<'a>(client: &'a Client, call: &str, about: &'a Subject<'a>) -> Question<'a> {
     let iam = &client.iam;
     match call {
         "ListRoles" => read!(client, "ListRoles", iam.list_roles().max_items(1)),
         "ListInstanceProfiles" => read!(client, "ListInstanceProfiles", iam.list_instance_profiles().max_items(1)),
-        "GetRole" => read!(client, "GetRole", iam.get_role().role_name(NAME)),
+        "CreateServiceLinkedRole" => Some(Box::pin(linked_roles(client, about))),
+        "GetRole" => {
+            // A policy without roles of machines allows to look for those of AWS' services alone.
+            let name = if about.machines.iter().any(|machine| machine.policy.is_some()) {
+                NAME
+            } else if about.machines.iter().any(|machine| machine.spot) {
+                SPOT_ROLE
+            } else {
+                GROUP_ROLE
+            };
+            read!(client, "GetRole", iam.get_role().role_name(name))
+        }
         "GetInstanceProfile" => {
             // Only the one that the manifest names may be read, where it names one.
             let named = about.machines.iter().find_map(|machine| machine.profile.as_deref());

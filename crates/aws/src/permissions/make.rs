@@ -1,9 +1,8 @@
 //! Questions about machines, their images and their end.
 
-use std::collections::BTreeMap;
-
 use ami_bake_core::Result;
 use ami_bake_core::platform::Permission;
+use ami_bake_core::tags::RUN;
 use ami_bake_ssh::Key;
 use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
 use aws_sdk_ec2::types::{
@@ -68,12 +67,14 @@ pub(super) fn ask<'a>(images: &'a Images, action: &str, about: &'a Subject<'a>) 
         }
         "CreateImage" => {
             let request = ec2.create_image().instance_id(INSTANCE).name(NAME);
-            dry!(client, "CreateImage", request.tag_specifications(tags(ResourceType::Image)))
+            let request = request.tag_specifications(tags(ResourceType::Image));
+            dry!(client, "CreateImage", request.tag_specifications(tags(ResourceType::Snapshot)))
         }
         "RegisterImage" => dry!(client, "RegisterImage", register(ec2.register_image())),
         "CopyImage" => {
             let request = ec2.copy_image().name(NAME).source_image_id(IMAGE).source_region(about.from);
-            dry!(client, "CopyImage", request.tag_specifications(tags(ResourceType::Image)))
+            let request = request.tag_specifications(tags(ResourceType::Image));
+            dry!(client, "CopyImage", request.tag_specifications(tags(ResourceType::Snapshot)))
         }
         "CopySnapshot" => {
             let request = ec2.copy_snapshot().source_region(about.from).source_snapshot_id(SNAPSHOT);
@@ -88,8 +89,9 @@ pub(super) fn ask<'a>(images: &'a Images, action: &str, about: &'a Subject<'a>) 
     }
 }
 
+/// The tags of a bake: a policy that allows to create what carries them allows nothing else.
 fn tags(of: ResourceType) -> TagSpecification {
-    specification(of, &BTreeMap::from([("Name".to_owned(), NAME.to_owned())]))
+    specification(of, &[("Name", NAME), (RUN, NAME)].map(|(key, value)| (key.to_owned(), value.to_owned())).into())
 }
 
 fn register(request: RegisterImageFluentBuilder) -> RegisterImageFluentBuilder {
@@ -125,10 +127,12 @@ async fn launch(images: &Images, about: &Subject<'_>) -> Result<Permission> {
         .set_subnet_id(machine.subnets.first().cloned())
         .set_security_group_ids(Some(machine.security_groups.clone()).filter(|groups| !groups.is_empty()))
         .tag_specifications(tags(ResourceType::Instance))
-        .tag_specifications(tags(ResourceType::Volume));
+        .tag_specifications(tags(ResourceType::Volume))
+        .tag_specifications(tags(ResourceType::NetworkInterface));
     if about.machines.iter().any(|machine| machine.spot) {
         asked = asked
-            .instance_market_options(InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).build());
+            .instance_market_options(InstanceMarketOptionsRequest::builder().market_type(MarketType::Spot).build())
+            .tag_specifications(tags(ResourceType::SpotInstancesRequest));
     }
     probe(client, ACTION, asked.send()).await
 }

@@ -10,8 +10,8 @@ use aws_sdk_ec2::types::{
 use super::question::{ACCOUNT, IMAGE, NAME, Question, SNAPSHOT, Subject, dry};
 use crate::client::Client;
 
-/// Long enough ahead for EC2 to take it as a time of deprecation.
-const SOME_DAY: i64 = 4_000_000_000;
+/// May 2033: ahead, and by less than the 10 years that EC2 takes as a time of deprecation.
+const SOME_DAY: i64 = 2_000_000_000;
 
 /// The question for an action of publishing and deploying.
 pub(super) fn ask<'a>(client: &'a Client, action: &str, about: &'a Subject<'a>) -> Question<'a> {

@@ -1,11 +1,10 @@
 //! Actions that can't be checked without doing them, and why.
 
 /// IAM has no dry runs.
-const IAM: [&str; 12] = [
+const IAM: [&str; 11] = [
     "iam:AddRoleToInstanceProfile",
     "iam:CreateInstanceProfile",
     "iam:CreateRole",
-    "iam:CreateServiceLinkedRole",
     "iam:DeleteInstanceProfile",
     "iam:DeleteRole",
     "iam:DeleteRolePolicy",

@@ -1,14 +1,17 @@
 //! What a bake itself needs.
 
-use ami_bake_core::plan::{CaptureMode, ImagePlan, MachineSettings, SourceQuery};
+use ami_bake_core::plan::{ImagePlan, MachineSettings, SourceQuery};
 use serde_json::json;
 
 use super::outline::Outline;
+use super::roles::{keys, roles, spot};
 use super::scope::PolicyScope;
 use super::statement::Statement;
 
-/// Actions without a resource: Describe calls.
-const READS: [&str; 14] = [
+/// What is asked about everything.
+const READS: [&str; 15] = [
+    // Of the source, whose UEFI variables the image gets.
+    "ec2:DescribeImageAttribute",
     "ec2:DescribeImages",
     "ec2:DescribeInstances",
     "ec2:DescribeKeyPairs",
@@ -24,6 +27,8 @@ const READS: [&str; 14] = [
     "sts:DecodeAuthorizationMessage",
     "sts:GetCallerIdentity",
 ];
+/// The capture of a machine, before it is known whether its source has a billing code.
+const CAPTURES: [&str; 2] = ["ec2:CreateImage", "ec2:CreateSnapshots"];
 /// Calls that make something, each with its tags.
 const CREATING: [&str; 7] = [
     "CopyImage",
@@ -49,10 +54,13 @@ pub(super) fn statements(outlines: &[Outline], scope: &PolicyScope) -> Vec<State
         Statement::new("LaunchTagged", ["ec2:RunInstances"], launched(any(|machine| machine.spot)).map(&here))
             .creating(),
         Statement::new("ImportKey", ["ec2:ImportKeyPair"], [here("key-pair/*")]).creating(),
-        capture(plans, scope),
-        image(scope),
+        Statement::new("CaptureMachine", CAPTURES, ["instance/*", "volume/*"].map(here)).of_a_run(),
+        Statement::new("CaptureTagged", CAPTURES, ["snapshot/*", "image/*"].map(here)).creating(),
+        Statement::new("RegisterTagged", ["ec2:RegisterImage", "ec2:CopyImage"], [here("image/*")]).creating(),
+        Statement::new("RegisterSnapshots", ["ec2:RegisterImage"], [here("snapshot/*")]).of_a_run(),
+        copy_from(plans, scope),
         tag_at_creation(own_groups, scope),
-        change(plans, &machines, scope),
+        change(scope),
         Statement::new("TagLater", ["ec2:CreateTags", "ec2:DeleteTags"], tagged(scope)).of_a_run(),
         Statement::new("Undo", undo(own_groups), tagged(scope)).of_a_run(),
     ];
@@ -60,11 +68,13 @@ pub(super) fn statements(outlines: &[Outline], scope: &PolicyScope) -> Vec<State
         all.push(Statement::new("MakeGroup", ["ec2:CreateSecurityGroup"], [here("security-group/*")]).creating());
         all.push(Statement::new("MakeGroupIn", ["ec2:CreateSecurityGroup"], [here("vpc/*")]));
         // The interface leaves its group with the machine's end, so that the group can go.
-        let moved = [here("network-interface/*"), here("security-group/*")];
-        all.push(Statement::new("LeaveGroup", ["ec2:ModifyNetworkInterfaceAttribute"], moved));
+        let leave = ["ec2:ModifyNetworkInterfaceAttribute"];
+        all.push(Statement::new("LeaveGroup", leave, ["network-interface/*", "instance/*"].map(here)).of_a_run());
+        // For the default group of the VPC, whose id nobody knows before.
+        all.push(Statement::new("EnterDefaultGroup", leave, [here("security-group/*")]));
     }
     if any(|machine| machine.spot) {
-        all.push(Statement::anywhere("SpotPrice", ["ec2:DescribeSpotPriceHistory"]));
+        all.extend(spot(scope));
     }
     all.push(parameters(outlines, scope));
     all.extend(roles(&machines, scope));
@@ -93,17 +103,16 @@ fn launch(machines: &[&MachineSettings], scope: &PolicyScope) -> Statement {
     Statement::new("LaunchWith", ["ec2:RunInstances"], used)
 }
 
-fn capture(plans: &[&ImagePlan], scope: &PolicyScope) -> Statement {
+/// What an image in the home region is copied from and to; neither call can be allowed by its source's tags (Service
+/// Authorization Reference: CopyImage and CopySnapshot know the tags of the request only).
+fn copy_from(plans: &[&ImagePlan], scope: &PolicyScope) -> Statement {
     let here = |name: &str| scope.ec2(&scope.region, name);
-    let lineage = plans.iter().any(|plan| plan.machine.lineage);
+    let mut regions = plans.iter().flat_map(|plan| &plan.settings.distribution.regions);
+    let distributed = regions.any(|region| region.region != scope.region);
+    let snapshots = distributed || plans.iter().any(|plan| plan.machine.lineage);
     // A source with a product code takes the way over CreateImage and CopyImage, whatever the manifest says.
-    let actions = ["ec2:CreateSnapshots", "ec2:CreateImage"].into_iter().chain(lineage.then_some("ec2:CopySnapshot"));
-    Statement::new("TakeImage", actions, ["instance/*", "volume/*", "snapshot/*", "image/*"].map(here))
-}
-
-fn image(scope: &PolicyScope) -> Statement {
-    let here = |name: &str| scope.ec2(&scope.region, name);
-    Statement::new("Register", ["ec2:RegisterImage", "ec2:CopyImage"], [here("image/*"), here("snapshot/*")])
+    let actions = ["ec2:CopyImage"].into_iter().chain(snapshots.then_some("ec2:CopySnapshot"));
+    Statement::new("CopyFrom", actions, [here("image/*"), here("snapshot/*")])
 }
 
 fn tag_at_creation(own_groups: bool, scope: &PolicyScope) -> Statement {
@@ -115,14 +124,17 @@ fn tag_at_creation(own_groups: bool, scope: &PolicyScope) -> Statement {
     Statement::new("TagAtCreation", ["ec2:CreateTags"], made).when("StringEquals", "ec2:CreateAction", json!(calls))
 }
 
-/// What is done to a run's own machine and image on the way.
-fn change(plans: &[&ImagePlan], machines: &[&MachineSettings], scope: &PolicyScope) -> Statement {
-    let stops = plans.iter().any(|plan| !plan.machine.spot && plan.settings.capture != CaptureMode::Live);
-    let spot = machines.iter().any(|machine| machine.spot);
-    let mut actions =
-        vec!["ec2:GetConsoleOutput", "ec2:DescribeImageAttribute", "ec2:ModifyImageAttribute", "ec2:RebootInstances"];
-    actions.extend(stops.then_some("ec2:StopInstances"));
-    actions.extend(spot.then_some("ec2:ModifyInstanceAttribute"));
+/// What is done to a run's own machine and image on the way. Whether a machine is stopped depends on what is not known
+/// without a cloud: a source with a billing code is captured by CreateImage, whatever `capture` says, and spot falls back
+/// to on-demand.
+fn change(scope: &PolicyScope) -> Statement {
+    let actions = [
+        "ec2:GetConsoleOutput",
+        "ec2:ModifyImageAttribute",
+        "ec2:ModifyInstanceAttribute",
+        "ec2:RebootInstances",
+        "ec2:StopInstances",
+    ];
     let own = ["instance/*", "image/*"].map(|name| scope.ec2(&scope.region, name));
     Statement::new("Change", actions, own).of_a_run()
 }
@@ -159,91 +171,4 @@ fn parameters(outlines: &[Outline], scope: &PolicyScope) -> Statement {
 pub(super) fn parameter(scope: &PolicyScope, region: &str, path: &str) -> String {
     let account = if path.starts_with("/aws/") { "" } else { &scope.account };
     format!("arn:{}:ssm:{region}:{account}:parameter/{}", scope.partition, path.trim_start_matches('/'))
-}
-
-/// Roles: one made for the machine, and one that is given to it.
-fn roles(machines: &[&MachineSettings], scope: &PolicyScope) -> Vec<Statement> {
-    let arn = |name: &str| format!("arn:{}:iam::{}:{name}", scope.partition, scope.account);
-    let mut all = Vec::new();
-    let mut passed = Vec::new();
-    let temporary = machines.iter().any(|machine| machine.policy.is_some());
-    if temporary {
-        let own = ["role/ami-bake-*", "instance-profile/ami-bake-*"].map(arn);
-        let actions = [
-            "AddRoleToInstanceProfile",
-            "CreateInstanceProfile",
-            "CreateRole",
-            "DeleteInstanceProfile",
-            "DeleteRole",
-            "DeleteRolePolicy",
-            "GetInstanceProfile",
-            "GetRole",
-            "PutRolePolicy",
-            "RemoveRoleFromInstanceProfile",
-            "TagInstanceProfile",
-            "TagRole",
-        ];
-        all.push(Statement::new("MachineRole", actions.map(|action| format!("iam:{action}")), own));
-        all.push(Statement::anywhere("FindMachineRoles", ["iam:ListInstanceProfiles", "iam:ListRoles"]));
-        passed.push(arn("role/ami-bake-*"));
-    }
-    for profile in machines.iter().filter_map(|machine| machine.profile.as_deref()) {
-        let name = profile.rsplit('/').next().unwrap_or(profile);
-        all.push(Statement::new("ReadProfile", ["iam:GetInstanceProfile"], [arn(&format!("instance-profile/{name}"))]));
-        // The profile's role may have another name, which only IAM knows.
-        passed.push(arn(&format!("role/{name}")));
-    }
-    let service = if scope.partition == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
-    all.push(Statement::new("PassRole", ["iam:PassRole"], passed).when(
-        "StringEquals",
-        "iam:PassedToService",
-        json!(service),
-    ));
-    all
-}
-
-/// Customer keys of disks.
-fn keys(plans: &[&ImagePlan], scope: &PolicyScope) -> Vec<Statement> {
-    let disks = plans.iter().flat_map(|plan| {
-        let volumes = plan.machine.volumes.iter().filter_map(|volume| volume.disk.kms_key.as_deref());
-        plan.machine.disk.kms_key.as_deref().into_iter().chain(volumes)
-    });
-    kms(disks.map(|key| (scope.region.as_str(), key)), scope)
-}
-
-/// What EBS does with customer keys, in the caller's name (EBS: "Required permissions for encryption").
-pub(super) fn kms<'a>(keys: impl IntoIterator<Item = (&'a str, &'a str)>, scope: &PolicyScope) -> Vec<Statement> {
-    const USE: [&str; 5] = [
-        "kms:Decrypt",
-        "kms:DescribeKey",
-        "kms:GenerateDataKeyWithoutPlaintext",
-        "kms:ReEncryptFrom",
-        "kms:ReEncryptTo",
-    ];
-    let mut arns = Vec::new();
-    let mut aliases = Vec::new();
-    for (region, key) in keys {
-        let any = || format!("arn:{}:kms:{region}:{}:key/*", scope.partition, scope.account);
-        if key.starts_with("arn:") && key.contains(":key/") {
-            arns.push(key.to_owned());
-        } else if let Some(at) = key.find("alias/") {
-            aliases.push((key[at..].to_owned(), any()));
-        } else {
-            arns.push(format!("arn:{}:kms:{region}:{}:key/{key}", scope.partition, scope.account));
-        }
-    }
-    let grants = |statement: Statement| statement.when("Bool", "kms:GrantIsForAWSResource", json!("true"));
-    let mut all = vec![
-        Statement::new("UseKey", USE, arns.clone()),
-        grants(Statement::new("GrantKey", ["kms:CreateGrant"], arns)),
-    ];
-    if !aliases.is_empty() {
-        let names: Vec<&String> = aliases.iter().map(|(name, _)| name).collect();
-        let any: Vec<String> = aliases.iter().map(|(_, any)| any.clone()).collect();
-        let aliased =
-            |statement: Statement| statement.when("ForAnyValue:StringEquals", "kms:ResourceAliases", json!(names));
-        all.push(aliased(Statement::new("UseAliasedKey", USE, any.clone())));
-        all.push(grants(aliased(Statement::new("GrantAliasedKey", ["kms:CreateGrant"], any))));
-    }
-    all
 }

@@ -9,6 +9,7 @@ mod document;
 pub(crate) mod fixture;
 mod outline;
 mod publish;
+mod roles;
 mod scope;
 mod statement;
 #[cfg(test)]
@@ -18,5 +19,6 @@ pub(crate) use document::{at_home, elsewhere};
 pub use document::{policy, policy_of_target};
 pub(crate) use outline::copied;
 pub use outline::{Outline, targets};
+pub(crate) use roles::{GROUP_ROLE, SPOT_ROLE};
 pub use scope::PolicyScope;
 pub(crate) use statement::Statement;

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use ami_bake_core::plan::{Deployment, Distribution, RegionPlan};
 use serde_json::json;
 
-use super::bake::{kms, parameter};
+use super::bake::parameter;
 use super::outline::{Outline, targets};
+use super::roles::{GROUP_ROLE, find_linked_role, kms, linked_role};
 use super::scope::PolicyScope;
 use super::statement::Statement;
+use crate::client::identity::ec2_service;
 use crate::deploy::actions as actions_of;
 
 type Plans = [Outline];
@@ -18,15 +20,14 @@ pub(super) fn at_home(plans: &Plans, scope: &PolicyScope) -> Vec<Statement> {
     let all: Vec<&Distribution> = plans.iter().map(|one| &one.plan.settings.distribution).collect();
     let regions: Vec<&RegionPlan> = all.iter().flat_map(|one| &one.regions).collect();
     let others = regions.iter().map(|region| region.region.as_str()).filter(|region| *region != scope.region);
-    let mut statements = copies(others, scope);
+    let mut statements = Vec::from(copies(others, scope));
     statements.extend(kms(named_keys(&regions), scope));
     statements.extend(marks(&all, scope));
     let everywhere: BTreeSet<&str> =
         regions.iter().map(|region| region.region.as_str()).chain([scope.region.as_str()]).collect();
     statements.push(parameters(plans, &everywhere, scope));
-    if plans.iter().any(|one| !one.plan.settings.retention.is_none()) {
-        statements.extend(uses());
-    }
+    // Old versions and expired pre-releases: a sweep asks, too.
+    statements.extend(uses());
     let lent = all.iter().any(|one| !one.targets.is_empty());
     if lent {
         let snapshots =
@@ -57,13 +58,16 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, scope: &PolicyScope) -> Vec<S
                 "ec2:DescribeSnapshots",
                 "ec2:GetEbsDefaultKmsKeyId",
                 "ec2:GetEbsEncryptionByDefault",
+                "sts:DecodeAuthorizationMessage",
                 "sts:GetCallerIdentity",
             ],
         ));
         statements.extend(copies(names.iter().copied(), scope));
+        // What the bake's own account shares with this one for its copy.
+        let shared = [scope.ec2(&scope.region, "image/*"), scope.ec2(&scope.region, "snapshot/*")];
+        statements.push(Statement::new("CopyFrom", ["ec2:CopyImage", "ec2:CopySnapshot"], shared));
         let own = names.iter().flat_map(|region| [scope.ec2(region, "image/*"), scope.ec2(region, "snapshot/*")]);
         let own: Vec<String> = own.collect();
-        statements.push(Statement::new("Register", ["ec2:RegisterImage"], own.clone()));
         let created = ["CopyImage", "CopySnapshot", "RegisterImage"];
         let tagging = Statement::new("TagAtCreation", ["ec2:CreateTags"], own.clone());
         statements.push(tagging.when("StringEquals", "ec2:CreateAction", json!(created)));
@@ -78,9 +82,7 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, scope: &PolicyScope) -> Vec<S
         statements.extend(kms(named_keys(&regions), scope));
         statements.extend(marks(&all, scope));
         statements.push(parameters(plans, &names, scope));
-        if plans.iter().any(|one| !one.plan.settings.retention.is_none()) {
-            statements.extend(uses());
-        }
+        statements.extend(uses());
     }
     let under =
         plans.iter().flat_map(|one| &one.plan.settings.deployments).filter(|one| one.role.as_deref() == Some(role));
@@ -93,10 +95,14 @@ fn named_keys<'a>(regions: &[&'a RegionPlan]) -> Vec<(&'a str, &'a str)> {
 }
 
 /// Snapshots and images that come into a region, and what registers them there.
-fn copies<'a>(regions: impl Iterator<Item = &'a str>, scope: &PolicyScope) -> Vec<Statement> {
-    let resources: Vec<String> =
-        regions.flat_map(|region| [scope.ec2(region, "snapshot/*"), scope.ec2(region, "image/*")]).collect();
-    vec![Statement::new("Copy", ["ec2:CopyImage", "ec2:CopySnapshot", "ec2:RegisterImage"], resources)]
+fn copies<'a>(regions: impl Iterator<Item = &'a str>, scope: &PolicyScope) -> [Statement; 2] {
+    let regions: Vec<&str> = regions.collect();
+    let snapshots = || regions.iter().map(|region| scope.ec2(region, "snapshot/*"));
+    let both = regions.iter().map(|region| scope.ec2(region, "image/*")).chain(snapshots());
+    [
+        Statement::new("Copy", ["ec2:CopyImage", "ec2:CopySnapshot", "ec2:RegisterImage"], both).creating(),
+        Statement::new("RegisterCopies", ["ec2:RegisterImage"], snapshots()).of_a_run(),
+    ]
 }
 
 /// Sharing, deprecation, protection, of a run's own images.
@@ -173,11 +179,14 @@ fn deployments(all: &[&Deployment], scope: &PolicyScope) -> Vec<Statement> {
         actions.extend(actions_of(deployment));
     }
     let (mut looks, mut of_templates, mut of_groups, mut others) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut passes = false;
+    let (mut passes, mut tags, mut launches, mut links) = (false, false, false, false);
     for action in actions {
         let (service, call) = action.split_once(':').unwrap_or(("", action));
         match (service, call) {
             ("iam", "PassRole") => passes = true,
+            ("iam", "CreateServiceLinkedRole") => links = true,
+            ("ec2", "CreateTags") => tags = true,
+            ("ec2", "RunInstances") => launches = true,
             (_, call) if call.starts_with("Describe") => looks.push(action),
             ("ec2", call) if call.contains("LaunchTemplate") => of_templates.push(action),
             ("autoscaling", _) => of_groups.push(action),
@@ -188,12 +197,26 @@ fn deployments(all: &[&Deployment], scope: &PolicyScope) -> Vec<Statement> {
         Statement::anywhere("LookBeforeDeploy", looks),
         Statement::new("MoveTemplate", of_templates, templates),
         Statement::new("MoveGroup", of_groups, groups),
-        // Auto Scaling checks the launch of the template's version as the caller, with everything that the template
-        // uses.
         Statement::anywhere("AsAutoScaling", others),
     ];
+    // Auto Scaling checks the launch of the template's version as the caller, with everything that the template uses and
+    // tags (Auto Scaling user guide, "Launch template support").
+    if launches {
+        let of = scope.ec2("*", "launch-template/*");
+        let launch = Statement::anywhere("LaunchAsAutoScaling", ["ec2:RunInstances"]);
+        statements.push(launch.when("ArnLike", "ec2:LaunchTemplate", json!(of)));
+    }
+    if tags {
+        let tag = Statement::anywhere("TagAsAutoScaling", ["ec2:CreateTags"]);
+        statements.push(tag.when("StringEquals", "ec2:CreateAction", json!("RunInstances")));
+    }
+    if links {
+        statements.push(linked_role("GroupRole", "autoscaling.amazonaws.com", scope));
+        statements.push(find_linked_role("FindGroupRole", "autoscaling.amazonaws.com", GROUP_ROLE, scope));
+    }
     if passes {
-        let service = if scope.partition == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" };
+        // The role of the template's profile, and those of lifecycle hooks, which has no name of its own in China.
+        let service = [ec2_service(&scope.partition), "autoscaling.amazonaws.com"];
         let roles = format!("arn:{}:iam::{}:role/*", scope.partition, scope.account);
         let pass = Statement::new("PassTemplateRole", ["iam:PassRole"], [roles]);
         statements.push(pass.when("StringEquals", "iam:PassedToService", json!(service)));

@@ -46,7 +46,10 @@ fn a_plain_bake_may_make_tagged_things_and_touch_only_those() {
         assert!(!harmful || one["Condition"].is_object(), "{one:#}");
     }
     for unneeded in ["iam:", "kms:", "autoscaling:", "ssm:PutParameter", "sts:AssumeRole", "spot-instances"] {
-        let grants = policy["Statement"].as_array().unwrap().iter().filter(|one| one["Sid"] != "TagAtCreation");
+        // A sweep looks for roles, and for who uses an image.
+        let looks = ["TagAtCreation", "FindMachineRoles", "WhoUses", "WhoUsesByEc2"];
+        let all = policy["Statement"].as_array().unwrap().iter();
+        let grants = all.filter(|one| looks.iter().all(|sid| one["Sid"] != *sid));
         assert!(grants.clone().all(|one| !text(one).contains(unneeded)), "{unneeded}: {policy:#}");
     }
 }
@@ -85,8 +88,11 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
             && !text(statement(&policy, "LaunchWith")).contains("subnet/*")
     );
     let roles = &statement(&policy, "MachineRole")["Resource"];
-    assert_eq!(roles[1], "arn:aws:iam::111111111111:role/ami-bake-*");
+    assert_eq!(roles[3], "arn:aws:iam::111111111111:role/ami-bake/*");
     assert_eq!(statement(&policy, "PassRole")["Condition"]["StringEquals"]["iam:PassedToService"], "ec2.amazonaws.com");
+    let spot = statement(&policy, "SpotRole");
+    assert_eq!(spot["Condition"]["StringEquals"]["iam:AWSServiceName"], "spot.amazonaws.com");
+    assert_eq!(spot["Resource"], "arn:aws:iam::111111111111:role/aws-service-role/spot.amazonaws.com/*");
     assert_eq!(
         statement(&policy, "UseAliasedKey")["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"][0],
         "alias/images"
@@ -105,6 +111,10 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
     assert!(text(&other).contains("ec2:RegisterImage") && !text(&other).contains("RunInstances"), "{other:#}");
     let copy = text(&statement(&other, "Copy")["Resource"]);
     assert!(copy.contains("arn:aws:ec2:eu-west-1::snapshot/*"), "also where the bake is at home: {copy}");
+    let auto_scaling = &statement(&policy, "PassTemplateRole")["Condition"]["StringEquals"]["iam:PassedToService"];
+    assert_eq!(*auto_scaling, json!(["ec2.amazonaws.com", "autoscaling.amazonaws.com"]));
+    let tags = &statement(&policy, "TagAsAutoScaling")["Condition"]["StringEquals"]["ec2:CreateAction"];
+    assert_eq!(tags, "RunInstances", "a template may tag what it launches");
     assert_eq!(policy_of_target(&plans, HOME, &scope), None);
 }
 
@@ -114,9 +124,99 @@ fn partitions_and_unknown_accounts() {
     let machine = MachineSettings { profile: Some("baker".into()), ..MachineSettings::default() };
     let policy = policy(&outline(&machine, |_| ImageSettings::default()), &[], &scope);
     let pass = statement(&policy, "PassRole");
-    assert_eq!(pass["Resource"], "arn:aws-cn:iam::*:role/baker");
+    assert_eq!(pass["Resource"], json!(["arn:aws-cn:iam::*:role/*/baker", "arn:aws-cn:iam::*:role/baker"]));
     assert_eq!(pass["Condition"]["StringEquals"]["iam:PassedToService"], "ec2.amazonaws.com.cn");
     assert!(!text(&policy).contains("arn:aws:"));
+    let plans = outline(&MachineSettings::default(), |_| ImageSettings {
+        deployments: vec![deployment(None, Some("web"), Strategy::Replace(refresh()))],
+        ..ImageSettings::default()
+    });
+    let policy = super::policy(&plans, &[], &scope);
+    let pass = &statement(&policy, "PassTemplateRole")["Condition"]["StringEquals"]["iam:PassedToService"];
+    assert_eq!(*pass, json!(["ec2.amazonaws.com.cn", "autoscaling.amazonaws.com"]));
+}
+
+/// Every statement of the widest manifest allows either what carries the tag of a run, from its creation on, or what is
+/// in this list with the reason why it can't be narrower.
+#[test]
+fn what_is_allowed_beyond_the_bakes_own_resources_is_listed() {
+    const ARGUED: [(&str, &str); 30] = [
+        // What only looks, and knows no resource, or one that is chosen by the manifest and found by its name.
+        ("Look", "Describe* knows no resource; a source is anybody's image"),
+        ("WhoUses", "Describe* knows no resource; a usage report counts for an image and changes nothing"),
+        ("WhoUsesByEc2", "only EC2 itself asks, on behalf of the role"),
+        ("LookBeforeDeploy", "Describe* knows no resource"),
+        ("LookIntoPublicAccess", "knows no resource"),
+        ("SpotPrice", "Describe* knows no resource"),
+        ("FindMachineRoles", "List* knows no resource; a sweep looks for what a bake left"),
+        ("FindSpotRole", "one role, named, and only read"),
+        ("FindGroupRole", "one role, named, and only read"),
+        ("ReadProfile", "the manifest's profile, named, and only read"),
+        ("ReadParameter", "the manifest's parameter, named, and only read"),
+        ("DocumentsGetComponent", "named by a document of the manifest, and only read"),
+        ("DocumentsGetObject", "named by a document of the manifest, and only read"),
+        ("DocumentsListBucket", "named by a document of the manifest, and only read"),
+        ("DocumentsGetParameter", "named by a document of the manifest, and only read"),
+        ("DocumentsPutObject", "named by a document of the manifest, which uploads there"),
+        // What a launch uses.
+        ("LaunchWith", "image, key, subnet and group are used by a launch, and stay as they are"),
+        ("MakeGroupIn", "the network that a group is made in stays as it is"),
+        (
+            "EnterDefaultGroup",
+            "the group that a machine's interface enters stays as it is, and its id is unknown before",
+        ),
+        ("CopyFrom", "CopyImage and CopySnapshot know no tags of their source; it stays as it is"),
+        // By name or path.
+        ("MachineRole", "IAM's actions on profiles know no tags: by path, /ami-bake/"),
+        ("Point", "the manifest's parameters, by name"),
+        ("AssumeOthers", "the manifest's roles, by name"),
+        ("MoveTemplate", "the manifest's template, by id, or all where it is named: EC2 knows templates by id only"),
+        ("MoveGroup", "the manifest's group, and the one that takes over, by name"),
+        ("PassTemplateRole", "the roles that a template and its group's hooks name, to EC2 and Auto Scaling only"),
+        ("TagAsAutoScaling", "tags that a template gives to what it launches, at its launch only"),
+        ("LaunchAsAutoScaling", "launches of a template only: all that it uses is the template's choice"),
+        ("AsAutoScaling", "the alarms of a group's own policies, whose names Auto Scaling makes up"),
+        ("UseKey", "the manifest's keys, by id"),
+    ];
+    let narrow = |one: &Value| {
+        let condition = text(&one["Condition"]);
+        [
+            "aws:RequestTag/ami-bake:run",
+            "aws:ResourceTag/ami-bake:run",
+            "kms:GrantIsForAWSResource",
+            "kms:ResourceAliases",
+            "iam:AWSServiceName",
+        ]
+        .iter()
+        .any(|key| condition.contains(key))
+            || one["Sid"] == "TagAtCreation"
+            || (one["Sid"] == "PassRole" && condition.contains("iam:PassedToService"))
+    };
+    let (plans, grants) = super::fixture::everything();
+    let mut found: Vec<Value> =
+        policy(&plans, &grants, &PolicyScope::of(Some(HOME), "us-east-1"))["Statement"].as_array().unwrap().clone();
+    let other = policy_of_target(&plans, OTHER, &PolicyScope::of(Some(OTHER), "us-east-1")).unwrap();
+    found.extend(other["Statement"].as_array().unwrap().clone());
+    found.retain(|one| !narrow(one));
+    let wide: std::collections::BTreeSet<&str> = found.iter().map(|one| one["Sid"].as_str().unwrap()).collect();
+    let argued: std::collections::BTreeSet<&str> = ARGUED.iter().map(|(sid, _)| *sid).collect();
+    assert_eq!(wide, argued);
+    for one in &found {
+        // What is wide never changes or deletes anything that is there.
+        let changes = [
+            "ec2:Terminate",
+            "ec2:Stop",
+            "ec2:Reboot",
+            "ec2:Deregister",
+            "ec2:DeleteSnapshot",
+            "ec2:DeleteVolume",
+            "ec2:DeleteTags",
+            "ec2:ModifyImage",
+            "ec2:ModifySnapshot",
+            "ec2:ModifyInstance",
+        ];
+        assert!(changes.iter().all(|word| !text(&one["Action"]).contains(word)), "{one:#}");
+    }
 }
 
 #[test]

@@ -52,6 +52,7 @@ async fn begin(publisher: &Publisher, run: &Run, plan: &ImagePlan, to: &Destinat
     }
     let doing = format!("copy the snapshot {source} from {from} to {}", to.place());
     let mut tags = created(run, &plan.settings.name, Some(&plan.namespace), Some(&plan.key), LIFETIME);
+    tags.extend(plan.settings.tags.clone());
     tags.insert(tags::COPIED_FROM.to_owned(), source.to_owned());
     let key = to.region.kms_key.as_deref();
     let url = if to.region.region == from {

@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use ami_bake_core::{Result, tags};
 use aws_sdk_ec2::types::{Filter, Reservation, Tag};
 
-use crate::client::ledger::{IMAGE, INSTANCE_PROFILE, KEY_PAIR, MACHINE, ROLE, SECURITY_GROUP, SNAPSHOT};
+use crate::client::ledger::{IAM_PATH, IMAGE, INSTANCE_PROFILE, KEY_PAIR, MACHINE, ROLE, SECURITY_GROUP, SNAPSHOT};
 use crate::client::{Client, filter, one_of, pages};
 use crate::{deploy, image};
 
 /// Volumes that no machine has any more; they have no ledger entries, since they are deleted with their machine.
 pub(super) const VOLUME: &str = "volume";
-/// Where all roles and instance profiles of ami-bake are.
-const PATH: &str = "/ami-bake/";
 
 /// Something that carries an end in its tags.
 pub(super) struct Tagged {
@@ -108,7 +106,7 @@ fn iam_found(kind: &'static str, name: &str, tags: &[aws_sdk_iam::types::Tag]) -
 
 pub(super) async fn profiles(client: &Client) -> Result<Vec<Tagged>> {
     pages(|page| async move {
-        let request = client.iam.list_instance_profiles().path_prefix(PATH).set_marker(page);
+        let request = client.iam.list_instance_profiles().path_prefix(IAM_PATH).set_marker(page);
         let answer = client.call("ListInstanceProfiles", "list the instance profiles of bakes", request.send()).await?;
         let mut all = Vec::new();
         for profile in answer.instance_profiles() {
@@ -131,7 +129,7 @@ pub(super) async fn profiles(client: &Client) -> Result<Vec<Tagged>> {
 
 pub(super) async fn roles(client: &Client) -> Result<Vec<Tagged>> {
     pages(|page| async move {
-        let request = client.iam.list_roles().path_prefix(PATH).set_marker(page);
+        let request = client.iam.list_roles().path_prefix(IAM_PATH).set_marker(page);
         let answer = client.call("ListRoles", "list the roles of bakes", request.send()).await?;
         let mut all = Vec::new();
         for role in answer.roles() {

@@ -1,7 +1,7 @@
 //! Captures that EC2 refuses, throttles or breaks, and captures that are cancelled: on the test cloud.
 
 use ami_bake_core::ErrorKind;
-use ami_bake_core::plan::Phase;
+use ami_bake_core::plan::{MachineSettings, Phase};
 use ami_bake_testkit::wait::eventually;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -117,6 +117,52 @@ async fn cancelled_at(fixture: CloudFixture, action: &str) {
     assert_eq!(captured.unwrap_err().kind(), ErrorKind::Cancelled, "{action}");
     fixture.clean_up().await;
     fixture.holds(0, 0);
+}
+
+/// What the manifest names is there, or it is a typo: nothing is gained by waiting for it.
+#[test]
+fn a_typo_of_the_manifest_fails_at_once() {
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        let profile = MachineSettings { profile: Some("nope".to_owned()), ..MachineSettings::default() };
+        let error = fixture.launch(&source, &profile).await.map(|_| ()).unwrap_err();
+        assert!(error.help_text().unwrap().contains("machine: {profile: …}"), "{error:?}");
+        assert_eq!(fixture.cloud.count("RunInstances"), 1);
+
+        fixture.cloud.forget_calls();
+        let groups = vec!["sg-0123456789abcdef0".to_owned()];
+        let error = fixture
+            .launch(&source, &MachineSettings { security_groups: groups, ..MachineSettings::default() })
+            .await
+            .map(|_| ())
+            .unwrap_err();
+        assert!(error.help_text().unwrap().contains("security-groups"), "{error:?}");
+        assert_eq!(fixture.cloud.count("RunInstances"), 1);
+        fixture.clean_up().await;
+        fixture.gone().await;
+    });
+}
+
+/// Each family of types has a quota of its own.
+#[test]
+fn a_used_up_quota_leads_to_types_that_are_counted_apart() {
+    in_cloud(|mut fixture| async move {
+        let full = json!({"code": "VcpuLimitExceeded", "message": "You have requested more vCPU capacity than your current vCPU limit", "http": 400});
+        fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "match": {"instance_type": ["t3.*", "m5.*"]}, "times": null, "error": full}));
+        let source = fixture.source(UBUNTU).await;
+        let types = |types: &[&str]| MachineSettings {
+            types: types.iter().map(|one| (*one).to_owned()).collect(),
+            ..MachineSettings::default()
+        };
+        let machine = fixture.launch(&source, &types(&["t3.small", "m5.large", "g4dn.xlarge"])).await.unwrap();
+        assert_eq!(machine.kind(), "g4dn.xlarge");
+        assert_eq!(fixture.cloud.count("RunInstances"), 2, "m5 counts with t3");
+        assert!(fixture.reported().iter().any(|line| line.contains("t3.small: the account's vCPU quota is used up")));
+        let error = fixture.launch(&source, &types(&["t3.small"])).await.map(|_| ()).unwrap_err();
+        assert!(error.help_text().unwrap().contains("Service Quotas"), "{error:?}");
+        fixture.clean_up().await;
+        fixture.gone().await;
+    });
 }
 
 #[test]

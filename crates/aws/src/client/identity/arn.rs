@@ -8,6 +8,11 @@ use ami_bake_core::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Partition(&'static str);
 
+/// EC2 as IAM knows it, which takes on the role of a machine (IAM user guide for China, "Service principals").
+pub(crate) fn ec2_service(partition: &str) -> &'static str {
+    if partition == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" }
+}
+
 impl Partition {
     /// The partition of a region, by the begin of its name; what is not known is the commercial one.
     pub(crate) fn of_region(region: &str) -> Self {

@@ -15,7 +15,7 @@ mod trust;
 mod web;
 
 pub use arn::RoleArn;
-pub(crate) use arn::{Partition, account_of};
+pub(crate) use arn::{Partition, account_of, ec2_service};
 pub(crate) use resolve::{cache, chained, resolve};
 pub use settings::{Identity, Warn, session_name};
 pub use trust::{both_forms, subject_forms, trust_policy};
