@@ -121,7 +121,7 @@ fn the_first_spot_request_of_an_account_makes_a_role() {
     fixture.expects_denials();
     fixture
         .bake()
-        .exits(5)
+        .exits(4)
         .says("AuthFailure.ServiceLinkedRoleCreationNotPermitted")
         .says("aws iam create-service-linked-role --aws-service-name spot.amazonaws.com");
 }

@@ -36,7 +36,7 @@ fn the_machine_comes_over() {
     )
     .says("      type: t3.small\n      spot: true\n      user: ubuntu\n      profile: baker\n")
     .says("      metadata:\n        hops: 2\n      tags:\n        team: web\n      subnet: subnet-1\n      security-groups: [sg-1, sg-2]\n      public-ip: true\n      ingress: [\"10.0.0.0/8\"]\n")
-    .says("      connect:\n        address: private\n        port: 2222\n        timeout: 10m\n        jump:\n          host: jump.example.com\n          user: ops\n")
+    .says("      connect:\n        address: private\n        port: 2222\n        timeout: 10m\n        jump:\n          host: jump.example.com\n          user: ops\n          host-key: accept-new\n")
     .reports("builders[0].vpc_id", "the subnet determines");
 }
 
@@ -244,11 +244,11 @@ fn encryption_means_every_disk_and_every_region() {
     ebs(
         r#""encrypt_boot": true, "kms_key_id": "alias/lost", "ami_regions": ["eu-west-1", "us-east-1", "us-west-2"],
            "region_kms_key_ids": {"eu-west-1": "alias/home", "us-east-1": "", "us-west-2": "alias/west", "us-west-1": "alias/none"},
-           "launch_block_device_mappings": [{"device_name": "/dev/sda1", "volume_size": 8}, {"device_name": "/dev/sdf", "volume_size": 1}, {"device_name": "/dev/sdg", "encrypted": false}]"#,
+           "launch_block_device_mappings": [{"device_name": "/dev/sda1", "volume_size": 8}, {"device_name": "/dev/sdf", "volume_size": 1}, {"device_name": "/dev/sdg", "volume_size": 2, "encrypted": false}]"#,
         "",
     )
     .says("      disk:\n        size: 8\n        encrypted: true\n        kms-key: alias/home\n")
-    .says("        - device: /dev/sdf\n          size: 1\n          encrypted: true\n          kms-key: alias/lost\n        - device: /dev/sdg\n          encrypted: false\n")
+    .says("        - device: /dev/sdf\n          size: 1\n          encrypted: true\n          kms-key: alias/lost\n        - device: /dev/sdg\n          size: 2\n          encrypted: false\n")
     .says("      regions:\n        - us-east-1\n        - region: us-west-2\n          kms-key: alias/west\n")
     .reports("builders[0].region_kms_key_ids.us-west-1", "not published");
 }

@@ -94,5 +94,11 @@ fn jump(reader: &Reader, context: &Context, connect: &mut Map) {
         host.drop("the jump host has no user name", "Write `machine.connect.jump` by hand.");
         return;
     }
+    // Packer never verifies it, and a manifest has to say so.
+    jump.set("host-key", "accept-new");
+    host.changed(
+        "any host key of the jump host is accepted, as Packer does",
+        "Set `machine.connect.jump.host-key` to its key.",
+    );
     connect.set_from("jump", jump, &host);
 }
