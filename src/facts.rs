@@ -107,11 +107,15 @@ fn repository(remote: &str) -> Option<String> {
 }
 
 /// The output of git in `folder`; none when git fails or is not installed.
+///
+/// The folder may be a stranger's, and look like a bare repository whose configuration names commands: git reads none that is not
+/// named (git-config, `safe.bareRepository`), and fetches nothing (git, `GIT_ALLOW_PROTOCOL`), which older versions rely on.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let answer = Command::new("git")
-        .arg("-C")
+        .args(["-c", "safe.bareRepository=explicit", "-C"])
         .arg(folder)
         .args(arguments)
+        .env("GIT_ALLOW_PROTOCOL", "none")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
@@ -134,6 +138,27 @@ mod tests {
         });
         assert_eq!((facts.branch.as_deref(), facts.repository.as_deref()), (Some("topic"), Some("shop/images")));
         assert_eq!(facts.origin().get(tags::COMMIT).map(String::as_str), Some("1a2b3c"));
+    }
+
+    /// A folder that looks like a bare repository, with a remote that runs a command when an object is missing.
+    #[test]
+    fn a_repository_inside_of_the_repository_runs_no_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["image/objects", "image/refs/tags"] {
+            std::fs::create_dir_all(at(name)).unwrap();
+        }
+        let commit = "0123456789012345678901234567890123456789\n";
+        let config = format!(
+            "[core]\n repositoryformatversion = 1\n bare = true\n[extensions]\n partialClone = origin\n[remote \"origin\"]\n \
+             url = ext::touch {}\n promisor = true\n[protocol \"ext\"]\n allow = always\n",
+            at("touched").display()
+        );
+        for (name, text) in [("HEAD", commit), ("refs/tags/v1", commit), ("config", &config)] {
+            std::fs::write(at("image").join(name), text).unwrap();
+        }
+        let facts = Facts::of_git(&at("image"));
+        assert!(!at("touched").exists() && facts.sha.is_none(), "{facts:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::args::{EventArgs, KeepArgs, LogArgs, PlatformArgs, assignment};
 use crate::plural::counted;
 use crate::program::Program;
 use crate::report::Show;
-use crate::session::{Generated, Loaded, Purpose, Session, load_generated};
+use crate::session::{Generated, Loaded, Purpose, Session, check_named, load_generated};
 
 /// Run or validate an Image Builder component document on its own
 #[derive(Debug, clap::Args)]
@@ -196,6 +196,7 @@ fn load(
     check: bool,
 ) -> Result<Loaded> {
     program.platforms.get(platform)?;
+    check_named(&args.file, &[])?;
     let text = std::fs::read_to_string(&args.file).map_err(|error| {
         Error::usage(format!("could not read component document {}", args.file.display())).because(error)
     })?;

@@ -60,9 +60,9 @@ pub(crate) fn run(args: &Args, program: &Program) -> Result<u8> {
     let to_stdout = |path: &Path| path == Path::new("-") || matches!(named(path), Some(Named::Stdout));
     let output = args.output.as_deref().filter(|path| !to_stdout(path));
     let folder = folder(output);
-    let (files, mut var_files) = inputs(&args.files)?;
+    let (files, mut var_files) = inputs(&args.files, &args.access.allow_files)?;
     for path in &args.variables.var_file {
-        var_files.push(read(path)?);
+        var_files.push(read(path, &args.access.allow_files)?);
     }
     let many = files.len() + var_files.len() > 1;
     let request = Request {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ami_bake_core::{Error, Result};
 use ami_bake_import::{FindingKind, Imported, Refused, Request, Source, gather, import, is_importable, lines};
+use ami_bake_manifest::access::{FileAccess, FileError};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use ami_bake_manifest::{Loaded, Manifest, Options};
 
@@ -14,7 +15,9 @@ use ami_bake_manifest::{Loaded, Manifest, Options};
 /// When a file of variables can't be read.
 pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
     let (files, mut var_files) = if path.is_dir() {
-        inputs(&[path.to_owned()])?
+        inputs(&[path.to_owned()], &options.allow_files)?
+    } else if FileAccess::check_named(path, &options.allow_files).is_err() {
+        return Ok(None);
     } else {
         // The caller reports a file that can't be read, as for every manifest.
         let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
@@ -24,7 +27,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
         (vec![Source { path: path.to_owned(), text }], Vec::new())
     };
     for path in &options.var_files {
-        var_files.push(read(path)?);
+        var_files.push(read(path, &options.allow_files)?);
     }
     let folder = match path.parent() {
         _ if path.is_dir() => path.to_owned(),
@@ -48,11 +51,11 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
     }))
 }
 
-/// Reads a file to import; `-` is standard input.
+/// Reads a file to import; `-` is standard input. `allowed` are the folders of `--allow-files`.
 ///
 /// # Errors
-/// When it can't be read.
-pub(crate) fn read(path: &Path) -> Result<Source> {
+/// When it can't be read, or is a link out of its repository.
+pub(crate) fn read(path: &Path, allowed: &[PathBuf]) -> Result<Source> {
     let name = path.display();
     let (path, bytes) = if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -62,6 +65,7 @@ pub(crate) fn read(path: &Path) -> Result<Source> {
         return Err(Error::usage(format!("{name} is a folder, not a file"))
             .help(format!("List the files in it, such as `{name}/packer.json`.")));
     } else {
+        check_named(path, allowed)?;
         (path, std::fs::read(path))
     };
     let bytes = bytes.map_err(|error| Error::usage(format!("could not read {name}")).because(error))?;
@@ -75,6 +79,17 @@ pub(crate) fn read(path: &Path) -> Result<Source> {
     }
 }
 
+/// Checks that a file that a person named is no link out of its repository.
+///
+/// # Errors
+/// When it is one.
+pub(crate) fn check_named(path: &Path, allowed: &[PathBuf]) -> Result<()> {
+    match FileAccess::check_named(path, allowed) {
+        Err(FileError::Forbidden { message, help }) => Err(Error::usage(message).help(help)),
+        _ => Ok(()),
+    }
+}
+
 /// True when a folder contains a template that is imported as a whole.
 pub(super) fn holds_template(folder: &Path) -> bool {
     gather(folder).is_ok_and(|found| !found.templates.is_empty())
@@ -85,11 +100,11 @@ pub(super) fn holds_template(folder: &Path) -> bool {
 ///
 /// # Errors
 /// When a file or a folder can't be read, or a folder holds no template.
-pub(crate) fn inputs(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
+pub(crate) fn inputs(paths: &[PathBuf], allowed: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
     let (mut files, mut variables) = (Vec::new(), Vec::new());
     for path in paths {
         if !path.is_dir() {
-            files.push(read(path)?);
+            files.push(read(path, allowed)?);
             continue;
         }
         let name = path.display();
@@ -101,7 +116,7 @@ pub(crate) fn inputs(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
         }
         for (paths, sources) in [(&found.templates, &mut files), (&found.variables, &mut variables)] {
             for path in paths {
-                sources.push(read(path)?);
+                sources.push(read(path, allowed)?);
             }
         }
     }

@@ -8,7 +8,7 @@ use ami_bake_core::Route;
 use ami_bake_core::plan::{Price, VersionRule};
 use serde_json::Value;
 
-use crate::access::FileAccess;
+use crate::access::{FileAccess, FileError};
 use crate::budget::{Budget, STEP};
 use crate::check;
 use crate::diagnostic::{Diagnostic, FileId, PrivateValues, Sources, Span, arrange, limit};
@@ -48,6 +48,9 @@ impl Manifest {
     pub fn load(path: &Path, options: &Options) -> Loaded {
         let shown = path.display().to_string();
         let shown = shown.strip_prefix("./").unwrap_or(&shown);
+        if let Err(FileError::Forbidden { message, help }) = FileAccess::check_named(path, &options.allow_files) {
+            return failed(Diagnostic::error("file-not-allowed", None, message).help(help));
+        }
         match std::fs::read(path).map(String::from_utf8) {
             Ok(Ok(text)) => Self::load_text(shown, &text, folder_of(path), options),
             Ok(Err(error)) => {

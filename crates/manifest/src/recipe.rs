@@ -42,7 +42,7 @@ impl ImageDefinition for Definition {
     }
 
     fn read(&self, plan: &ImagePlan) -> Result<(Digest, Inputs)> {
-        lower::digest(plan)
+        lower::digest(plan, &self.manifest.files)
     }
 }
 

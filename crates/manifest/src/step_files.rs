@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::access::FileAccess;
 use ami_bake_core::plan::{Digester, Exclude, FileKind, InputTree, Inputs, Step, hash_file, local_files};
 use ami_bake_core::{Error, Result};
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -27,6 +28,8 @@ impl SentFiles {
 pub(crate) struct FileDigest<'a> {
     /// The step, for its environment and for errors.
     pub(crate) step: &'a Step,
+    /// What the manifest may name.
+    pub(crate) access: &'a FileAccess,
     /// The digest of the image.
     pub(crate) digester: &'a mut Digester,
     /// The files that the image's steps send.

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use ami_bake_manifest::budget::STEP;
 use hcl_edit::Span;
-use hcl_edit::expr::{BinaryOp, BinaryOperator, UnaryOp, UnaryOperator};
+use hcl_edit::expr::{BinaryOp, BinaryOperator, Expression, UnaryOp, UnaryOperator};
 
 use super::error::EvalResult;
 use super::number::Number;
@@ -27,10 +28,26 @@ pub(super) fn unary(scope: &Scope, op: &UnaryOp, span: Option<Range<usize>>) -> 
     })
 }
 
+/// A chain of operators is no nesting: `a + b + c` is evaluated from its first value on.
 pub(super) fn binary(scope: &Scope, op: &BinaryOp, span: Option<Range<usize>>) -> EvalResult<HclValue> {
+    let mut chain = vec![(op, span)];
+    let mut first = &op.lhs_expr;
+    while let Expression::BinaryOp(inner) = first {
+        chain.push((inner, first.span()));
+        first = &inner.lhs_expr;
+    }
+    let mut value = scope.eval(first)?;
+    for (op, span) in chain.into_iter().rev() {
+        scope.module.spend(STEP)?;
+        value = operated(scope, value, op, span)?;
+    }
+    Ok(value)
+}
+
+/// The value of an operator whose first side is known.
+fn operated(scope: &Scope, left: HclValue, op: &BinaryOp, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     use BinaryOperator as Op;
     let operator = *op.operator.value();
-    let left = scope.eval(&op.lhs_expr)?;
     // When the first side decides, the second needs no value.
     if matches!(operator, Op::And | Op::Or) {
         let first = scope.truth(&left, op.lhs_expr.span())?;

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use super::model::{DeclaredVariable, PackerTemplate};
 use crate::input::{Log, Reader, ValueKind};
-use crate::template::{BUDGET, Expr, Part, Template, TemplateScope, Unsupported, Words, evaluate, members};
+use crate::template::{
+    BUDGET, Expr, Part, Template, TemplateScope, Unsupported, Words, evaluate, members, not_passed_on,
+};
 use crate::yaml::{Map, Value};
 use ami_bake_manifest::access::credential;
 
@@ -186,8 +188,10 @@ impl<'a> Variables<'a> {
         } else if copied.is_empty() {
             let (what, when) =
                 if Self::is_optional(variable) { ("optional secret", " if the bake needs it") } else { ("secret", "") };
+            let own = variable.value().and_then(|value| value.call_of("env")).filter(|own| credential::signs_in(own));
+            let why = own.map(|own| format!(": {}", not_passed_on(&own))).unwrap_or_default();
             variable.default.changed(
-                format!("now the {what} {secret}"),
+                format!("now the {what} {secret}{why}"),
                 format!("Set the environment variable {secret} for the bake{when}."),
             );
         }
@@ -202,10 +206,12 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Whether a secret may be left unset: its default is empty, or an environment variable, which is empty when it is not set.
+    /// Whether a secret may be left unset: its default is empty, or an environment variable, which is empty when it is not set. One
+    /// that is read under another name must be set, or the bake would go on without it.
     fn is_optional(variable: &Variable) -> bool {
-        let value = variable.value();
-        value.is_some_and(|value| value.literal().is_some_and(str::is_empty) || value.call_of("env").is_some())
+        let Some(value) = variable.value() else { return false };
+        value.literal().is_some_and(str::is_empty)
+            || value.call_of("env").is_some_and(|name| !credential::signs_in(&name))
     }
 
     /// The value of a variable; none when it must be set.
@@ -281,7 +287,7 @@ impl<'a> Variables<'a> {
             return Err(Unsupported::new(format!("`{name}` is not a valid name of an environment variable")));
         }
         if credential::named(name) {
-            return Ok(Words::secret(name, true));
+            return Ok(Words::secret(&credential::secret(name), !credential::signs_in(name)));
         }
         Ok(Words::environment(name))
     }
@@ -344,7 +350,10 @@ impl<'a> Variable<'a> {
                 || credential::holds(&value.written());
             let harmless = !self.sensitive && matches!(value.literal(), Some("true" | "false"));
             let secret = self.sensitive || (named && !harmless);
-            secret.then(|| environment.unwrap_or_else(|| credential::variable(&self.name)))
+            secret.then(|| match environment {
+                Some(environment) => credential::secret(&environment),
+                None => credential::variable(&self.name),
+            })
         });
         secret.as_deref()
     }

@@ -1,5 +1,6 @@
 //! Templates to the manifest's expressions.
 
+use ami_bake_manifest::access::credential;
 use ami_bake_manifest::budget::{Exceeded, STEP};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -55,6 +56,11 @@ pub(crate) fn evaluate_segments(
     note: &mut dyn FnMut(String),
 ) -> Result<Words, Unsupported> {
     Evaluation { scope, note }.segments(segments)
+}
+
+/// Why a variable of the environment is read under another name.
+pub(crate) fn not_passed_on(name: &str) -> String {
+    format!("ami-bake or the runner signs in with {name}, and never passes it on")
 }
 
 struct Evaluation<'a> {
@@ -135,7 +141,14 @@ impl Evaluation<'_> {
         };
         match name {
             "user" => self.scope.user(&literal(&arguments)?),
-            "env" => self.scope.env(&literal(&arguments)?),
+            "env" => {
+                let name = literal(&arguments)?;
+                let words = self.scope.env(&name)?;
+                if words.is_secret() && credential::signs_in(&name) {
+                    (self.note)(format!("now the secret {}: {}", credential::secret(&name), not_passed_on(&name)));
+                }
+                Ok(words)
+            }
             "build" => self.scope.field(&[literal(&arguments)?]),
             "timestamp" => Ok(self.timestamp()),
             "isotime" => {

@@ -8,7 +8,7 @@ mod text;
 mod unsupported;
 mod words;
 
-pub(crate) use evaluate::{BUDGET, TemplateScope, evaluate, evaluate_segments};
+pub(crate) use evaluate::{BUDGET, TemplateScope, evaluate, evaluate_segments, not_passed_on};
 pub(crate) use function::clean;
 #[cfg(test)]
 pub(crate) use text::Fragment;

@@ -152,3 +152,40 @@ fn messages_do_not_quote_what_was_read() {
     assert!(imported.findings.iter().any(|finding| finding.why.contains("not a duration")), "{:?}", imported.findings);
     assert!(!format!("{:?}", imported.findings).contains(SECRET), "{:?}", imported.findings);
 }
+
+/// What ami-bake signs in with goes to no machine: the template's value gets a secret of its own, which must be set, and the import
+/// says so where the template reads it.
+#[test]
+fn what_the_bake_signs_in_with_becomes_a_secret_of_another_name() {
+    let fixture = Fixture::new(&[]);
+    let name = "AWS_SECRET_ACCESS_KEY";
+    let environment: BTreeMap<String, String> = [(name.to_owned(), SECRET.to_owned())].into();
+    let builder = "{\"type\": \"amazon-ebs\", \"region\": \"eu-west-1\", \"source_ami\": \"ami-0123456789abcdef0\",
+      \"instance_type\": \"t3.small\", \"ssh_username\": \"ubuntu\", \"ami_name\": \"x\"}";
+    let json = |default: &str| {
+        format!(
+            "{{\"variables\": {{\"k\": \"{default}\"}}, \"builders\": [{builder}], \"provisioners\": [{{\"type\": \"shell\",
+              \"inline\": [\"x\"], \"environment_vars\": [\"{name}={{{{user `k`}}}}\"]}}]}}"
+        )
+    };
+    let hcl = whole(
+        "",
+        &format!("provisioner \"shell\" {{\n inline = [\"x\"]\n environment_vars = [\"{name}=${{var.k}}\"]\n}}\n"),
+        &format!("variable \"k\" {{\n default = env(\"{name}\")\n}}\n"),
+    );
+    let plain = json(&format!("{{{{env `{name}`}}}}"));
+    let joined = json(&format!("<{{{{env `{name}`}}}}>"));
+    for (file, text) in [("web.json", &plain), ("web.json", &joined), ("web.pkr.hcl", &hcl)] {
+        let request =
+            Request { environment: environment.clone().into(), ..fixture.request(&[(&fixture.file(file), text)]) };
+        let imported = fixture.import(&request).imported;
+        let manifest = imported.manifest.clone().unwrap_or_default();
+        assert!(manifest.contains("secrets: [BAKE_AWS_SECRET_ACCESS_KEY]"), "{text}: {manifest}");
+        assert!(manifest.contains("${{ secrets.BAKE_AWS_SECRET_ACCESS_KEY }}"), "{text}: {manifest}");
+        let told =
+            imported.findings.iter().find(|finding| finding.why.contains("now the secret BAKE_AWS_SECRET_ACCESS_KEY"));
+        let told = told.unwrap_or_else(|| panic!("{text}: {:?}", imported.findings));
+        assert!(told.why.contains("signs in with AWS_SECRET_ACCESS_KEY"), "{told:?}");
+        assert!(!format!("{manifest}{:?}", imported.findings).contains(SECRET));
+    }
+}

@@ -63,7 +63,13 @@ pub fn given(text: &str) -> bool {
 pub fn variable(name: &str) -> String {
     let name: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-    if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() { format!("_{name}") } else { name }
+    secret(&if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() { format!("_{name}") } else { name })
+}
+
+/// The name of the secret that has the value of an environment variable: another name when ami-bake or the runner signs in with the
+/// variable, since its value is never passed on.
+pub fn secret(variable: &str) -> String {
+    if signs_in(variable) { format!("BAKE_{variable}") } else { variable.to_owned() }
 }
 
 #[cfg(test)]
@@ -136,5 +142,10 @@ mod tests {
         assert!(holds("-----BEGIN RSA PRIVATE KEY-----\nx"));
         assert!(!holds("AKIA is a prefix"));
         assert_eq!(variable("db-pass.1"), "DB_PASS_1");
+        assert_eq!(
+            (variable("aws-secret-access-key"), secret("db_token")),
+            ("BAKE_AWS_SECRET_ACCESS_KEY".to_owned(), "db_token".to_owned())
+        );
+        assert!(!signs_in(&secret("GITHUB_TOKEN")));
     }
 }

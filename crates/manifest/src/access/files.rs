@@ -56,6 +56,32 @@ impl FileAccess {
         Self { folders: own.into_iter().chain(more).collect() }
     }
 
+    /// Checks a file that a person or a workflow named, such as a manifest. It may be anywhere, but in a Git work tree, whose content
+    /// may be a stranger's, it is no link that leads out of the tree.
+    ///
+    /// # Errors
+    /// When it is such a link.
+    pub fn check_named(path: &Path, allowed: &[PathBuf]) -> Result<(), FileError> {
+        let Ok(full) = std::path::absolute(path) else { return Ok(()) };
+        let Some(folder) = full.parent() else { return Ok(()) };
+        // A folder on the way may be a link too.
+        let folders = [Some(folder.to_owned()), std::fs::canonicalize(folder).ok()];
+        for tree in folders.iter().flatten().filter_map(|folder| work_tree(folder)) {
+            let access = Self::around(&tree, allowed);
+            if matches!(access.locate(&full), Err(FileError::Forbidden { .. })) {
+                let out = access
+                    .folders
+                    .first()
+                    .map_or_else(|| "of its repository".to_owned(), |tree| format!("of {}", beside(tree)));
+                return Err(FileError::Forbidden {
+                    message: format!("`{}` is a link that leads out {out}", path.display()),
+                    help: "Name the file that it leads to, or allow its folder with `--allow-files DIR` (input `allow-files`).".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Where a path really is, when it may be read; what does not exist yet is where it would be.
     ///
     /// # Errors
@@ -225,6 +251,39 @@ mod tests {
         let wider = FileAccess::around(&folder, &[at("other"), at("none")]);
         assert_eq!(wider.read(&at("other/x"), 100).unwrap(), b"o");
         assert!(matches!(wider.read(&at("secret"), 100), Err(FileError::Forbidden { .. })));
+    }
+
+    #[test]
+    fn a_file_that_a_person_names_may_be_anywhere_but_no_link_out_of_a_repository() {
+        let around = tempfile::tempdir().unwrap();
+        let at = |name: &str| around.path().join(name);
+        write(&at("secret"), "s");
+        write(&at("repository/.git/config"), "token");
+        write(&at("repository/images/bake.yml"), "m");
+        let link = |to: &str, from: &str| std::os::unix::fs::symlink(to, at(from)).unwrap();
+        link("images/bake.yml", "repository/bake.yml");
+        link("../secret", "repository/out.yml");
+        link("/proc/self", "repository/process");
+        link(".git/config", "repository/token.yml");
+        link("repository/out.yml", "elsewhere.yml");
+        link("repository", "checkout");
+        let named = |name: &str| FileAccess::check_named(&at(name), &[]);
+        for name in [
+            "secret",
+            "repository/bake.yml",
+            "repository/images/bake.yml",
+            "checkout/bake.yml",
+            "none",
+            "repository/none",
+        ] {
+            assert!(named(name).is_ok(), "{name}: {:?}", named(name));
+        }
+        for name in ["repository/out.yml", "repository/process/environ", "repository/token.yml", "checkout/out.yml"] {
+            assert!(matches!(named(name), Err(FileError::Forbidden { .. })), "{name}");
+        }
+        assert!(FileAccess::check_named(&at("repository/out.yml"), &[at("secret")]).is_ok());
+        // A person's own link.
+        assert!(named("elsewhere.yml").is_ok());
     }
 
     #[test]

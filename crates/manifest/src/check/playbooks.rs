@@ -35,7 +35,7 @@ pub(super) fn plan(
             findings.push(connects(image, step.route.key("vars")));
         }
         asks(image, step.route.key("args"), args, findings);
-        let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env);
+        let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env, &manifest.files);
         for place in parts.unsuited {
             let Some((file, _)) = read(manifest, &place.file, sources) else { continue };
             let span = Span { file, start: place.start, end: place.end };

@@ -4,6 +4,7 @@ use ami_bake_core::plan::{Digest, Digester, ImagePlan, Inputs, Step};
 use ami_bake_core::{Error, Result};
 use serde_json::json;
 
+use crate::access::FileAccess;
 use crate::model::step_type;
 use crate::step_files::{FileDigest, SentFiles};
 
@@ -12,7 +13,7 @@ use crate::step_files::{FileDigest, SentFiles};
 ///
 /// # Errors
 /// When a file that a step names can't be read.
-pub(crate) fn digest(plan: &ImagePlan) -> Result<(Digest, Inputs)> {
+pub(crate) fn digest(plan: &ImagePlan, access: &FileAccess) -> Result<(Digest, Inputs)> {
     let (mut digester, mut sent) = (Digester::default(), SentFiles::default());
     digester.part("source", &plan.source.identity);
     let machine = &plan.machine;
@@ -26,13 +27,13 @@ pub(crate) fn digest(plan: &ImagePlan) -> Result<(Digest, Inputs)> {
     for (phase, steps) in [("build", &plan.build), ("validate", &plan.validate), ("test", &plan.test)] {
         for step in steps {
             digester.part("phase", phase);
-            self::step(&mut digester, step, &mut sent)?;
+            self::step(&mut digester, step, &mut sent, access)?;
         }
     }
     Ok((digester.finish(), sent.into_inputs()))
 }
 
-fn step(digester: &mut Digester, step: &Step, sent: &mut SentFiles) -> Result<()> {
+fn step(digester: &mut Digester, step: &Step, sent: &mut SentFiles, access: &FileAccess) -> Result<()> {
     let name = step.action.name();
     let known = step_type(name).ok_or_else(|| Error::internal(format!("unknown step type `{name}`")))?;
     let mut action = step.action.clone();
@@ -41,5 +42,5 @@ fn step(digester: &mut Digester, step: &Step, sent: &mut SentFiles) -> Result<()
     digester.part("verb", json!(action).to_string());
     digester.part("env", json!(step.env).to_string());
     digester.part("on-failure", json!(step.on_failure).to_string());
-    known.digest(&mut FileDigest { step, digester, sent })
+    known.digest(&mut FileDigest { step, access, digester, sent })
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ami_bake_core::plan::Value;
 
-use super::references::{Place, Walk, is_yaml, normal};
+use super::references::{LARGEST, Place, Walk, is_yaml, normal};
+use crate::access::FileAccess;
 
 /// Folders beside a playbook from which Ansible takes something by itself, or which its authors name so.
 const FOLDERS: [&str; 19] = [
@@ -44,13 +45,15 @@ pub(crate) struct Parts {
 }
 
 /// The playbook, its requirements, the YAML files and the usual folders beside it, the configuration and the folders that
-/// it or `env` name, files that arguments name, and all that playbooks and tasks name by literal paths.
+/// it or `env` name, files that arguments name, and all that playbooks and tasks name by literal paths. What `access` refuses is
+/// not read for further names.
 pub(crate) fn parts(
     playbook: &Path,
     requirements: Option<&Path>,
     folder: &Path,
     args: &[String],
     env: &[(String, Value)],
+    access: &FileAccess,
 ) -> Parts {
     let mut files = vec![playbook.to_owned()];
     files.extend(requirements.map(Path::to_owned));
@@ -70,9 +73,9 @@ pub(crate) fn parts(
     let configurations: Vec<PathBuf> =
         [said("ANSIBLE_CONFIG"), Some(folder.join("ansible.cfg")), Some(of_playbook)].into_iter().flatten().collect();
     let configuration = configurations.iter().find(|path| path.is_file());
-    let mut walk = Walk::default();
+    let mut walk = Walk::new(access);
     for (name, path) in
-        configuration.map(|path| configured(path)).unwrap_or_default().into_iter().chain(of_env(env, folder))
+        configuration.map(|path| configured(path, access)).unwrap_or_default().into_iter().chain(of_env(env, folder))
     {
         if name == "roles_path" {
             walk.roles.push(path.clone());
@@ -113,8 +116,8 @@ fn beside(playbook: &Path) -> Vec<PathBuf> {
 
 /// The folders that a configuration names, with the setting; relative to it. Those of the computer are no part of the
 /// image's definition.
-fn configured(path: &Path) -> Vec<(String, PathBuf)> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+fn configured(path: &Path, access: &FileAccess) -> Vec<(String, PathBuf)> {
+    let text = access.read(path, LARGEST).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));
     text.lines().filter_map(|line| line.split_once('=')).flat_map(|(name, text)| folders(name, text, folder)).collect()
 }
@@ -217,7 +220,8 @@ mod tests {
             write(name, "x: 1\n");
         }
         let args = ["-i".to_owned(), "inventory/hosts".to_owned()];
-        let parts = parts(&path("plays/site.yml"), None, folder.path(), &args, &[]);
+        let parts =
+            parts(&path("plays/site.yml"), None, folder.path(), &args, &[], &FileAccess::around(folder.path(), &[]));
         let mut found: Vec<String> = parts
             .files
             .iter()

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use crate::access::FileAccess;
 use crate::diagnostic::Sources;
 use crate::tree::{self, Node};
 
@@ -34,9 +35,13 @@ enum Kind {
     Meta,
 }
 
+/// A larger file is not read for what it names, in bytes.
+pub(super) const LARGEST: u64 = 1 << 20;
+
 /// What reading found.
-#[derive(Debug, Default)]
-pub(super) struct Walk {
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    access: &'a FileAccess,
     /// Where roles are looked for beside what the playbook's own folder has.
     pub(super) roles: Vec<PathBuf>,
     /// Files and folders, in the order in which they are named.
@@ -51,7 +56,20 @@ pub(super) struct Walk {
     queue: Vec<Doc>,
 }
 
-impl Walk {
+impl<'a> Walk<'a> {
+    pub(super) fn new(access: &'a FileAccess) -> Self {
+        Self {
+            access,
+            roles: Vec::new(),
+            found: Vec::new(),
+            imported: Vec::new(),
+            unknown: Vec::new(),
+            unsuited: Vec::new(),
+            seen: BTreeSet::new(),
+            queue: Vec::new(),
+        }
+    }
+
     /// Reads a playbook and all that it names.
     pub(super) fn playbook(&mut self, path: &Path) {
         let play = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -64,7 +82,8 @@ impl Walk {
     }
 
     fn read(&mut self, doc: &Doc) {
-        let Ok(text) = std::fs::read_to_string(&doc.path) else { return };
+        let Ok(bytes) = self.access.read(&doc.path, LARGEST) else { return };
+        let Ok(text) = String::from_utf8(bytes) else { return };
         let file = Sources::default().add("", text.as_str());
         // What isn't YAML as we read it is Ansible's to refuse; tags are its own.
         let Some(tree) = tree::parse(file, &text, &mut Vec::new()) else { return };

@@ -1,10 +1,11 @@
 //! Variables: default < environment < `--var-file` < `AMI_BAKE_VAR_name` < `--set`.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use crate::access::PREFIX;
+use crate::access::{FileAccess, FileError, PREFIX};
 use crate::diagnostic::{Diagnostic, Sources, Span};
 use crate::expression::Scope;
 use crate::options::Options;
@@ -58,7 +59,8 @@ pub(crate) fn variables(
         }
         values.insert(entry.key.clone(), value);
     }
-    let mut overrides = Overrides { declared, values: &mut values, private: &mut private, findings };
+    let mut overrides =
+        Overrides { declared, values: &mut values, private: &mut private, findings, allowed: &options.allow_files };
     for path in &options.var_files {
         overrides.file(path, sources);
     }
@@ -110,12 +112,18 @@ struct Overrides<'a> {
     values: &'a mut Map<String, Value>,
     private: &'a mut BTreeSet<String>,
     findings: &'a mut Vec<Diagnostic>,
+    /// `--allow-files`
+    allowed: &'a [PathBuf],
 }
 
 impl Overrides<'_> {
     /// Reads a variable file: a YAML or JSON map.
     fn file(&mut self, path: &std::path::Path, sources: &mut Sources) {
         let shown = path.display().to_string();
+        if let Err(FileError::Forbidden { message, help }) = FileAccess::check_named(path, self.allowed) {
+            self.findings.push(Diagnostic::error("file-not-allowed", None, message).help(help));
+            return;
+        }
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {

@@ -10,6 +10,65 @@ use ami_bake_manifest::{Loaded, Manifest, Options};
 const HEAD: &str = "format: 1\nname: shop\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n";
 const SECRET: &str = "hunter2: hunter2hunter2";
 
+/// The keys that name local files to read, with a field that has the key.
+const LOCAL: [(&str, &str); 10] = [
+    ("Machine.policy", "machine: {policy: PATH}"),
+    ("ScriptStep.script", "script: PATH"),
+    ("UploadStep.upload", "{upload: PATH, to: /x}"),
+    ("ComponentStep.component", "component: PATH"),
+    ("AnsibleStep.ansible", "ansible: PATH"),
+    ("AnsibleStep.requirements", "{ansible: play.yml, requirements: PATH}"),
+    ("ChefStep.cookbooks", "{chef: chef-solo, cookbooks: [PATH], run-list: [x]}"),
+    ("ChefStep.roles", "{chef: chef-solo, cookbooks: [../scripts], roles: PATH, run-list: [x]}"),
+    ("ChefStep.data-bags", "{chef: chef-solo, cookbooks: [../scripts], data-bags: PATH, run-list: [x]}"),
+    ("ChefStep.environments", "{chef: chef-solo, cookbooks: [../scripts], environments: PATH, run-list: [x]}"),
+];
+
+/// The keys whose descriptions speak of files, and that name none to read here: those of machines, patterns and numbers, what is
+/// written, and what may be anywhere (docs/action.md, "What a manifest may read").
+const OTHER: [&str; 20] = [
+    "AmiSource.parameter",
+    "DownloadLimits.depth",
+    "DownloadLimits.files",
+    "DownloadLimits.size",
+    "DownloadStep.download",
+    "DownloadStep.exclude",
+    "DownloadStep.limits",
+    "DownloadStep.to",
+    "Expect.file",
+    "FileExpectation.contains",
+    "FileExpectation.path",
+    "HttpExpectation.path",
+    "Jump.key",
+    "Machine.profile",
+    "Seal.allow",
+    "Source.local",
+    "UploadStep.exclude",
+    "UploadStep.mode",
+    "UploadStep.to",
+    "WaitTarget.file",
+];
+
+/// A new key that names a file is in one of the lists, so that it is tested.
+#[test]
+fn every_key_that_names_a_file_is_known() {
+    let schema = ami_bake_manifest::schema();
+    let words = ["path", "file", "folder", "tarball"];
+    let mut found = Vec::new();
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        for (key, property) in definition["properties"].as_object().into_iter().flatten() {
+            let about = property["description"].as_str().unwrap_or_default().to_lowercase();
+            if words.iter().any(|word| about.contains(word)) {
+                found.push(format!("{name}.{key}"));
+            }
+        }
+    }
+    let mut known: Vec<&str> = LOCAL.iter().map(|(key, _)| *key).chain(OTHER).collect();
+    found.sort();
+    known.sort_unstable();
+    assert_eq!(found, known);
+}
+
 fn load(folder: &Path, manifest: &str, options: &Options) -> (String, Loaded) {
     let loaded = Manifest::load_text("bake.yml", manifest, folder.to_owned(), options);
     (text(&loaded.findings, &loaded.sources, Style::Plain), loaded)
@@ -33,24 +92,17 @@ fn files_outside_of_the_repository_are_refused_with_their_line() {
     std::os::unix::fs::symlink("../../outside", folder.join("out")).unwrap();
     let ways =
         ["../../outside/secret", "out/secret", "../../outside", "/proc/self/environ", "../.git/config", "../../none"];
-    let steps = [
-        "script: PATH",
-        "{upload: PATH, to: /x}",
-        "component: PATH",
-        "ansible: PATH",
-        "{ansible: play.yml, requirements: PATH}",
-        "{chef: chef-solo, cookbooks: [PATH], run-list: [x]}",
-        "{chef: chef-solo, cookbooks: [../scripts], roles: PATH, run-list: [x]}",
-        "{chef: chef-solo, cookbooks: [../scripts], data-bags: PATH, run-list: [x]}",
-    ];
     write(&folder.join("play.yml"), "- hosts: all\n");
     let checked = |manifest: &str, allow_files: Vec<PathBuf>| {
         let options = Options { check: true, allow_files, ..Options::default() };
         load(&folder, manifest, &options)
     };
     for way in ways {
-        let fields = steps.map(|step| format!("    build:\n      - {step}\n")).into_iter();
-        for field in fields.chain(["    machine: {policy: PATH}\n".to_owned()]) {
+        for (_, field) in LOCAL {
+            let field = match field.split_once(' ') {
+                Some(("machine:", _)) => format!("    {field}\n"),
+                _ => format!("    build:\n      - {field}\n"),
+            };
             for written in [way.to_owned(), format!("\"${{{{ vars.at }}}}{way}\"")] {
                 let manifest = HEAD.replace("images:", "vars: {at: \"\"}\nimages:") + &field.replace("PATH", &written);
                 let (said, loaded) = checked(&manifest, Vec::new());
@@ -160,4 +212,32 @@ fn findings_name_where_a_value_came_from_and_do_not_quote_it() {
             assert!(!said.contains("hunter2") && !said.contains("1.20"), "{manifest}{said}");
         }
     }
+}
+
+/// A manifest or a variable file that is a link is not a way around: what is in the file would be quoted.
+#[test]
+fn a_link_out_of_the_repository_is_no_manifest() {
+    let around = tempfile::tempdir().unwrap();
+    let at = |name: &str| around.path().join(name);
+    write(&at("secret"), SECRET);
+    write(&at("repository/.git/config"), SECRET);
+    write(&at("repository/images/bake.yml"), HEAD);
+    let link = |to: &str, from: &str| std::os::unix::fs::symlink(to, at(from)).unwrap();
+    link("../secret", "repository/out.yml");
+    link("/proc/self/environ", "repository/environ.yml");
+    link("images/bake.yml", "repository/bake.yml");
+    let shown = |name: &str, options: &Options| {
+        let loaded = Manifest::load(&at(name), options);
+        (text(&loaded.findings, &loaded.sources, Style::Plain), loaded.manifest.is_some())
+    };
+    let check = Options { check: true, ..Options::default() };
+    for name in ["repository/out.yml", "repository/environ.yml"] {
+        let (said, valid) = shown(name, &check);
+        assert!(!valid && said.contains("is a link that leads out of") && said.contains("--allow-files"), "{said}");
+        assert!(!said.contains("hunter2") && !said.contains("PATH="), "{said}");
+        let (said, valid) = shown("repository/bake.yml", &Options { var_files: vec![at(name)], ..check.clone() });
+        assert!(!valid && said.contains("is a link that leads out of") && !said.contains("hunter2"), "{said}");
+    }
+    let (said, valid) = shown("repository/bake.yml", &check);
+    assert!(valid, "{said}");
 }

@@ -147,6 +147,10 @@ fn fileset(all: &Arguments) -> EvalResult<HclValue> {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             all.scope.module.spend(256)?;
             let path = entry.path();
+            // A template may name nothing of Git's own folder.
+            if entry.file_name().eq_ignore_ascii_case(".git") {
+                continue;
+            }
             // Links are not followed: they may form a cycle.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 open.push(path);

@@ -59,7 +59,7 @@ impl Keyed for Ansible {
         let StepAction::Ansible(AnsibleStep { playbook, requirements, folder, args, .. }) = &step.action else {
             return Ok(());
         };
-        let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env);
+        let parts = playbook::parts(playbook, requirements.as_deref(), folder, args, &step.env, files.access);
         parts.files.iter().try_for_each(|path| files.used(path).map(drop))
     }
 
