@@ -78,7 +78,8 @@ fn a_bake_outlives_its_credentials() {
     // Everything was done as the role, whose session was assumed again and again, each time with another token.
     let calls = cloud.calls();
     assert!(calls.iter().filter(|call| call["service"] == "ec2").all(|call| call["account"] == "222222222222"));
-    let assumed = sts.requests();
+    // The ledger says once whose account it is.
+    let assumed: Vec<String> = sts.requests().into_iter().filter(|request| request.contains("Action=Assume")).collect();
     assert!(assumed.len() > 10, "{} sessions", assumed.len());
     let field = |request: &str, name: &str| {
         let body = request.split("\r\n\r\n").nth(1).unwrap().to_owned();
@@ -163,6 +164,6 @@ fn post_assumes_the_role_again_and_cleans_up_after_a_killed_step() {
         .iter()
         .filter_map(|request| Some(request.split("Action=").nth(1)?.split('&').next()?.to_owned()))
         .collect();
-    assert_eq!(hops, ["AssumeRoleWithWebIdentity", "AssumeRole"]);
+    assert_eq!(hops, ["AssumeRoleWithWebIdentity", "AssumeRole", "GetCallerIdentity"]);
     is_empty(&cloud);
 }

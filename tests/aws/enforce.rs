@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -10,7 +11,8 @@ use serde_json::{Value, json};
 use crate::fixture::finish;
 
 /// Flags that decide what a manifest means, and where; they go on to `ami-bake policy`.
-const MEANING: [&str; 6] = ["--region", "--platform", "--environment", "--set", "--var-file", "--role"];
+const MEANING: [&str; 7] =
+    ["--region", "--platform", "--environment", "--set", "--var-file", "--allow-files", "--role"];
 /// Commands that never speak with a cloud, and one that only people call: who uses an image is asked by a bake with `keep`
 /// alone.
 const OTHERS: [&str; 8] = ["policy", "check", "import", "schema", "init", "matrix", "--version", "images"];
@@ -43,8 +45,9 @@ impl Policies {
         if arguments.first().is_none_or(|name| OTHERS.contains(name)) {
             return;
         }
-        let asked = asked(arguments);
-        let Some(state) = state(command, &asked) else { return };
+        let Some(folder) = command.get_current_dir().map(Path::to_owned) else { return };
+        let asked = asked(arguments, &folder);
+        let Some(state) = state(&folder, &asked) else { return };
         let mut known = self.keys.lock().unwrap();
         let key = known.entry(state).or_insert_with(|| {
             // An access key has 20 letters and digits.
@@ -60,11 +63,12 @@ impl Policies {
 }
 
 /// The arguments of `ami-bake policy` for a command's.
-fn asked(arguments: &[&str]) -> Vec<String> {
+fn asked(arguments: &[&str], folder: &Path) -> Vec<String> {
     let mut asked = vec!["policy".to_owned()];
     let mut rest = arguments.iter().skip(1);
     while let Some(argument) = rest.next() {
-        let file = [".yml", ".yaml", ".json", ".hcl"].iter().any(|end| argument.ends_with(end));
+        let file = [".yml", ".yaml", ".json", ".hcl"].iter().any(|end| argument.ends_with(end))
+            || folder.join(argument).is_dir();
         if MEANING.contains(argument) {
             let value = rest.next().unwrap();
             // A sweep goes through several regions; the first is at home.
@@ -80,11 +84,13 @@ fn asked(arguments: &[&str]) -> Vec<String> {
     asked
 }
 
-/// What the policy depends on: the arguments and the files of the folder; none without a folder.
-fn state(command: &Command, asked: &[String]) -> Option<u64> {
+/// What the policy depends on: the arguments, and the files of the folder and of those that the arguments name.
+fn state(folder: &Path, asked: &[String]) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     asked.hash(&mut hasher);
-    for entry in std::fs::read_dir(command.get_current_dir()?).ok()?.flatten() {
+    let named = asked.iter().map(|argument| folder.join(argument)).filter(|path| path.is_dir());
+    let folders: Vec<PathBuf> = named.chain([folder.to_owned()]).collect();
+    for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|end| ["yml", "yaml", "json", "hcl", "pkrvars"].iter().any(|one| end == *one))
             && !path.ends_with("bake-report.json")

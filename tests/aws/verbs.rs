@@ -88,7 +88,7 @@ fn a_port_is_looked_at_although_the_server_does_not_forward() {
         to: /opt/server.py
     test:
       - run: nohup python3 /opt/server.py >/dev/null 2>&1 </dev/null & until [ -e /run/port ]; do sleep 0.1; done
-      - expect: {{http: {{port: 8099, contains: Welcome}}}}
+      - expect: {{http: {{port: 8099, body: Welcome}}}}
       - expect: {{port: {{port: 8098, open: false}}}}
         timeout: 10s
       - name: wrongly closed

@@ -60,16 +60,14 @@ impl Tunnel {
         let (mut stream, inner) = tokio::io::duplex(BUFFER);
         let (dropped, errors) = (CancellationToken::new(), Errors::default());
         tokio::spawn(bridge(channel, inner, dropped.clone(), session.state.closed.clone(), Arc::clone(&errors)));
-        match timeout(CONNECT_LIMIT * 2, stream.read_u8()).await {
-            Ok(Ok(CONNECTED)) => Ok(Self { stream, _session: session, _slot: slot, _dropped: dropped.drop_guard() }),
-            _ => {
-                dropped.cancel();
-                let errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
-                let text = String::from_utf8_lossy(&errors);
-                let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
-                Err(sanitize(last.trim()))
-            }
+        if let Ok(Ok(CONNECTED)) = timeout(CONNECT_LIMIT * 2, stream.read_u8()).await {
+            return Ok(Self { stream, _session: session, _slot: slot, _dropped: dropped.drop_guard() });
         }
+        dropped.cancel();
+        let errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&errors);
+        let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
+        Err(sanitize(last.trim()))
     }
 }
 

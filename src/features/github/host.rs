@@ -196,7 +196,9 @@ impl Host for ActionHost {
     async fn run_ended(&self, report: &Report, masker: &Masker) -> bool {
         if self.terminal.is_some() && !report.images.is_empty() {
             // With --json, no log is there to set them.
-            outputs::known(report).iter().for_each(|(name, value)| self.action.output(name, value));
+            for (name, value) in outputs::known(report) {
+                self.action.output(name, &value);
+            }
         }
         results::present(&self.action, report, masker).await;
         true

@@ -97,6 +97,7 @@ fn older_version(fixture: &Fixture) {
         ("version", "1.0.0"),
         ("digest", "sha256:0000000000000000000000000000000000000000000000000000000000000000"),
         ("tested", "2026-01-01T00:00:00Z"),
+        ("run", "0123456789abcdef0123456789abcdef"),
     ];
     let tags = tags.iter().enumerate().fold(String::new(), |query, (index, (key, value))| {
         format!("{query}&Tag.{0}.Key=ami-bake:{key}&Tag.{0}.Value={value}", index + 1)

@@ -51,11 +51,16 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, scope: &PolicyScope) -> Vec<S
     if !regions.is_empty() {
         let all: Vec<&Distribution> = plans.iter().map(|one| &one.plan.settings.distribution).collect();
         let names: BTreeSet<&str> = regions.iter().map(|region| region.region.as_str()).collect();
+        // A sweep looks for everything that has expired, also where only copies are made.
         statements.push(Statement::anywhere(
             "Look",
             [
                 "ec2:DescribeImages",
+                "ec2:DescribeInstances",
+                "ec2:DescribeKeyPairs",
+                "ec2:DescribeSecurityGroups",
                 "ec2:DescribeSnapshots",
+                "ec2:DescribeVolumes",
                 "ec2:GetEbsDefaultKmsKeyId",
                 "ec2:GetEbsEncryptionByDefault",
                 "sts:DecodeAuthorizationMessage",

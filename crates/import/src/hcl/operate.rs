@@ -39,18 +39,18 @@ pub(super) fn binary(scope: &Scope, op: &BinaryOp, span: Option<Range<usize>>) -
     let mut value = scope.eval(first)?;
     for (op, span) in chain.into_iter().rev() {
         scope.module.spend(STEP)?;
-        value = operated(scope, value, op, span)?;
+        value = operated(scope, &value, op, span)?;
     }
     Ok(value)
 }
 
 /// The value of an operator whose first side is known.
-fn operated(scope: &Scope, left: HclValue, op: &BinaryOp, span: Option<Range<usize>>) -> EvalResult<HclValue> {
+fn operated(scope: &Scope, left: &HclValue, op: &BinaryOp, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     use BinaryOperator as Op;
     let operator = *op.operator.value();
     // When the first side decides, the second needs no value.
     if matches!(operator, Op::And | Op::Or) {
-        let first = scope.truth(&left, op.lhs_expr.span())?;
+        let first = scope.truth(left, op.lhs_expr.span())?;
         if first == (operator == Op::Or) {
             return Ok(HclValue::Bool(first));
         }
@@ -59,9 +59,9 @@ fn operated(scope: &Scope, left: HclValue, op: &BinaryOp, span: Option<Range<usi
     }
     let right = scope.eval(&op.rhs_expr)?;
     if matches!(operator, Op::Eq | Op::NotEq) {
-        return Ok(HclValue::Bool(same(&scope.settle(&left)?, &scope.settle(&right)?) == (operator == Op::Eq)));
+        return Ok(HclValue::Bool(same(&scope.settle(left)?, &scope.settle(&right)?) == (operator == Op::Eq)));
     }
-    let (a, b) = (scope.exact(&left, op.lhs_expr.span())?, scope.exact(&right, op.rhs_expr.span())?);
+    let (a, b) = (scope.exact(left, op.lhs_expr.span())?, scope.exact(&right, op.rhs_expr.span())?);
     if matches!(operator, Op::Div | Op::Mod) && b == Number::Whole(0) {
         return Err(scope.invalid(span, "division by zero"));
     }

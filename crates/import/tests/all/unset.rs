@@ -18,9 +18,9 @@ fn plain(text: &str) -> Value {
 #[test]
 fn an_environment_variable_that_is_not_set_is_empty() {
     let done = template(
-        r#"{"variables": {"proxy": "{{env `MY_PROXY`}}", "url": "http://{{env `MY_PROXY`}}/x", "low": "{{env `MY_PROXY` | lower}}"},
+        r#"{"variables": {"proxy": "{{env `MY_PROXY`}}", "url": "http://{{env `MY_PROXY`}}/x", "low": "{{env `MY_PROXY` | lower}}", "net": "{{env `MY_NET`}}"},
             "builders": [{"type": "amazon-ebs", "name": "web", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "instance_type": "t3.small",
-                "ssh_username": "ubuntu", "ami_name": "web {{timestamp}}", "subnet_id": "{{user `proxy`}}"}],
+                "ssh_username": "ubuntu", "ami_name": "web {{timestamp}}", "subnet_id": "{{user `net`}}"}],
             "provisioners": [{"type": "shell", "environment_vars": ["PROXY={{user `proxy`}}", "URL={{user `url`}}", "LOW={{user `low`}}", "OWN={{env `MY_PROXY`}}"],
                 "inline": ["echo $PROXY {{user `proxy`}}"]}]}"#,
     );

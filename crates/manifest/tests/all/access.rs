@@ -26,8 +26,9 @@ const LOCAL: [(&str, &str); 10] = [
 
 /// The keys whose descriptions speak of files, and that name none to read here: those of machines, patterns and numbers, what is
 /// written, and what may be anywhere (docs/action.md, "What a manifest may read").
-const OTHER: [&str; 20] = [
+const OTHER: [&str; 21] = [
     "AmiSource.parameter",
+    "Aws.tags",
     "DownloadLimits.depth",
     "DownloadLimits.files",
     "DownloadLimits.size",

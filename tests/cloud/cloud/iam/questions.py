@@ -19,7 +19,7 @@ CREATES = {
 }
 NAMED = {
     "InstanceId": "instance", "InstanceIds": "instance", "InstanceSpecification.InstanceId": "instance", "ImageId": "image", "SnapshotId": "snapshot",
-    "GroupId": "security-group", "GroupIds": "security-group", "Groups": "security-group", "KeyName": "key-pair", "VolumeId": "volume",
+    "GroupId": "security-group", "GroupIds": "security-group", "Groups": "security-group", "KeyName": "key-pair", "KeyPairId": "key-pair", "VolumeId": "volume",
     "NetworkInterfaceId": "network-interface", "LaunchTemplateId": "launch-template", "LaunchTemplateName": "launch-template", "VpcId": "vpc",
 }
 # Actions of EC2 that know no resource although they do not begin with Describe.

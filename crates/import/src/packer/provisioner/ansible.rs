@@ -264,7 +264,7 @@ fn arguments(extra: &Reader, context: &Context, by_shell: bool, vars: &mut Map, 
 }
 
 /// The words that a shell makes of an argument; one that it would not take as it is, is reported.
-fn shell_words<'r>((words, item): (Option<Words>, Reader<'r>)) -> Vec<(Option<Words>, Reader<'r>)> {
+fn shell_words((words, item): (Option<Words>, Reader<'_>)) -> Vec<(Option<Words>, Reader<'_>)> {
     let Some(whole) = words else { return vec![(None, item)] };
     // An expression stands for one character of the line.
     let mark = |at: usize| char::from_u32(0xE000 + u32::try_from(at).unwrap_or_default()).unwrap_or('\u{E000}');

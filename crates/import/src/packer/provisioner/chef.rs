@@ -83,18 +83,15 @@ fn install(version: Option<(Words, Reader)>) -> Map {
     let mut script = Script::default();
     let mut line = Words::text("curl -L https://omnitruck.chef.io/install.sh | bash -s --");
     let mut step = Map::default();
-    match &version {
-        Some((version, from)) => {
-            line.extend(Words::text(" -v \""));
-            line.extend(version.clone());
-            line.extend(Words::text("\""));
-            script.line(&line);
-            step.set_from("run", script.text, from);
-        }
-        None => {
-            script.line(&line);
-            step.set("run", script.text);
-        }
+    if let Some((version, from)) = version {
+        line.extend(Words::text(" -v \""));
+        line.extend(version);
+        line.extend(Words::text("\""));
+        script.line(&line);
+        step.set_from("run", script.text, &from);
+    } else {
+        script.line(&line);
+        step.set("run", script.text);
     }
     step.set("shell", "sh");
     step.set_filled("env", script.env);
