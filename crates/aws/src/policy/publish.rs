@@ -63,6 +63,8 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, scope: &PolicyScope) -> Vec<S
                 "ec2:DescribeVolumes",
                 "ec2:GetEbsDefaultKmsKeyId",
                 "ec2:GetEbsEncryptionByDefault",
+                "iam:ListInstanceProfiles",
+                "iam:ListRoles",
                 "sts:DecodeAuthorizationMessage",
                 "sts:GetCallerIdentity",
             ],
