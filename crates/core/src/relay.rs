@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::output::sanitize;
 use crate::shell::quote;
 
 /// Time limit of one connection attempt.
@@ -61,6 +62,27 @@ pub fn command(host: &str, port: u16) -> String {
     format!("set -- {} {port}\n{RELAY}", quote(host))
 }
 
+/// Bytes of the relay's standard error that are kept: the reason is short, and a machine may print without end.
+const KEPT: usize = 16 << 10;
+
+/// The relay's standard error.
+#[derive(Debug, Default)]
+pub struct RelayErrors(Vec<u8>);
+
+impl RelayErrors {
+    /// Keeps what the relay printed, up to a limit.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes.iter().take(KEPT - self.0.len()));
+    }
+
+    /// The last line, which says why the relay did not connect, without what could steer a terminal.
+    pub fn last(&self) -> String {
+        let text = String::from_utf8_lossy(&self.0);
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        sanitize(last.unwrap_or("no answer").trim())
+    }
+}
+
 /// What the last line of the relay's standard error says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -90,6 +112,18 @@ pub fn refusal(last: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_that_prints_without_end_gives_a_bounded_reason() {
+        let mut errors = RelayErrors::default();
+        assert_eq!(errors.last(), "no answer");
+        errors.push(b"first\n\x1b[31mConnection refused\x1b[0m\n\n");
+        assert_eq!(errors.last(), "Connection refused");
+        for _ in 0..1000 {
+            errors.push(&[b'x'; 1000]);
+        }
+        assert_eq!((errors.0.len(), errors.0.capacity() < 4 * KEPT), (KEPT, true));
+    }
 
     #[test]
     fn a_closed_port_is_told_from_a_failure_to_look() {

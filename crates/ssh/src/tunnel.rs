@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ami_bake_core::output::sanitize;
-use ami_bake_core::relay::{CONNECT_LIMIT, CONNECTED};
+use ami_bake_core::relay::{CONNECT_LIMIT, CONNECTED, RelayErrors};
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -22,8 +21,8 @@ const BUFFER: usize = 256 << 10;
 /// Time to send what was written before the tunnel was dropped.
 const FLUSH: Duration = Duration::from_secs(10);
 
-/// What a relay wrote to its standard error.
-type Errors = Arc<Mutex<Vec<u8>>>;
+/// Shared by the relay's task and the caller that waits for it.
+type Errors = Arc<Mutex<RelayErrors>>;
 
 /// A byte stream to a port as seen from the machine. It keeps its connection alive.
 ///
@@ -64,10 +63,7 @@ impl Tunnel {
             return Ok(Self { stream, _session: session, _slot: slot, _dropped: dropped.drop_guard() });
         }
         dropped.cancel();
-        let errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&errors);
-        let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
-        Err(sanitize(last.trim()))
+        Err(errors.lock().unwrap_or_else(PoisonError::into_inner).last())
     }
 }
 
@@ -96,10 +92,7 @@ async fn bridge(
             match message {
                 ChannelMsg::Data { data } if to_user.write_all(&data).await.is_err() => break,
                 ChannelMsg::ExtendedData { data, .. } => {
-                    let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
-                    if errors.len() < BUFFER {
-                        errors.extend_from_slice(&data);
-                    }
+                    errors.lock().unwrap_or_else(PoisonError::into_inner).push(&data);
                 }
                 ChannelMsg::Eof => drop(to_user.shutdown().await),
                 ChannelMsg::Close => break,

@@ -8,7 +8,7 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 
 use ami_bake_core::communicator::{DialError, Duplex};
-use ami_bake_core::relay::{self, CONNECT_LIMIT, CONNECTED, Refusal};
+use ami_bake_core::relay::{self, CONNECT_LIMIT, CONNECTED, Refusal, RelayErrors};
 use ami_bake_core::{Error, ErrorKind, Result};
 use bollard::container::LogOutput;
 use bollard::query_parameters::InspectContainerOptions;
@@ -111,14 +111,14 @@ async fn through_relay(container: &ContainerState, host: &str, port: u16) -> Res
     let port = port.to_string();
     let command = ["/bin/sh", "-c", relay::RELAY, "sh", host, &port].map(str::to_owned).to_vec();
     let attached = start(&container.docker, &container.name, command, None).await.map_err(|error| message(&error).0)?;
-    let errors = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let errors = std::sync::Arc::new(std::sync::Mutex::new(RelayErrors::default()));
     let collected = std::sync::Arc::clone(&errors);
     let output = attached.output.filter_map(move |chunk| {
         let chunk = match chunk {
             Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Some(Ok(message)),
             Ok(LogOutput::StdErr { message }) => {
                 let mut collected = collected.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                collected.push_str(&String::from_utf8_lossy(&message));
+                collected.push(&message);
                 None
             }
             Ok(LogOutput::StdIn { .. }) => None,
@@ -129,9 +129,7 @@ async fn through_relay(container: &ContainerState, host: &str, port: u16) -> Res
     let mut reader = StreamReader::new(Box::pin(output) as Output);
     let first = tokio::time::timeout(CONNECT_LIMIT * 2, reader.read_u8()).await;
     if !matches!(first, Ok(Ok(CONNECTED))) {
-        let errors = errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let last = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer").trim().to_owned();
-        return Err(last);
+        return Err(errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).last());
     }
     Ok(Box::new(tokio::io::join(reader, attached.input)))
 }
