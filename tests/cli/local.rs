@@ -219,11 +219,17 @@ fn a_cancelled_bake_ends_with_a_report() {
 
 /// Whether a process with exactly this command line runs on this machine.
 pub(crate) fn alive(command: &str) -> bool {
+    process(command).is_some()
+}
+
+/// The ID of the process with exactly this command line.
+pub(crate) fn process(command: &str) -> Option<String> {
     let wanted = command.replace(' ', "\0") + "\0";
-    std::fs::read_dir("/proc")
+    let found = std::fs::read_dir("/proc")
         .unwrap()
         .flatten()
-        .any(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|words| words == wanted.as_bytes()))
+        .find(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|words| words == wanted.as_bytes()));
+    found.map(|entry| entry.file_name().to_string_lossy().into_owned())
 }
 
 /// A bake that was killed is taken away by sweep.
