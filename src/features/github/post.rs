@@ -60,7 +60,7 @@ pub(super) fn run(action: &Arc<Action>, platforms: Platforms) -> u8 {
 /// Commands whose main step writes a comment when it ends.
 const COMMENT: [&str; 7] = ["bake", "check", "plan", "test", "publish", "promote", "deploy"];
 
-/// The comment and the summary of a main step that did not come to write them: it was cancelled, killed or crashed.
+/// Writes the comment and the summary in place of a main step that was cancelled, killed or crashed before it could.
 fn finish_comment(action: &Action) {
     let state = |name: &str| action.environment.state(name);
     if state("commented").is_some() || !COMMENT.contains(&state("command").unwrap_or_default()) {

@@ -86,7 +86,7 @@ async fn of_place(
         all.push(ImageRecord::planned(plan, now));
     }
     let wanted = (plan.namespace.clone(), plan.key.clone(), plan.version.clone());
-    // Where the new version did not come to, the old ones stay.
+    // Where the new version was not published, the old ones stay.
     let new = all.iter().filter(|record| which(record) == wanted).find(|record| record.tested.is_some());
     let Some(new) = new else { return Vec::new() };
     let going = plan.settings.retention.superfluous(new, &all, now);

@@ -43,9 +43,9 @@ pub enum Work {
 }
 
 impl Work {
-    /// True when an image in this version is neither copied nor shared nor deployed anywhere, as far as its work goes.
-    fn is_done_by_nothing(self, draft: &Draft, version: &Version) -> bool {
-        // An expression that needs the source fails here; the image is then looked up, and it is known.
+    /// True when the manifest neither copies, shares nor deploys an image in this version, as far as this work goes.
+    fn has_nothing_to_do(self, draft: &Draft, version: &Version) -> bool {
+        // An expression that needs the source fails here: the image is then looked up, and evaluated with its source.
         let Ok(plan) = draft.existing(&SourceImage::default(), version, &Digest::from_text("")) else { return false };
         let stays = plan.settings.distribution.wanted && !plan.settings.goes_further();
         let runs_nowhere = plan.settings.deployments.is_empty();
@@ -93,12 +93,13 @@ impl Chosen {
         }
     }
 
-    /// Those that there is work for, and the others: an image that others are built on keeps a version of its own, and is
-    /// left alone when it goes nowhere itself. Without any work at all, each of them says so.
+    /// Splits the images of a version into those with something to do and those without: an image that others are built on
+    /// has its own versions, and is skipped unless it is published or deployed itself. If none has anything to do, none is
+    /// skipped, so that each of them says why.
     fn with_work(&self, drafts: Vec<Draft>, work: Work) -> (Vec<Draft>, Vec<Draft>) {
         let Self::Version(version) = self else { return (drafts, Vec::new()) };
         let (busy, idle): (Vec<Draft>, Vec<Draft>) =
-            drafts.into_iter().partition(|draft| !work.is_done_by_nothing(draft, version));
+            drafts.into_iter().partition(|draft| !work.has_nothing_to_do(draft, version));
         if busy.is_empty() { (idle, busy) } else { (busy, idle) }
     }
 

@@ -205,7 +205,7 @@ pub struct StageReport {
     /// Start of the stage, in seconds since the run began.
     #[serde(with = "seconds")]
     pub begin: Duration,
-    /// How long it took, in seconds; none when it did not come to its end.
+    /// How long it took, in seconds; none if it did not finish.
     #[serde(with = "seconds::maybe")]
     pub took: Option<Duration>,
     /// True when it failed.
@@ -236,7 +236,7 @@ pub struct StepReport {
     pub name: String,
     /// Number of attempts.
     pub attempts: u32,
-    /// How it ended; none when it did not come to its end.
+    /// How it ended; none if it did not finish.
     pub result: Option<StepResult>,
     /// Duration of all attempts together, in seconds.
     #[serde(with = "seconds")]

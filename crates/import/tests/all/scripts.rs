@@ -95,7 +95,7 @@ fn the_connection_of_a_playbook_is_that_of_the_step() {
         .reports("provisioners[0].extra_arguments[3]", "provides the connection");
 }
 
-/// Packer installs Chef unless it is told not to.
+/// Packer installs Chef unless `skip_install` is set.
 #[test]
 fn chef_is_installed_where_packer_installs_it() {
     let step = |fields: &str| {

@@ -30,7 +30,7 @@ const TYPES: [Limits; 7] = [
     Limits { name: "sc1", size: (125, 16384), root: false, iops: None, throughput: None },
     Limits { name: "standard", size: (1, 1024), root: true, iops: None, throughput: None },
 ];
-/// IOPS of a gp3 volume that is told none.
+/// Default IOPS of a gp3 volume.
 const GP3_IOPS: u32 = 3000;
 /// IOPS that 1 MiB/s of a gp3 volume needs.
 const IOPS_PER_MIB: u32 = 4;

@@ -158,7 +158,7 @@ fn credentials_are_never_read_and_strangers_read_what_the_workflow_allows() {
         let manifest = format!("{HEAD}    publish: {{tags: {{x: \"<${{{{ {value} }}}}>\"}}}}\nvars: {{a: d}}\n");
         load(Path::new(""), &manifest, &options)
     };
-    // A name that is only known when it is evaluated is no way around.
+    // A computed name does not get around the limits.
     for (name, why) in [("GITHUB_TOKEN", "is a credential"), ("MIRROR", "can't be read in this workflow run")] {
         let (said, loaded) = tagged(&format!("env[format('{{0}}', '{name}')]"));
         assert!(loaded.manifest.is_none() && said.contains("bake.yml:6:") && said.contains(why), "{said}");

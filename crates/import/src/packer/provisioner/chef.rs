@@ -78,7 +78,7 @@ pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
     install.into_iter().chain([step]).collect()
 }
 
-/// Packer installs Chef with its vendor's script unless it is told not to (Packer, provisioner/chef-solo).
+/// Packer installs Chef with the vendor's script unless `skip_install` is set (Packer, provisioner/chef-solo).
 fn install(version: Option<(Words, Reader)>) -> Map {
     let mut script = Script::default();
     let mut line = Words::text("curl -L https://omnitruck.chef.io/install.sh | bash -s --");
