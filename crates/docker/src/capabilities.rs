@@ -1,4 +1,4 @@
-//! What the platform is called and what it can do.
+//! Name and capabilities of the Docker platform.
 
 use ami_bake_core::plan::CaptureMode;
 use ami_bake_core::platform::Capabilities;

@@ -1,15 +1,15 @@
-//! Labels: an image's tags, and the mark of containers that are machines of a bake.
+//! Labels: image tags are stored as labels, and labels mark the containers of bakes.
 
 use std::collections::{BTreeMap, HashMap};
 
 use ami_bake_core::tags;
 
-/// On a machine: its own name. A container that somebody starts from a baked image inherits the image's labels, but not
-/// the name, so that `sweep` does not take it for a machine.
+/// Label of a machine: the container's own name. A container that somebody starts from a baked image inherits the
+/// image's labels, but not the name, so that `sweep` does not take it for a machine.
 pub(crate) const MACHINE: &str = "ami-bake:machine";
-/// On a machine: its purpose.
+/// Label of a machine: its purpose.
 pub(crate) const ABOUT: &str = "ami-bake:about";
-/// On an image: its reference. An image without that reference is only a layer of others.
+/// Label of an image: its reference. An image without that reference is only a layer of other images.
 pub(crate) const REFERENCE: &str = "ami-bake:reference";
 
 const PREFIX: &str = "ami-bake:";
@@ -37,7 +37,7 @@ pub(crate) fn tags(labels: &HashMap<String, String>) -> BTreeMap<String, String>
     labels.iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// When `sweep` may delete it.
+/// The time after which `sweep` may delete the image or container.
 pub(crate) fn expires(labels: &BTreeMap<String, String>) -> Option<jiff::Timestamp> {
     labels.get(tags::EXPIRES)?.parse().ok()
 }

@@ -43,7 +43,7 @@ impl Platform for Docker {
     async fn owner(&self, run: &Run) -> Result<Option<String>> {
         let info = run.until_cancelled(self.client.info()).await?;
         let info = info.map_err(|error| failed(ErrorKind::Build, "ask the Docker daemon what it is", &error))?;
-        // Not its ID: Podman makes up another one for each answer.
+        // The data folder instead of the daemon's ID: Podman returns another ID with each answer.
         let at = info.docker_root_dir.map(|root| format!(" with its data in {root}")).unwrap_or_default();
         Ok(info.name.map(|name| format!("the Docker daemon of {name}{at}")))
     }

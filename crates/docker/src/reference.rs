@@ -1,17 +1,17 @@
-//! Image references, `registry/path:tag`, and the reference that an image's name becomes.
+//! Image references, `registry/path:tag`, and the conversion of an image's name to one.
 
 use ami_bake_core::{Error, Result};
 use container_image_dist_ref::ImgRef;
 
-/// The registry of a reference that names none.
+/// Registry of references without a registry.
 pub(crate) const HUB: &str = "docker.io";
-/// The tag of a reference that names none.
+/// Tag of references without a tag.
 const LATEST: &str = "latest";
 
 /// A repository and a tag or digest in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reference {
-    /// As it was written: `ubuntu`, `registry.example.com/shop/web`.
+    /// The repository as it was written: `ubuntu`, `registry.example.com/shop/web`.
     pub(crate) repository: String,
     /// A tag, or a digest `sha256:…`.
     pub(crate) tag: String,
@@ -32,7 +32,7 @@ impl Reference {
         Ok(Self { repository: parsed.name().to_str().to_owned(), tag })
     }
 
-    /// The host of its registry.
+    /// The host of the repository's registry.
     pub(crate) fn registry(&self) -> &str {
         registry(&self.repository)
     }
@@ -73,8 +73,9 @@ pub(crate) fn is_tag(text: &str) -> bool {
     ImgRef::new(&format!("image:{text}")).is_ok_and(|parsed| parsed.tag() == Some(text))
 }
 
-/// An image's name as a reference: what follows the last slash is the tag (`shop/web/1.2.3` is `shop/web:1.2.3`), and a
-/// name without a slash gets the tag `latest`. Upper case becomes lower case, and invalid characters become hyphens.
+/// The reference for an image's name: what follows the last slash is the tag (`shop/web/1.2.3` is `shop/web:1.2.3`),
+/// and a name without a slash gets the tag `latest`. Upper case becomes lower case, and invalid characters become
+/// hyphens.
 pub(crate) fn of_name(name: &str) -> Reference {
     let (path, tag) = match name.rsplit_once('/') {
         Some((path, tag)) => (path, tag),

@@ -1,4 +1,4 @@
-//! Source images: a reference, an id, or an image baked before.
+//! Finds the source image: by reference, by id, or as an image baked before.
 
 use ami_bake_core::plan::{BakedQuery, SourceImage, SourceQuery};
 use ami_bake_core::{Error, ErrorKind, Result, Run};
@@ -76,7 +76,7 @@ async fn pull(docker: &Docker, settings: &Settings, run: &Run, reference: &Refer
     Ok(())
 }
 
-/// The highest tested version in the range.
+/// The highest tested version in the query's range.
 async fn baked(docker: &Docker, query: &BakedQuery) -> Result<SourceImage> {
     let highest = list(docker)
         .await?

@@ -13,7 +13,7 @@ use crate::engine::failed;
 use crate::image::list;
 use crate::labels;
 
-/// Expired machines and images: candidates, and tested pre-releases that no other image was built on.
+/// Finds expired machines and images: candidates, and tested pre-releases that no other image was built on.
 pub(crate) async fn expired(docker: &Docker, run: &Run) -> Result<Vec<Orphan>> {
     let now = run.clock().now();
     let mut found = machines(docker).await?;
@@ -23,8 +23,8 @@ pub(crate) async fn expired(docker: &Docker, run: &Run) -> Result<Vec<Orphan>> {
     Ok(found)
 }
 
-/// All containers that are machines. A container that somebody started from a baked image has the image's labels, but its
-/// name is another than the one in them.
+/// All containers that are machines. A container that somebody started from a baked image has the image's labels, but
+/// its name differs from the name in the label.
 async fn machines(docker: &Docker) -> Result<Vec<Orphan>> {
     let filters = HashMap::from([("label".to_owned(), vec![labels::MACHINE.to_owned()])]);
     let options = ListContainersOptions { all: true, filters: Some(filters), ..ListContainersOptions::default() };

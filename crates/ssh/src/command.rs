@@ -1,9 +1,9 @@
-//! Command lines for sshd: run as root, and marked so that the processes can be found again.
+//! Builds command lines for sshd: commands run as root, and carry a mark by which their processes can be found.
 
 use ami_bake_core::kill::MARK;
 use ami_bake_core::shell::quote;
 
-/// How commands of a login become root's.
+/// How commands of the login user become root's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Privilege {
     /// The login is root.
@@ -16,7 +16,7 @@ pub(crate) enum Privilege {
 }
 
 impl Privilege {
-    /// For a login of this name, on a connection of its own.
+    /// The privilege of the login user `user`, for one connection.
     pub(crate) fn of(user: &str) -> Self {
         match user {
             "root" => Self::Root,
@@ -38,7 +38,7 @@ impl Privilege {
     }
 }
 
-/// Makes the keeper's folder `$1` for the user who logged in, and finds the process of the connection.
+/// Creates the keeper's folder `$1` for the login user, and finds the process of the connection.
 const START: &str = r#"
 p=$$
 while [ "$p" -gt 1 ] && read -r name <"/proc/$p/comm"; do
@@ -49,8 +49,8 @@ if [ -n "${SUDO_UID-}" ] && mkdir -m 700 "$1" 2>/dev/null && mkfifo -m 600 "$1/a
   chown -R "$SUDO_UID:${SUDO_GID-$SUDO_UID}" "$1"; then
 "#;
 
-/// The keeper of the folder `$1`, for as long as the process `$2` lives: takes the names of folders, and runs the command in each with the pipes that are there. It opens them in
-/// the order of [`CLIENT`].
+/// Shell script of the keeper of the folder `$1`, which runs as long as the process `$2`: reads names of folders, and
+/// runs the command in each with the named pipes in it. Opens the pipes in the same order as [`CLIENT`].
 const KEEPER: &str = r#"
 keeper=$$
 if [ "$2" -gt 1 ]; then
@@ -69,8 +69,8 @@ while read -r job <&3; do
 done
 "#;
 
-/// Runs the command `$1`, marked with `$2`, through sudo or, where sudo no longer lets it, through the keeper in the folder
-/// `$3`. What sudo says is shown where there is no keeper.
+/// Shell script that runs the command `$1`, marked with `$2`, through sudo or, if sudo no longer allows it, through the
+/// keeper in the folder `$3`. Without a keeper the message of sudo is shown.
 const CLIENT: &str = r#"
 if ! sudo -n -H true 2>/dev/null && [ -p "$3/ask" ]; then
   j=$3/$2
@@ -100,7 +100,7 @@ pub(crate) fn as_root(command: &str, privilege: &Privilege, id: &str) -> String 
     }
 }
 
-/// The same as the user who logged in, without a mark.
+/// The line that runs `command` as the login user, without a mark.
 pub(crate) fn as_login(command: &str) -> String {
     format!("exec /bin/sh -c {}", quote(command))
 }

@@ -9,7 +9,7 @@ use russh::{Preferred, SshId, cipher, client, compression};
 
 use crate::target::HostKey;
 
-/// What the server may send ahead on one channel: 8 MiB keep a 1 Gbit/s line of 60 ms full.
+/// Bytes that the server may send ahead on one channel: 8 MiB keep a 1 Gbit/s line of 60 ms full.
 const WINDOW: u32 = 8 << 20;
 
 /// AES-GCM first: it runs in hardware on every server processor, ChaCha20 in software (some 3 × slower).

@@ -1,4 +1,4 @@
-//! Connects to an address and logs in, until commands run as root.
+//! Connects to an address and logs in, retrying until commands run as root.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +20,18 @@ use crate::session::Session;
 use crate::target::{HostKey, Jump, Target, Timing};
 use crate::{config, dial};
 
-/// sshd closes a connection at its sixth failure (`MaxAuthTries`); hardened images allow four.
+/// Login attempts per connection: sshd closes a connection at its sixth failure (`MaxAuthTries`), hardened images at
+/// the fourth.
 const TRIES: usize = 4;
 
-/// OpenSSH 9.8 and later punishes an address with 5 s for each connection that fails to log in, and locks it out from
-/// 15 s on (`PerSourcePenalties`): from the third on, such connections are at least this far apart.
+/// Pause between connections that fail to log in, from the third on. OpenSSH 9.8 and later punishes an address with 5 s
+/// for each, and locks it out from 15 s on (`PerSourcePenalties`).
 const PENALTY: Duration = Duration::from_secs(5);
 
-/// cloud-init may write the sudo rule shortly after the key; after this time it will not.
+/// Time limit for sudo to work: cloud-init may write the sudo rule shortly after the key.
 const SUDO: Duration = Duration::from_secs(15);
 
-/// A host to log in to: the machine, or the jump host before it.
+/// A host to log in to: the machine, or the jump host in front of it.
 struct Hop<'a> {
     host: &'a str,
     port: u16,
@@ -38,17 +39,17 @@ struct Hop<'a> {
     keys: &'a [Key],
     host_key: &'a HostKey,
     timing: &'a Timing,
-    /// True when commands must run as root there.
+    /// True when commands must run as root on this host.
     root: bool,
 }
 
-/// The result of one attempt.
+/// Result of one attempt to log in.
 enum Attempt {
     /// Logged in.
     Done(Arc<Session>),
-    /// It may work later.
+    /// Not possible yet; a later attempt may work.
     Retry(Obstacle),
-    /// It will never work.
+    /// No later attempt can work.
     Failed(Error),
 }
 
@@ -109,7 +110,7 @@ impl Hop<'_> {
         }
     }
 
-    /// One attempt, from TCP to login. The outer error means that the deadline passed before anything answered.
+    /// Makes one attempt, from TCP to login. The outer error means that the deadline passed before anything answered.
     async fn attempt(
         &self,
         jump: Option<&Arc<Session>>,
@@ -163,7 +164,7 @@ impl Hop<'_> {
         Ok(Attempt::Done(session))
     }
 
-    /// A wrong host key is final; all other errors can go away while the machine boots.
+    /// The error of a handshake. A wrong host key is final; all other errors can go away while the machine boots.
     fn handshake_error(&self, error: &russh::Error, state: &ConnectionState) -> Attempt {
         let address = self.address();
         let expected = self.host_key.expected();
@@ -188,9 +189,9 @@ impl Hop<'_> {
         )
     }
 
-    /// Tries the keys until the server accepts one. The key may not be installed yet, so it is tried again on the same
-    /// connection: sshd reads `authorized_keys` every time, and one connection costs one penalty at most.
-    /// `Err(None)`: the deadline passed before the server answered.
+    /// Tries the keys until the server accepts one. A key may not be installed yet, so all are tried again on the same
+    /// connection: sshd reads `authorized_keys` every time, and one connection costs one penalty at most. `Err(None)`:
+    /// the deadline passed before the server answered.
     async fn log_in(
         &self,
         handle: &mut Handle<Client>,
@@ -237,7 +238,7 @@ fn offer<'a>(
 ) -> BoxFuture<'a, Result<AuthResult, russh::Error>> {
     Box::pin(async move {
         let key = key.inner();
-        // Only for RSA: the question waits up to a second for the server's list of signature algorithms.
+        // Only for RSA: asking for the hash waits up to a second for the server's list of signature algorithms.
         let hash = if key.algorithm().is_rsa() {
             handle.best_supported_rsa_hash().await?.flatten().or(Some(HashAlg::Sha512))
         } else {

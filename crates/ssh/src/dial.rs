@@ -1,4 +1,4 @@
-//! Opens a byte stream to a port that may not answer yet.
+//! Opens TCP connections to ports that may not answer yet.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::target::Timing;
 use crate::tunnel::Tunnel;
 
-/// A TCP connection, or the last obstacle when the deadline has passed (`None`: nothing was learned).
+/// Opens a TCP connection, or returns the last obstacle at the deadline (`None`: no attempt has ended).
 ///
 /// A new attempt starts with every tick while earlier ones still wait: packets to a booting machine get lost, and the kernel
 /// repeats an unanswered SYN only after 1, 3 and 7 s.
@@ -48,8 +48,8 @@ fn obstacle(error: &std::io::Error) -> Obstacle {
     }
 }
 
-/// A TCP connection through a jump host. Attempts follow one another: an abandoned one would stay open at the jump host and
-/// count as an unauthenticated connection at the machine.
+/// Opens a TCP connection through a jump host. Attempts follow one another: an abandoned one would stay open at the
+/// jump host and count as an unauthenticated connection at the machine.
 pub(crate) async fn through(
     jump: &Arc<Session>,
     host: &str,

@@ -20,20 +20,21 @@ use crate::pump::Feed;
 use crate::session::Session;
 use crate::{command, kill};
 
-/// A command that has exited while a background process keeps its output open is over after this much silence.
+/// Time without output after which a command counts as over that has exited while a background process keeps its output
+/// open.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What a command that has exited may have printed and is still on its way: in a pipe, in sshd, in the window of the
-/// channel. A background process that prints without end is not read any further.
+/// Maximum output that is still read after a command has exited: it may be in a pipe, in sshd or in the channel's
+/// window. A background process that prints without end is not read any further.
 const UNREAD: usize = 8 << 20;
 
 /// Time for the last output of a killed command to arrive.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Where a command's output goes.
+/// Destination of a command's output.
 pub(crate) enum Output<'a> {
-    /// To a step's sink. The command is over when it has exited and its output is silent, even if a background process keeps
-    /// the streams open: `daemon &` must not block a bake.
+    /// The output sink of a step. The command is over when it has exited and its output is silent, even if a background
+    /// process keeps the streams open: `daemon &` must not block a bake.
     Sink(&'a mut dyn OutputSink),
     /// Standard output byte for byte to its end, the first kilobytes of standard error for an error message.
     Archive { writer: Writer<'a>, errors: Vec<u8> },
@@ -55,14 +56,14 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Waits until there is room for more.
+    /// Waits until the output has room for more.
     async fn ready(&mut self) {
         if let Self::Sink(sink) = self {
             sink.ready().await;
         }
     }
 
-    /// The first kilobytes of standard error, where they were kept.
+    /// The first kilobytes of standard error, if this kind of output keeps them.
     pub(crate) fn errors(&self) -> &[u8] {
         match self {
             Self::Sink(_) => &[],
@@ -79,8 +80,8 @@ impl Output<'_> {
     }
 }
 
-/// A running command. When nobody waits for it any more it is killed, and only then its channel on the connection (sshd
-/// allows ten) is free.
+/// A running command. When its caller is dropped the command is killed, and its channel on the connection (sshd allows
+/// ten) becomes free only after that.
 struct Running {
     session: Arc<Session>,
     id: String,
@@ -210,7 +211,8 @@ pub(crate) async fn run(
                 if timed_out {
                     break;
                 }
-                // The network may be slow. Answers come in order, so after this one no earlier output is on its way.
+                // The network may be slow. Answers come in order, so once this one has arrived no earlier output is on
+                // its way.
                 armed = false;
                 probe = session.ping().boxed().fuse();
             }
@@ -219,7 +221,7 @@ pub(crate) async fn run(
     }
 
     for (stream, words) in preamble.rest() {
-        // Output before the command began is not part of an archive.
+        // Output before the begin of the command is not part of an archive.
         let stream = if matches!(output, Output::Archive { .. }) { Stream::Stderr } else { stream };
         output.take(stream, &words).await.map_err(write_error)?;
     }

@@ -1,4 +1,4 @@
-//! What is learned on a connection: host key, banner, and why it ended.
+//! Callbacks of a connection: they record its host key, its banner and why it ended.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -55,7 +55,7 @@ pub(crate) struct Client {
 }
 
 impl Drop for Client {
-    /// The connection's task owns this value, so it is dropped when the task ends for any reason.
+    /// Marks the connection as closed. Its task owns this value, so it is dropped when the task ends for any reason.
     fn drop(&mut self) {
         self.state.closed.cancel();
     }

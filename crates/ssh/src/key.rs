@@ -30,7 +30,7 @@ impl Key {
     /// # Errors
     /// When the text is not a private key, or the key has a passphrase. The error never repeats the text.
     pub fn parse(text: &SecretString) -> Result<Self> {
-        // A text block in a manifest or a secret store often loses the last line end, which the PEM forms demand.
+        // A text block in a manifest or a secret store often loses the final line end, which the PEM forms require.
         let text = SecretString::from(format!("{}\n", text.expose_secret().trim()));
         match russh::keys::decode_secret_key(text.expose_secret(), None) {
             Ok(key) => Ok(Self(Arc::new(key))),
@@ -119,7 +119,7 @@ impl PublicKey {
 }
 
 impl PartialEq for PublicKey {
-    /// The comment does not count.
+    /// Compares without the comment.
     fn eq(&self, other: &Self) -> bool {
         self.0.key_data() == other.0.key_data()
     }

@@ -21,7 +21,7 @@ pub(crate) fn tree(session: Arc<Session>, id: String) -> BoxFuture<'static, Resu
 }
 
 async fn kill(session: Arc<Session>, id: String) -> Result<(), String> {
-    // A mark of its own: it must not find itself.
+    // A mark of its own, or the kill command would find and kill itself.
     let own = uuid::Uuid::new_v4().simple().to_string();
     let command = as_root(&script(&id), &session.privilege, &own);
     let run = async {
@@ -56,7 +56,7 @@ async fn kill(session: Arc<Session>, id: String) -> Result<(), String> {
     timeout(LIMIT, run).await.unwrap_or_else(|_| Err("the machine did not answer in time".to_owned()))
 }
 
-/// The fallback when no second command can run: the server sends the signal to the one process that it knows.
+/// Fallback when no second command can run: asks the server to signal the one process that it knows.
 pub(crate) async fn ask(channel: &russh::ChannelWriteHalf<russh::client::Msg>) {
     let _ = channel.signal(Sig::KILL).await;
 }

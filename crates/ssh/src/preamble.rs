@@ -1,37 +1,37 @@
-//! Separates the output of a command from output before it.
+//! Separates the output of a command from the output of the login shell before it.
 
 use ami_bake_core::output::Stream;
 
-/// Bytes before the begin of a command that are kept.
+/// Maximum of bytes that are kept from before the begin of a command.
 const LIMIT: usize = 64 << 10;
 
-/// sshd runs commands through the login shell, and bash reads its start-up files even then. Their output would be taken for
-/// the command's: an archive would begin with a greeting. So the command begins with a random line on both streams, and
-/// everything before it is dropped. When the line never comes, as with a forced command or a failing sudo, what was held back
-/// is the machine's error message.
+/// Drops the output before a command's own. sshd runs commands through the login shell, and bash reads its start-up files
+/// even then: an archive would begin with a greeting. So the command first prints a random line on both streams, and
+/// everything before it is dropped. If the line never comes (a forced command, a failing sudo), the held-back output is
+/// the machine's error message.
 pub(crate) struct Preamble {
     line: Vec<u8>,
     held: [Option<Vec<u8>>; 2],
 }
 
 impl Preamble {
-    /// `id` is the command's own, and random.
+    /// `id` is the random id of the command.
     pub(crate) fn new(id: &str) -> Self {
         Self { line: format!("{id}\n").into_bytes(), held: [Some(Vec::new()), Some(Vec::new())] }
     }
 
-    /// The command with its first lines in front.
+    /// The command, preceded by a command that prints the random line.
     pub(crate) fn wrap(id: &str, command: &str) -> String {
         format!("echo {id}; echo {id} >&2; {command}")
     }
 
-    /// What of these bytes is the command's.
+    /// The part of these bytes that belongs to the command.
     pub(crate) fn pass<'a>(&mut self, stream: Stream, bytes: &'a [u8]) -> &'a [u8] {
         let Some(held) = &mut self.held[stream as usize] else { return bytes };
         let before = held.len();
         held.extend_from_slice(bytes);
         if let Some(at) = held.windows(self.line.len()).position(|window| window == self.line) {
-            // The line ends in the new bytes, or it would have been found before.
+            // The line ends within the new bytes; otherwise it would have been found before.
             let end = (at + self.line.len()).saturating_sub(before);
             self.held[stream as usize] = None;
             return &bytes[end.min(bytes.len())..];
@@ -42,7 +42,7 @@ impl Preamble {
         &[]
     }
 
-    /// What was held back on streams where the command never began.
+    /// The held-back output of streams on which the command never began.
     pub(crate) fn rest(self) -> impl Iterator<Item = (Stream, Vec<u8>)> {
         let [stdout, stderr] = self.held;
         [(Stream::Stdout, stdout), (Stream::Stderr, stderr)]

@@ -14,7 +14,7 @@ use crate::session::{ChannelError, MachineFacts, Session};
 /// Time for a booting machine to run one command.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The first word tells the answer from the output of a login shell's start-up files.
+/// The first word distinguishes the answer from the output of a login shell's start-up files.
 const COMMAND: &str = "echo ami-bake-root $(id -u) $(command -v gzip)";
 
 /// Why a login can't be used.
@@ -64,7 +64,7 @@ pub(crate) async fn probe(session: &Arc<Session>) -> Result<MachineFacts, ProbeE
     }
 }
 
-/// The output of the machine instead of the answer, in one line.
+/// The machine's output where the answer was expected, in one line.
 fn unexpected_output(answer: &Collect, exit: &Exit) -> String {
     let said = format!("{} {}", answer.stderr_text(), answer.stdout_text());
     let said = sanitize(&said.split_whitespace().collect::<Vec<_>>().join(" "));

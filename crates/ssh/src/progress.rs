@@ -1,11 +1,11 @@
-//! The obstacles to a connection, and what the user can do about them.
+//! Obstacles to a connection, and the advice for each.
 
 use std::time::Duration;
 
 use ami_bake_core::Error;
 use ami_bake_core::duration::human;
 
-/// The same error, prefixed with what it was part of.
+/// The error with `what` as a prefix.
 pub(crate) fn prefixed(what: &str, error: &Error) -> Error {
     let outer = Error::build(format!("could not {what}: {error}"));
     match error.help_text() {
@@ -14,14 +14,14 @@ pub(crate) fn prefixed(what: &str, error: &Error) -> Error {
     }
 }
 
-/// The last obstacle to a connection. All of them can go away while a machine boots.
+/// The last obstacle to a connection. Any of them can go away while a machine boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     /// No answer to any packet.
     Silence,
     /// The machine answers, but nothing listens on the port.
     Refused,
-    /// The name does not resolve, no route, or another error of the network.
+    /// The name does not resolve, there is no route, or another network error.
     Network(String),
     /// The jump host could not reach the machine.
     Jump(String),

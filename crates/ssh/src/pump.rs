@@ -9,10 +9,10 @@ use russh::ChannelWriteHalf;
 use russh::client::Msg;
 use tokio::io::AsyncReadExt;
 
-/// Bytes per read; eight packets.
+/// Bytes per read; they fill eight SSH packets.
 const CHUNK: usize = 256 << 10;
 
-/// Bytes that are compressed between two awaits: about a millisecond at level 1.
+/// Bytes to compress between two awaits: about a millisecond at level 1.
 const GZIP_CHUNK: usize = 128 << 10;
 
 /// The standard input of a command, plain or compressed.
@@ -45,7 +45,7 @@ impl<'a> Feed<'a> {
         self.gzip = Some(GzEncoder::new(Vec::with_capacity(GZIP_CHUNK), Compression::fast()));
     }
 
-    /// The next bytes to send; `None` after the last.
+    /// The next bytes to send; `None` at the end.
     async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             if self.done {
@@ -72,8 +72,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Sends everything and then end of file. A channel that does not accept more is not an error here: its reader
-    /// learns how the command ended.
+    /// Sends everything and then end of file. A channel that is closed for input is not an error here: the reader of
+    /// its output learns how the command ended.
     ///
     /// # Errors
     /// When the local bytes can't be read.

@@ -15,10 +15,11 @@ use tokio::time::timeout;
 use crate::command::Privilege;
 use crate::handler::{Client, ConnectionState};
 
-/// Commands that run at the same time on one connection. sshd allows 10 (`MaxSessions`); two stay free to kill commands.
+/// Commands that may run at the same time on one connection. sshd allows 10 (`MaxSessions`); two stay free to kill
+/// commands.
 const COMMANDS: usize = 8;
 
-/// Time limit for opening a channel, which a machine under full load also keeps.
+/// Time limit for opening a channel, long enough for a machine under full load.
 const OPEN: Duration = Duration::from_mins(1);
 
 /// Why a channel could not be opened.
@@ -26,7 +27,7 @@ const OPEN: Duration = Duration::from_mins(1);
 pub(crate) enum ChannelError {
     /// The connection is gone; nothing was started.
     Lost(String),
-    /// The server refused it.
+    /// The server refused to open the channel.
     Refused(ChannelOpenFailure),
 }
 
@@ -50,10 +51,10 @@ impl ChannelError {
     }
 }
 
-/// What the probe found out about a machine.
+/// Facts about a machine from the probe after the login.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MachineFacts {
-    /// The time of one round trip.
+    /// Duration of one round trip.
     pub(crate) round_trip: Duration,
     /// True when the machine can unpack gzip.
     pub(crate) gzip: bool,
@@ -63,7 +64,7 @@ pub(crate) struct MachineFacts {
 pub(crate) struct Session {
     handle: Handle<Client>,
     pub(crate) state: Arc<ConnectionState>,
-    /// How its commands become root's.
+    /// How commands on this connection become root's.
     pub(crate) privilege: Privilege,
     /// What the probe after the login found out about the machine.
     pub(crate) facts: OnceLock<MachineFacts>,
@@ -94,24 +95,24 @@ impl Session {
         self.state.closed.is_cancelled() || self.handle.is_closed()
     }
 
-    /// Waits until another command may run; the permit is held until its end.
+    /// Waits until another command may run. The returned permit is held until the command ends.
     pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, ChannelError> {
         let slots = Arc::clone(&self.slots);
         slots.acquire_owned().await.map_err(|_| ChannelError::Lost(self.state.end()))
     }
 
-    /// True while other commands than the caller's own run.
+    /// True while commands other than the caller's own run.
     pub(crate) fn busy(&self) -> bool {
         self.slots.available_permits() + 1 < COMMANDS
     }
 
-    /// A channel for one command.
+    /// Opens a channel for one command.
     pub(crate) async fn command_channel(self: &Arc<Self>) -> Result<Channel<Msg>, ChannelError> {
         let session = Arc::clone(self);
         self.open(async move { session.handle.channel_open_session().await }).await
     }
 
-    /// A channel for a TCP connection to `host:port` as seen from the machine.
+    /// Opens a channel for a TCP connection to `host:port` as seen from the machine.
     pub(crate) async fn tcp_channel(self: &Arc<Self>, host: &str, port: u16) -> Result<Channel<Msg>, ChannelError> {
         let session = Arc::clone(self);
         let host = host.to_owned();
@@ -148,12 +149,12 @@ impl Session {
         }
     }
 
-    /// One round trip. Answers come in order, so everything that the server sent before has arrived.
+    /// Makes one round trip. Answers come in order, so everything that the server sent before has arrived.
     pub(crate) async fn ping(&self) {
         let _ = self.handle.send_ping().await;
     }
 
-    /// Ends the connection politely.
+    /// Ends the connection with a disconnect message.
     pub(crate) async fn close(&self) {
         let goodbye = self.handle.disconnect(Disconnect::ByApplication, "done", "");
         let _ = timeout(Duration::from_secs(1), goodbye).await;

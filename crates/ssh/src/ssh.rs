@@ -1,4 +1,4 @@
-//! The communicator: one machine and its current connection, which is opened again when it is lost.
+//! The communicator: one machine and its current connection, which is reopened when it is lost.
 
 use std::fmt;
 use std::future::Future;
@@ -29,16 +29,16 @@ use crate::target::{HostKey, Target};
 use crate::tunnel::Tunnel;
 use crate::{connect, transfer};
 
-/// What to do where neither the server forwards nor a process can connect.
+/// Advice for servers that refuse forwarding when no relay process can connect either.
 const FORWARDING: &str = "The SSH server of the machine does not forward ports (AllowTcpForwarding). Install python3, perl or bash in the image, or look with a command: `expect: {command: …}`.";
 
 /// A channel for one command, with the permit to use it.
 type CommandChannel = (Option<OwnedSemaphorePermit>, Channel<Msg>);
 
-/// sshd frees the channel of a command shortly after its end.
+/// Time limit for sshd to free the channel of a command that has ended.
 const BUSY_LIMIT: Duration = Duration::from_secs(3);
 
-/// The pause before another attempt to open a channel.
+/// Pause before another attempt to open a channel.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A machine that is reached over SSH.
@@ -110,13 +110,13 @@ impl Ssh {
         session.state.closed.cancelled().await;
     }
 
-    /// Ends the connection politely. A later call connects again.
+    /// Ends the connection with a disconnect message. A later call connects again.
     pub async fn close(&self) {
         let session = Arc::clone(&*self.session.lock().await);
         session.close().await;
     }
 
-    /// The host key that answered: with [`HostKey::AcceptNew`] the one that was accepted, for the run's record.
+    /// The host key of the server: with [`HostKey::AcceptNew`] the one that was accepted, for the run's record.
     pub fn host_key(&self) -> Option<PublicKey> {
         match self.target().host_key {
             HostKey::Pinned(key) => Some(key),
@@ -134,13 +134,13 @@ impl Ssh {
         key.write(path)
     }
 
-    /// The command with which a person logs in with the key at `key`; it pins the host key too.
+    /// The `ssh` command line with which a person logs in with the key at `key`; it pins the host key too.
     pub fn ssh_line(&self, key: &Path) -> String {
         let target = self.target();
         let mut words = vec!["ssh".to_owned(), "-i".to_owned(), quote(&key.to_string_lossy())];
         words.extend(["-o", "IdentitiesOnly=yes"].map(str::to_owned));
         if let HostKey::Pinned(host) = &target.host_key {
-            // Not in known_hosts: another machine may have the address tomorrow.
+            // Not the user's known_hosts: another machine may have the address tomorrow.
             let line = host.line();
             let line = line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
             words.extend(
@@ -176,7 +176,7 @@ impl Ssh {
     }
 
     async fn establish(&self, deadline: Instant) -> Result<Arc<Session>> {
-        // On the heap, because connecting is rare and its future is larger than all others here.
+        // Boxed, because connecting is rare and its future is larger than all others here.
         let session = Box::pin(connect::connect(&self.target(), deadline)).await?;
         self.pin(&session);
         Ok(session)
@@ -193,8 +193,8 @@ impl Ssh {
         Ok(Arc::clone(&current))
     }
 
-    /// A session and what `open` opens in it. When the loss is noticed only here, nothing was started yet, so a retry is
-    /// safe.
+    /// A session and what `open` opens in it. If the connection turns out to be lost only now, nothing was started yet,
+    /// so a retry is safe.
     async fn opened<T, F>(&self, what: &str, open: impl Fn(Arc<Session>) -> F) -> Result<(Arc<Session>, T)>
     where
         F: Future<Output = Result<T, ChannelError>>,
@@ -218,7 +218,7 @@ impl Ssh {
             let begun = Instant::now();
             loop {
                 match session.command_channel().await {
-                    // Hardened servers allow fewer (`MaxSessions`): wait for other commands to end.
+                    // Hardened servers allow fewer sessions (`MaxSessions`): wait for other commands to end.
                     Err(ChannelError::Refused(_)) if session.busy() || begun.elapsed() < BUSY_LIMIT => {
                         sleep(RETRY_PAUSE).await;
                     }
@@ -229,7 +229,7 @@ impl Ssh {
         self.opened(what, open).await
     }
 
-    /// A connection that a process on the machine opens.
+    /// Opens a connection through a relay process on the machine.
     async fn relay(&self, what: &str, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError> {
         self.relayed.store(true, Ordering::Relaxed);
         let command = as_login(&relay::command(host, port));
@@ -316,7 +316,7 @@ impl Communicator for Ssh {
         let what = format!("connect to {host}:{port} from inside the machine");
         let opened = self.guard(async {
             let open = |session: Arc<Session>| async move {
-                // What the server refuses is an answer; only a lost connection is worth another.
+                // A refusal of the server is final; only a lost connection is worth a retry.
                 match Tunnel::open(&session, host, port).await {
                     Err(ChannelError::Refused(reason)) => Ok(Err(reason)),
                     answer => answer.map(Ok),

@@ -11,9 +11,9 @@ use crate::key::{Key, PublicKey};
 pub enum HostKey {
     /// This key and no other; the client offers its algorithm alone.
     Pinned(PublicKey),
-    /// A key with this fingerprint, written as `SHA256:` and base64.
+    /// A key with this fingerprint: `SHA256:` and base64.
     Fingerprint(String),
-    /// Whatever key answers first; from then on that one alone.
+    /// Any key; the first that answers is pinned.
     AcceptNew,
 }
 
@@ -26,7 +26,7 @@ impl HostKey {
         let text = text.trim();
         match text.strip_prefix("SHA256:") {
             _ if text == "accept-new" => Ok(Self::AcceptNew),
-            // 32 bytes are 43 characters of base64 without padding, which OpenSSH leaves out.
+            // 32 bytes are 43 characters of base64 without padding, which OpenSSH omits.
             Some(digest) if digest.trim_end_matches('=').len() == 43 => {
                 Ok(Self::Fingerprint(text.trim_end_matches('=').to_owned()))
             }
@@ -62,13 +62,13 @@ pub struct Target {
     pub address: String,
     /// TCP port, 22 as a rule.
     pub port: u16,
-    /// Login user; another one than root must have `sudo` without a password.
+    /// Login user; any other than root needs `sudo` without a password.
     pub user: String,
     /// Login keys, tried in this order.
     pub keys: Vec<Key>,
     /// The host key that must answer.
     pub host_key: HostKey,
-    /// The machine is reached through this one.
+    /// Jump host through which the machine is reached.
     pub jump: Option<Jump>,
     /// Pauses and time limits.
     pub timing: Timing,
@@ -107,17 +107,17 @@ pub struct Jump {
 /// Pauses and time limits of connecting.
 #[derive(Debug, Clone)]
 pub struct Timing {
-    /// A new TCP connection is tried this often. Packer's cadence of 5–7 s loses 2–20 s once sshd is up.
+    /// Interval between new TCP connections. Packer's interval of 5–7 s loses 2–20 s once sshd is up.
     pub probe: Duration,
-    /// One TCP connection may take this long. Several are under way at once: a lost first packet costs nothing.
+    /// Time limit for one TCP connection. Several are under way at once, so a lost first packet costs nothing.
     pub dial: Duration,
-    /// Version exchange, key exchange and host key may take this long.
+    /// Time limit for version exchange, key exchange and host key.
     pub handshake: Duration,
-    /// One attempt to log in may take this long.
+    /// Time limit for one attempt to log in.
     pub auth: Duration,
-    /// The pause between two attempts to log in.
+    /// Pause between two attempts to log in.
     pub auth_pause: Duration,
-    /// How long a call that finds the connection lost tries to get it back.
+    /// Time limit for a call that finds the connection lost to reconnect.
     pub reconnect: Duration,
 }
 

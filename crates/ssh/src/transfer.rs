@@ -12,12 +12,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::session::MachineFacts;
-/// The round trip from which archives are compressed. Below it the network is faster than gzip. Above it the SSH server's
-/// window (2 MiB in OpenSSH) limits a channel to 200 MB/s at 10 ms and 20 MB/s at 100 ms, which gzip at level 1 fills with a
-/// fraction of a core.
+/// Round trip from which archives are compressed. Below it the network is faster than gzip. Above it the SSH server's
+/// window (2 MiB in OpenSSH) limits a channel to 200 MB/s at 10 ms and 20 MB/s at 100 ms, which gzip at level 1 fills
+/// with a fraction of a core.
 const FAR: Duration = Duration::from_millis(10);
 
-/// Bytes of an archive that are test-compressed. Smaller archives are sent before gzip would pay.
+/// Bytes of an archive that are compressed as a test. Smaller archives are sent before gzip would pay.
 pub(crate) const SAMPLE: usize = 256 << 10;
 
 /// True when archives for this machine should be compressed, if it can unpack them.
@@ -39,19 +39,20 @@ pub(crate) fn shrinks(sample: &[u8]) -> bool {
 pub(crate) fn unpack(to: &str, gzip: bool) -> String {
     let to = quote(&rooted(to));
     let gzip = if gzip { "z" } else { "" };
-    // New folders are for everybody to enter, whatever umask sudo sets.
+    // New folders are accessible to everybody, whatever umask sudo sets.
     format!("umask 022 && mkdir -p {to} && exec tar -xp{gzip}f - --numeric-owner -C {to}")
 }
 
 /// The command that packs `from` to standard output under its base name. A link to a file is followed, as with `cp` and
-/// `scp`. Never compressed: gzip on a small machine would be the bottleneck, and most downloads are small.
+/// `scp`. The output is never compressed: gzip on a small machine would be the bottleneck, and most downloads are
+/// small.
 pub(crate) fn pack(from: &str) -> String {
     let from = rooted(from);
     let trimmed = from.trim_end_matches('/');
     let (folder, base) = match trimmed.rsplit_once('/') {
         Some(("", base)) => ("/", base),
         Some((folder, base)) => (folder, base),
-        // The root itself.
+        // `from` is the root folder.
         None => ("/", "."),
     };
     let (path, folder, base) = (quote(&from), quote(folder), quote(base));
@@ -67,7 +68,7 @@ fn rooted(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("./{path}") }
 }
 
-/// The result of a tar command on the machine.
+/// Turns the exit status of a tar command on the machine into a result.
 pub(crate) fn check_exit(what: &str, exit: Exit, errors: &[u8]) -> Result<()> {
     let text = String::from_utf8_lossy(errors);
     let lines: Vec<_> = text.lines().map(sanitize).filter(|line| !line.trim().is_empty()).collect();

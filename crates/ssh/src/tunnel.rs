@@ -18,10 +18,10 @@ use crate::session::{ChannelError, Session};
 /// Bytes that are buffered in each direction.
 const BUFFER: usize = 256 << 10;
 
-/// Time to send what was written before the tunnel was dropped.
+/// Time limit for sending what was written before the tunnel was dropped.
 const FLUSH: Duration = Duration::from_secs(10);
 
-/// Shared by the relay's task and the caller that waits for it.
+/// Errors of the relay, shared by its task and the caller that waits for it.
 type Errors = Arc<Mutex<RelayErrors>>;
 
 /// A byte stream to a port as seen from the machine. It keeps its connection alive.
@@ -31,7 +31,7 @@ type Errors = Arc<Mutex<RelayErrors>>;
 pub(crate) struct Tunnel {
     stream: DuplexStream,
     _session: Arc<Session>,
-    /// The permit to run the command that relays.
+    /// The permit to run the relay command.
     _slot: Option<OwnedSemaphorePermit>,
     _dropped: DropGuard,
 }
@@ -47,7 +47,8 @@ impl Tunnel {
         Ok(Self { stream, _session: session, _slot: None, _dropped: dropped.drop_guard() })
     }
 
-    /// Runs [`ami_bake_core::relay`] on the machine; the error is the last line that it wrote.
+    /// Opens a tunnel by running [`ami_bake_core::relay`] on the machine. The error is the last line that the relay
+    /// printed.
     pub(crate) async fn relayed(
         session: &Arc<Session>,
         channel: Channel<Msg>,
@@ -108,7 +109,7 @@ async fn bridge(
             done = &mut up, if !sent => sent = done,
             () = &mut down => break,
             () = dropped.cancelled() => {
-                // The user does not read any more, but what was written before must still be sent.
+                // The user does not read any more, but everything written before must still be sent.
                 if !sent {
                     let _ = timeout(FLUSH, up).await;
                 }

@@ -1,6 +1,6 @@
-//! A job that uses the action, as the runner runs it (actions/runner, ContainerActionHandler.cs): the six mounts, the
-//! environment of action.yml and of an event, both pipes through the runner's parsers, its files, then the post step. The
-//! program is a binary of this machine, or an image in a real engine.
+//! A job that uses the action, run as the GitHub runner does (actions/runner, ContainerActionHandler.cs): six mounts,
+//! the environment of action.yml and of an event, both pipes through the runner's parsers, file commands, then the post
+//! step. The program is a binary of this machine, or an image in a real engine.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -23,14 +23,14 @@ pub struct Job {
     variables: BTreeMap<String, String>,
     /// Inputs of action.yml with their defaults.
     declared: BTreeMap<String, String>,
-    /// The engine's address and the image, where the action runs as one.
+    /// Address of the engine and the image, if the action runs in a container.
     container: Option<(String, String)>,
 }
 
 /// The result of a step.
 #[derive(Debug)]
 pub struct Ended {
-    /// The exit code; none after a signal.
+    /// The exit code; `None` after a signal.
     pub code: Option<i32>,
     /// Both pipes as the runner parsed them.
     pub step: Step,
@@ -38,11 +38,11 @@ pub struct Ended {
     pub outputs: BTreeMap<String, String>,
     /// State saved for the post step.
     pub state: BTreeMap<String, String>,
-    /// The summary.
+    /// Text of the job summary.
     pub summary: String,
 }
 
-/// A running step.
+/// A step in progress.
 #[derive(Debug)]
 pub struct Running {
     /// The process.
@@ -51,7 +51,7 @@ pub struct Running {
 }
 
 impl Job {
-    /// A push to the default branch of `shop/images`, run 4711.
+    /// A job for a push to the default branch of `shop/images`, run 4711.
     ///
     /// # Panics
     /// When action.yml can't be read.
@@ -85,7 +85,7 @@ impl Job {
             ("GITHUB_WORKFLOW", "Bake".to_owned()),
             ("GITHUB_JOB", "bake".to_owned()),
             ("GITHUB_SHA", "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d".to_owned()),
-            // Nobody listens there: a test that speaks with GitHub names a server of its own.
+            // Nothing listens there: a test that needs GitHub names a server of its own.
             ("GITHUB_SERVER_URL", "http://127.0.0.1:9".to_owned()),
             ("GITHUB_API_URL", "http://127.0.0.1:9".to_owned()),
         ];
@@ -94,7 +94,7 @@ impl Job {
         job.event("push", "refs/heads/main", &event)
     }
 
-    /// With another event.
+    /// Sets the event that triggered the job.
     ///
     /// # Panics
     /// When its file can't be written.
@@ -103,29 +103,29 @@ impl Job {
         self.variable("GITHUB_EVENT_NAME", name).variable("GITHUB_REF", reference)
     }
 
-    /// With a variable.
+    /// Sets an environment variable.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// As a container of an image, in the Docker daemon that listens on this Unix socket.
+    /// Runs the action as a container of `image`, in the Docker daemon that listens on the Unix socket `engine`.
     pub fn in_container(mut self, engine: &str, image: &str) -> Self {
         self.container = Some((engine.to_owned(), image.to_owned()));
         self
     }
 
-    /// Writes a file of the workspace.
+    /// Writes a file in the workspace.
     pub fn write(&self, name: &str, content: &str) {
         self.dir.write(&format!("workspace/{name}"), content);
     }
 
-    /// A file below the job's folder: `workspace/…`, `runner_temp/…`.
+    /// Path of a file in the job's folder: `workspace/…`, `runner_temp/…`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path(name)
     }
 
-    /// Starts the main step; the program of a container is its image's own.
+    /// Starts the main step. With a container, `program` is ignored: the image has its own.
     ///
     /// # Panics
     /// When an input is not one of action.yml, or the program can't be started.
@@ -141,7 +141,7 @@ impl Job {
         self.start(program, inputs).end()
     }
 
-    /// Runs the post step with what the main step saved, under the name that action.yml gives it.
+    /// Runs the post step with the state that the main step saved, under the name that action.yml gives it.
     ///
     /// # Panics
     /// As [`Job::start`].
@@ -149,7 +149,7 @@ impl Job {
         self.start_post(program, inputs, &main.state).end()
     }
 
-    /// Starts the post step: the runner does not wait for a main step that outlives its client.
+    /// Starts the post step without waiting for the main step, which may outlive its `docker run`.
     ///
     /// # Panics
     /// As [`Job::start`].
@@ -180,7 +180,7 @@ impl Job {
         let mut command = if let Some((engine, image)) = &self.container {
             self.docker(engine, image, step, &environment)
         } else {
-            // Only what the client of Docker passes on is there.
+            // The program gets only the variables that `docker run` passes on.
             let mut command = Command::new(program);
             command.current_dir(self.dir.path("workspace")).env_clear().envs(environment);
             command
@@ -189,7 +189,7 @@ impl Job {
         Running { child: command.spawn().unwrap(), files }
     }
 
-    /// `docker run` as the runner writes it (DockerCommandManager.cs), without a network.
+    /// The `docker run` command as the runner builds it (DockerCommandManager.cs), without a network.
     fn docker(&self, engine: &str, image: &str, step: &str, environment: &BTreeMap<String, String>) -> Command {
         let folder = self.dir.folder().display().to_string();
         let mut command = Command::new("docker");
@@ -204,7 +204,8 @@ impl Job {
             command.args(["--entrypoint", action["runs"]["post-entrypoint"].as_str().unwrap()]);
         }
         for (name, value) in environment.iter().filter(|(name, _)| *name != "PATH") {
-            // A value that is a mounted folder, or begins with one, is rewritten; one that only holds it is not.
+            // The runner rewrites a value that is a mounted folder or begins with one, but not a value that contains
+            // one.
             let value = value.strip_prefix(&folder).map_or_else(|| value.clone(), |rest| format!("/github{rest}"));
             command.args(["-e", name]).env(name, value);
         }
@@ -217,16 +218,16 @@ impl Running {
     /// State saved so far.
     ///
     /// # Panics
-    /// When the file is not what the runner takes.
+    /// When the file is not what the runner accepts.
     pub fn state(&self) -> BTreeMap<String, String> {
         let text = std::fs::read_to_string(self.files.join("state")).unwrap();
         read_file_command(&text).unwrap().into_iter().collect()
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the step.
     ///
     /// # Panics
-    /// When a file is not what the runner takes.
+    /// When a file command is not what the runner accepts.
     pub fn end(self) -> Ended {
         let outcome = CommandOutcome::of(self.child);
         let read = |name: &str| std::fs::read_to_string(self.files.join(name)).unwrap();
@@ -251,7 +252,7 @@ impl Ended {
         self
     }
 
-    /// An output; empty where it is not set.
+    /// The value of an output; empty if it is not set.
     pub fn output(&self, name: &str) -> &str {
         self.outputs.get(name).map_or("", String::as_str)
     }

@@ -8,19 +8,19 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-/// Time stands still until [`ManualClock::advance`] moves it; sleepers wake once it is their time.
+/// A clock that stands still until [`ManualClock::advance`] moves it; sleepers wake when their time has come.
 pub struct ManualClock {
     elapsed: watch::Sender<Duration>,
     pauses: Option<Pauses>,
 }
 
-/// Sleeps that are over at once.
+/// Settings and state of pauses, which end at once.
 struct Pauses {
-    /// Those that are shorter than this.
+    /// Sleeps shorter than this are pauses.
     below: Duration,
-    /// Called at each.
+    /// Called at each pause.
     each: Box<dyn Fn() + Send + Sync>,
-    /// When those end that have begun.
+    /// When the pauses that have begun end.
     ends: Mutex<Vec<Duration>>,
 }
 
@@ -39,12 +39,12 @@ impl ManualClock {
         Self { pauses: Some(pauses), ..Self::default() }
     }
 
-    /// Moves time on.
+    /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.elapsed.send_modify(|elapsed| *elapsed += by);
     }
 
-    /// Moves time on in steps, letting other tasks run in between, until `done` says so.
+    /// Moves the clock forward in steps, letting other tasks run in between, until `done` returns true.
     pub async fn run_until(&self, step: Duration, mut done: impl FnMut() -> bool) {
         while !done() {
             for _ in 0..20 {
@@ -71,7 +71,7 @@ impl Clock for ManualClock {
         let until = *watch.borrow() + duration;
         if let Some(pauses) = self.pauses.as_ref().filter(|pauses| duration < pauses.below) {
             let _begun = pauses.begin(until, &self.elapsed);
-            // What sleeps beside it in one `select!` begins too: the shortest is over first.
+            // Lets other sleeps of the same `select!` begin: the shortest ends first.
             tokio::task::yield_now().await;
             while self.elapsed() < until {
                 if pauses.next() == Some(until) {
@@ -94,13 +94,13 @@ impl Pauses {
         Begun { pauses: self, until, elapsed }
     }
 
-    /// When the first of them ends.
+    /// When the first pause in progress ends.
     fn next(&self) -> Option<Duration> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).iter().min().copied()
     }
 }
 
-/// A pause that has begun; it is forgotten when it is over or nobody waits for it any more.
+/// A pause that has begun; it is forgotten when it ends or its future is dropped.
 struct Begun<'a> {
     pauses: &'a Pauses,
     until: Duration,
@@ -114,7 +114,7 @@ impl Drop for Begun<'_> {
             ends.swap_remove(at);
         }
         drop(ends);
-        // Another one may be the first now.
+        // Another pause may be the first now.
         self.elapsed.send_modify(|_| ());
     }
 }

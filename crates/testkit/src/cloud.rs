@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::wait;
 
-/// A running test cloud; it ends with this value, and everything in it.
+/// A running test cloud; dropping it ends the cloud and everything in it.
 pub struct Cloud {
     child: Option<Child>,
     port: u16,
@@ -21,11 +21,11 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// Tells the second process of a test the port of its cloud.
+/// Environment variable with the cloud's port, for the child process of a test.
 const PORT: &str = "AMI_BAKE_TEST_CLOUD_PORT";
 
 /// Runs `body` in a cloud of its own. The SDK finds the cloud by environment variables, and a process can't safely
-/// change its own: the test starts the cloud and then itself again, as a child.
+/// change its own: the test starts the cloud, then runs itself again as a child process.
 ///
 /// # Panics
 /// When the cloud can't be started, and when the body panics.
@@ -35,7 +35,7 @@ pub fn around(body: impl AsyncFnOnce(Cloud)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         return runtime.block_on(body(Cloud::attach(port.parse().unwrap())));
     }
-    // The program that runs the instances is built beside this one.
+    // The program that runs the instances is built into the same folder as this one.
     let sandbox = program.ancestors().nth(2).unwrap().join("ami-bake-sandbox");
     assert!(sandbox.exists(), "cargo build -p ami-bake-local makes {}", sandbox.display());
     let cloud = Cloud::start(&sandbox);
@@ -61,7 +61,7 @@ impl Cloud {
         Self::start_with(binary, &[])
     }
 
-    /// With further arguments of `python -m cloud`.
+    /// Starts a cloud with further arguments of `python -m cloud`.
     ///
     /// # Panics
     /// As [`Cloud::start`].
@@ -85,22 +85,22 @@ impl Cloud {
         Self { child: Some(child), port }
     }
 
-    /// A cloud that another process started and ends.
+    /// A cloud that another process started and will end.
     pub fn attach(port: u16) -> Self {
         Self { child: None, port }
     }
 
-    /// The port of its address.
+    /// The port of the cloud's address.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Address of the cloud.
+    /// The cloud's address.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The environment that leads a program to this cloud instead of AWS.
+    /// Environment variables that make a program use this cloud instead of AWS.
     pub fn env(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT_URL", self.endpoint()),
@@ -117,13 +117,13 @@ impl Cloud {
         self.ask("POST", "faults", Some(rule));
     }
 
-    /// Keeps in progress what calls of `action` begin, until the hold is released: an instance pending, stopping or
-    /// shutting down, an image or a snapshot pending.
+    /// Keeps in progress whatever a call of `action` begins, until the hold is released: an instance stays pending,
+    /// stopping or shutting down, an image or a snapshot pending.
     pub fn hold(&self, action: &str) -> Hold<'_> {
         self.rule(&serde_json::json!({"kind": "hold", "action": action}))
     }
 
-    /// Keeps calls of `action` without an answer until the hold is released.
+    /// Holds back the answers to calls of `action` until the hold is released.
     pub fn hold_answer(&self, action: &str) -> Hold<'_> {
         self.rule(&serde_json::json!({"kind": "hold-answer", "action": action}))
     }
@@ -134,33 +134,34 @@ impl Cloud {
         self.rule(&rule)
     }
 
-    /// Lets machines that are launched from now on lose SSH when the hold is released.
+    /// Makes machines launched from now on lose SSH when the hold is released.
     pub fn hold_ssh(&self) -> Hold<'_> {
         self.rule(&serde_json::json!({"kind": "drop-ssh"}))
     }
 
-    /// Adds a fault rule (tests/cloud/README.md) that the test watches, and may end.
+    /// Adds a fault rule (tests/cloud/README.md) that the test can watch and end.
     pub fn rule(&self, rule: &Value) -> Hold<'_> {
         let added = self.ask("POST", "faults", Some(rule));
         Hold { cloud: self, id: added[0]["id"].as_u64().unwrap() }
     }
 
-    /// Moves the cloud's time on: transitions under way, the age of what exists, and the timers of running machines.
+    /// Moves the cloud's time forward: transitions in progress, the age of resources, and the timers of running
+    /// machines.
     pub fn advance(&self, by: Duration) {
         self.ask("POST", "clock", Some(&serde_json::json!({"advance": by.as_secs_f64()})));
     }
 
-    /// Sets how far the time in the cloud's answers is ahead of this machine's, in seconds.
+    /// Sets how many seconds the time in the cloud's answers is ahead of this machine's.
     pub fn set_date(&self, ahead: i64) {
         self.ask("POST", "clock", Some(&serde_json::json!({"date": ahead})));
     }
 
-    /// Deletes all fault rules; what they held goes on.
+    /// Deletes all fault rules and releases what they hold.
     pub fn forgive(&self) {
         self.ask("DELETE", "faults", None);
     }
 
-    /// Ignores what exists now in [`Cloud::leaks`]: a test's own preparations.
+    /// Excludes everything that exists now from [`Cloud::leaks`]: resources that the test itself prepared.
     pub fn forgive_leaks(&self) {
         self.ask("DELETE", "leaks", None);
     }
@@ -170,27 +171,28 @@ impl Cloud {
         self.ask("POST", "images", Some(image));
     }
 
-    /// Denies these actions, such as `ec2:RunInstances`.
+    /// Denies these actions, such as `ec2:RunInstances`, to all callers.
     pub fn deny(&self, actions: &[&str]) {
         self.ask("POST", "permissions", Some(&serde_json::json!({ "deny": actions })));
     }
 
-    /// Judges all calls with this access key by a policy, and the roles that it assumes by theirs (by ARN).
+    /// Checks all calls with this access key against a policy, and those of the roles that it assumes against the
+    /// policies in `roles` (by ARN).
     pub fn put_policy(&self, key: &str, policy: &Value, roles: &Value) {
         self.ask("POST", "policies", Some(&serde_json::json!({"key": key, "policy": policy, "roles": roles})));
     }
 
-    /// What those policies did not allow: action, resource, and the condition keys of the call.
+    /// The calls that those policies denied: action, resource, and condition keys.
     pub fn denied(&self) -> Vec<Value> {
         self.ask("GET", "denied", None).as_array().cloned().unwrap_or_default()
     }
 
-    /// Everything that clients created and that still exists, by account, region and kind.
+    /// Resources that clients created and that still exist, by account, region and kind.
     pub fn leaks(&self) -> Value {
         self.ask("GET", "leaks", None)
     }
 
-    /// Every ID in the answers of calls that create something, whether it still exists or not.
+    /// Every ID in the answers of create calls, whether the resource still exists or not.
     pub fn created(&self) -> Vec<String> {
         serde_json::from_value(self.ask("GET", "created", None)).unwrap()
     }
@@ -210,7 +212,7 @@ impl Cloud {
         self.calls_of(action).len()
     }
 
-    /// Waits until this number of calls of an action have been answered since the calls were last forgotten.
+    /// Waits until `times` calls of an action have been answered since [`Cloud::forget_calls`].
     ///
     /// # Panics
     /// When they never are.
@@ -220,7 +222,7 @@ impl Cloud {
         wait::until_true(action, || self.calls_of(action).iter().filter(|call| answered(call)).count() >= times);
     }
 
-    /// Sets seconds by transition (tests/cloud/README.md).
+    /// Sets the seconds that transitions take (tests/cloud/README.md).
     pub fn latency(&self, seconds: &Value) {
         self.ask("POST", "latency", Some(seconds));
     }
@@ -235,12 +237,12 @@ impl Cloud {
         self.ask("DELETE", "calls", None);
     }
 
-    /// All instances with state, console and folders.
+    /// All instances with their state, console output and folders.
     pub fn instances(&self) -> Vec<Value> {
         self.ask("GET", "instances", None).as_array().cloned().unwrap_or_default()
     }
 
-    /// Images with the folders of their snapshots' layers.
+    /// All images with the folders of their snapshots' layers.
     pub fn images(&self) -> Vec<Value> {
         self.ask("GET", "images", None).as_array().cloned().unwrap_or_default()
     }
@@ -270,7 +272,7 @@ impl Cloud {
         self.s3("us-east-1", "GET", &format!("{bucket}/{key}"), b"")
     }
 
-    /// One request to S3, which does not check the signature.
+    /// Sends one request to S3, which does not check the signature.
     fn s3(&self, region: &str, method: &str, path: &str, body: &[u8]) -> String {
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential=test/20261121/{region}/s3/aws4_request, SignedHeaders=host, Signature=0"
@@ -292,7 +294,7 @@ impl Cloud {
         body.to_owned()
     }
 
-    /// One request to the admin interface; HTTP/1.0 needs no client library.
+    /// Sends one request to the admin interface; HTTP/1.0 needs no client library.
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
@@ -311,7 +313,7 @@ impl Cloud {
     }
 }
 
-/// A rule of the cloud. What it holds stays as it is until the test releases it.
+/// A fault rule of the cloud. Whatever it holds stays as it is until the test releases it.
 #[must_use]
 pub struct Hold<'a> {
     cloud: &'a Cloud,
@@ -319,7 +321,7 @@ pub struct Hold<'a> {
 }
 
 impl Hold<'_> {
-    /// Waits until the cloud holds something by it.
+    /// Waits until the rule has applied to a call.
     ///
     /// # Panics
     /// When it never does.
@@ -328,13 +330,13 @@ impl Hold<'_> {
         wait::until_true("nothing was held", || self.is_reached());
     }
 
-    /// Whether a call has met it.
+    /// Whether the rule has applied to a call.
     pub fn is_reached(&self) -> bool {
         let rules = self.cloud.ask("GET", "faults", None);
         rules.as_array().unwrap().iter().any(|rule| rule["id"] == self.id && rule["hits"] != 0)
     }
 
-    /// Lets go on what it held.
+    /// Ends the rule and releases what it holds.
     pub fn release(self) {
         self.cloud.ask("DELETE", &format!("faults/{}", self.id), None);
     }
@@ -343,7 +345,7 @@ impl Hold<'_> {
 impl Drop for Cloud {
     fn drop(&mut self) {
         let Some(child) = &mut self.child else { return };
-        // SIGTERM lets it remove its mounts.
+        // On SIGTERM the cloud removes its mounts.
         let _ = Command::new("kill").arg(child.id().to_string()).status();
         let _ = child.wait();
     }

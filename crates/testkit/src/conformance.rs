@@ -1,4 +1,4 @@
-//! The same cases for every platform: one that passes them can bake images.
+//! Conformance tests for platforms: a platform that passes them can bake images.
 //!
 //! A platform's test file names a function that makes a [`Subject`] and hands it to [`crate::conformance!`].
 
@@ -27,11 +27,11 @@ use crate::wait::within_limit;
 pub struct Subject {
     /// The platform.
     pub platform: Arc<dyn Platform>,
-    /// A source that it has.
+    /// A source image that the platform has.
     pub source: SourceQuery,
-    /// A source of the same kind that it does not have.
+    /// A source of the same kind that the platform does not have.
     pub missing: SourceQuery,
-    /// A machine that it can launch.
+    /// Settings of a machine that the platform can launch.
     pub machine: MachineSettings,
     /// Servers and folders that must live as long as the platform.
     pub guard: Box<dyn Any>,
@@ -55,7 +55,7 @@ impl Subject {
         (machine, communicator)
     }
 
-    /// A candidate with `/opt/conformance` in it.
+    /// Captures a candidate that contains `/opt/conformance`.
     async fn candidate(&self, run: &Run, version: &str) -> (ImagePlan, Candidate) {
         let source = self.platform.find_source(run, &self.source).await.unwrap();
         let plan = self.plan(source, version);
@@ -183,7 +183,7 @@ pub async fn moves_files(subject: Subject) {
     communicator.put(Box::new(bytes.as_slice()), "/opt/put/here").await.unwrap();
     let seen = sh(communicator.as_ref(), "stat -c '%a %u %g %Y %s' '/opt/put/here/a folder/a file'").await;
     assert_eq!(seen.trim(), "640 4711 4712 1700000000 5");
-    // Where files make up an image, the platform knows them without a search.
+    // Platforms whose images are made of files know the changes without a search.
     let changes = machine.changes(&run).await.unwrap();
     assert_eq!(changes.is_some(), subject.platform.capabilities().platform != "aws");
     let sent = Path::new("/opt/put/here/a folder/a file");
@@ -235,7 +235,7 @@ pub async fn dials_ports(subject: Subject) {
 
 /// After a reboot, files are still there, processes are gone, and the boot id has changed.
 pub async fn reboots(subject: Subject) {
-    // Containers share a kernel and with it the boot id; what stands for it there is when the first process began.
+    // Containers share a kernel and with it the boot id; the start time of the first process replaces it.
     const CONTAINER: &str = "read -r line < /proc/1/stat; set -- ${line##*) }; echo ${20}";
     let boot_id = match subject.platform.capabilities().platform {
         "docker" => CONTAINER,

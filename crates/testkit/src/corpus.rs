@@ -1,4 +1,4 @@
-//! Templates and documents written by others. They are not part of the repository.
+//! Templates and documents written by other people, for import tests. They are not part of the repository.
 
 use std::path::{Path, PathBuf};
 

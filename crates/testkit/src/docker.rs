@@ -1,9 +1,9 @@
-//! A Docker engine for tests: the one of `DOCKER_HOST`, for others than root the machine's, or one of our own that is
-//! shared by all tests of this machine.
+//! A Docker engine for tests: the engine of `DOCKER_HOST`; else, for users other than root, the machine's; else an
+//! engine of our own, shared by all tests of this machine.
 //!
-//! Our own has its data, its sockets and its containerd in a folder of its own, no bridge and no firewall rules, so that
+//! Our own engine has its data, sockets and containerd in a folder of its own, no bridge and no firewall rules, so that
 //! nothing of the machine changes. The first test starts it; a watchdog stops it and removes its folder some seconds
-//! after the last test that used it has ended, even if that was killed.
+//! after the last test that used it has ended, even if that test was killed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -18,13 +18,13 @@ use rustix::fs::{FlockOperation, flock};
 /// The base image: this machine's shell and tools.
 pub const BASE: &str = "ami-bake-test/base:1";
 
-/// Where the engine of a machine listens.
+/// The socket of the machine's own engine.
 const MACHINES: &str = "/var/run/docker.sock";
 
 /// Time for an engine to start; a busy machine needs longer than the few seconds that it takes.
 const LIMIT: Duration = Duration::from_mins(4);
 
-/// Starts the engine and, in the background, what stops it: as soon as nobody holds the lock of the users any more.
+/// Shell script that starts the engine and, in the background, stops it as soon as nobody holds the users' lock.
 /// Arguments: folder, lock of the users, lock of the gate, port for TLS, the script that makes certificates.
 const WATCHDOG: &str = r#"
 folder=$1 users=$2 gate=$3 port=$4 certificates=$5
@@ -59,7 +59,7 @@ while kill -0 $pid 2>/dev/null; do
 done
 "#;
 
-/// An engine that tests may use while this lives.
+/// An engine that tests may use while this value lives.
 #[derive(Debug)]
 pub struct Engine {
     host: String,
@@ -67,7 +67,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The engine of the environment, or our own, with the base image in it.
+    /// The engine of the environment, or our own, with the base image loaded.
     pub fn get() -> Self {
         let engine = match std::env::var("DOCKER_HOST") {
             Ok(host) if !host.is_empty() => Self { host, _user: None },
@@ -82,7 +82,7 @@ impl Engine {
         engine
     }
 
-    /// Our own, whatever engines there are besides: it answers by TLS too.
+    /// Our own engine, which also listens with TLS, whatever other engines exist.
     pub fn own() -> Self {
         let name = format!("ami-bake-tests-docker-{}", rustix::process::getuid().as_raw());
         let folder = std::env::temp_dir().join(&name);
@@ -112,15 +112,16 @@ impl Engine {
         Self { host: format!("unix://{}", socket.display()), _user: Some(user) }
     }
 
-    /// Its address, as in `DOCKER_HOST`.
+    /// The engine's address, as in `DOCKER_HOST`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Of our own: its address for TLS, and the folder with those of clients: `client` is let in, `stranger` is not.
+    /// For our own engine: its TLS address, and the folder of client certificates: `client` is accepted, `stranger` is
+    /// refused.
     ///
     /// # Panics
-    /// When it is not our own.
+    /// When it is not our own engine.
     pub fn tls(&self) -> (String, PathBuf) {
         let socket = Path::new(self.host.trim_start_matches("unix://"));
         let folder = socket.with_file_name("tls");
@@ -128,7 +129,7 @@ impl Engine {
         (format!("tcp://127.0.0.1:{}", port.trim()), folder)
     }
 
-    /// Output of the `docker` command; none if it fails.
+    /// Output of the `docker` command; `None` if it fails.
     pub fn docker(&self, arguments: &[&str]) -> Option<String> {
         let output = Command::new("docker").arg("--host").arg(&self.host).args(arguments).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -157,7 +158,7 @@ fn pause() {
     std::thread::park_timeout(Duration::from_millis(50));
 }
 
-/// Whether an engine says hello on this socket.
+/// Whether an engine answers on this socket.
 fn answers(socket: &Path) -> bool {
     let Ok(mut stream) = UnixStream::connect(socket) else { return false };
     let asked = stream.write_all(b"GET /_ping HTTP/1.0\r\n\r\n");
@@ -177,7 +178,7 @@ fn start(folder: &Path, users: &Path, gate: &Path) {
         .unwrap();
 }
 
-/// A registry on the loopback interface (Debian's `docker-registry`), gone with the value.
+/// A registry on the loopback interface (Debian's `docker-registry`), stopped when dropped.
 #[derive(Debug)]
 pub struct Registry {
     address: String,

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 pub struct FakeState {
     /// Machines that run.
     pub machines: BTreeSet<String>,
-    /// Images, candidates included.
+    /// Images, including candidates.
     pub images: BTreeMap<String, ImageRecord>,
     /// Every call, in order.
     pub calls: Vec<String>,
@@ -32,7 +32,7 @@ pub struct FakeState {
     pub nth_faults: BTreeMap<(String, usize), Error>,
     /// Calls that never answer.
     pub hangs: BTreeSet<String>,
-    /// Calls that answer only once another call was made.
+    /// Calls that answer only once another call has been made.
     pub holds: BTreeMap<String, String>,
     made: usize,
 }
@@ -40,7 +40,7 @@ pub struct FakeState {
 /// A platform in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Fake {
-    /// What exists.
+    /// Resources and calls so far.
     pub state: Arc<Mutex<FakeState>>,
 }
 
@@ -55,7 +55,7 @@ impl Fake {
         self.state.lock().unwrap().nth_faults.insert((call.to_owned(), nth), error);
     }
 
-    /// Makes `call` hang.
+    /// Makes `call` never answer.
     pub fn hang(&self, call: &str) {
         self.state.lock().unwrap().hangs.insert(call.to_owned());
     }
@@ -70,7 +70,7 @@ impl Fake {
         self.state.lock().unwrap().calls.clone()
     }
 
-    /// Nothing but tested images is left.
+    /// True when only tested images exist: no machine and no candidate is left.
     pub fn is_clean(&self) -> bool {
         let state = self.state.lock().unwrap();
         state.machines.is_empty() && state.images.values().all(|image| image.tested.is_some())
@@ -88,7 +88,7 @@ impl Fake {
                 state.holds.get(name).cloned(),
             )
         };
-        // A real call lets others run meanwhile.
+        // A real call lets other tasks run meanwhile.
         tokio::task::yield_now().await;
         while until.as_ref().is_some_and(|until| !self.state.lock().unwrap().calls.contains(until)) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -106,7 +106,7 @@ impl Fake {
     }
 }
 
-/// What the fake platform can do.
+/// Capabilities of the fake platform.
 pub const CAPABILITIES: Capabilities = Capabilities {
     platform: "fake",
     source: "fake",
@@ -324,7 +324,7 @@ impl PendingImage for FakePending {
     }
 }
 
-/// A connection that supports nothing: the engine itself never uses one.
+/// A connection that supports no calls: the engine itself never uses one.
 struct Deaf;
 
 #[async_trait]

@@ -1,20 +1,20 @@
-//! An HTTP server that gives prepared answers and records the requests.
+//! An HTTP server with prepared answers that records its requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One answer.
+/// An answer with status, headers and body, or none.
 #[derive(Debug, Clone)]
 pub struct HttpAnswer(Option<(u16, String, String)>);
 
 impl HttpAnswer {
-    /// This status and body.
+    /// An answer with this status and body.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
         Self(Some((status, String::new(), body.into())))
     }
 
-    /// With a header.
+    /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Some((_, headers, _)) = &mut self.0 {
             headers.push_str(&format!("{name}: {value}\r\n"));
@@ -22,13 +22,13 @@ impl HttpAnswer {
         self
     }
 
-    /// The connection ends without an answer.
+    /// Closes the connection without an answer.
     pub fn dropped() -> Self {
         Self(None)
     }
 }
 
-/// The server; it listens until the process ends.
+/// A running server; it listens until the process ends.
 #[derive(Debug)]
 pub struct Server {
     port: u16,
@@ -36,7 +36,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// One answer for each request, in order; after the last, 410 for all.
+    /// Answers each request with the next of `answers`, and with status 410 after the last.
     ///
     /// # Panics
     /// When no port is free.
@@ -57,7 +57,7 @@ impl Server {
         let seen = Arc::clone(&requests);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that goes away in the middle is its own business.
+                // A client that disconnects early is not an error of the server.
                 let _ = serve(&stream, &seen, &answer);
             }
         });

@@ -1,4 +1,4 @@
-//! What tests of several crates share: stand-ins for clouds, GitHub, Docker and machines. Never part of a release.
+//! Test helpers shared by several crates: stand-ins for clouds, GitHub, Docker and machines. Never part of a release.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests are built on this")]
 #![allow(clippy::return_self_not_must_use, reason = "an assertion that is chained may also stand alone")]
 

@@ -1,4 +1,4 @@
-//! A workflow's OIDC token endpoint and STS, as far as role assumption needs them.
+//! A workflow's OIDC token endpoint, and as much of STS as role assumption needs.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -30,7 +30,7 @@ pub fn variables(issuer: &Server) -> [(&'static str, String); 2] {
     ]
 }
 
-/// A token with an invalid signature, which nobody here checks; no two are the same.
+/// A new token with an invalid signature, which no server in the tests checks.
 fn token(number: usize) -> String {
     let claims = json!({
         "iss": "https://token.actions.githubusercontent.com",
@@ -57,13 +57,13 @@ pub fn refusal(code: &str, message: &str) -> HttpAnswer {
     HttpAnswer::text(403, body)
 }
 
-/// An STS that refuses everybody.
+/// An STS that refuses all requests.
 pub fn refusing_sts(code: &str, message: &str) -> Server {
     let refusal = refusal(code, message);
     Server::serving(move |_, _| refusal.clone())
 }
 
-/// The STS of a cloud with sessions that end after so many seconds; `before` are its first answers.
+/// The cloud's STS with sessions that end after `seconds`; `before` are its first answers.
 pub fn short_sts(cloud: u16, seconds: i64, before: Vec<HttpAnswer>) -> Server {
     Server::serving(move |number, request| {
         if let Some(answer) = before.get(number) {
@@ -77,7 +77,7 @@ pub fn short_sts(cloud: u16, seconds: i64, before: Vec<HttpAnswer>) -> Server {
     })
 }
 
-/// Forwards a request to the cloud; an HTTP/1.0 answer ends with the connection.
+/// Forwards a request to the cloud. HTTP/1.0, because its answers end with the connection.
 fn forward(port: u16, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let request = request.replacen(" HTTP/1.1\r\n", " HTTP/1.0\r\n", 1);

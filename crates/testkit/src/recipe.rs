@@ -37,11 +37,11 @@ pub fn step(name: &str, order: &str) -> Step {
 pub struct PlainImage {
     /// Name of the image.
     pub name: String,
-    /// The image of the same recipe that it is built on.
+    /// The image of the same recipe that this one is built on.
     pub base: Option<String>,
-    /// What the manifest says about its version.
+    /// The image's `version` in the manifest.
     pub version: VersionRule,
-    /// How many versions are kept.
+    /// The image's `retention`.
     pub retention: Retention,
     /// Deployments of the image.
     pub deployments: Vec<Deployment>,
@@ -49,7 +49,7 @@ pub struct PlainImage {
     pub build: Vec<Step>,
     /// Test steps.
     pub test: Vec<Step>,
-    /// How often its files were read.
+    /// Counts how often the image's files were read.
     pub reads: Arc<AtomicUsize>,
 }
 
@@ -68,7 +68,7 @@ impl PlainImage {
         }
     }
 
-    /// The same, with what runs with it.
+    /// Adds deployments with these names.
     #[must_use]
     pub fn deployed_to(mut self, targets: &[&str]) -> Self {
         let refresh = Refresh {
@@ -101,7 +101,7 @@ impl PlainImage {
         self
     }
 
-    /// The same, built on another image.
+    /// Builds the image on another one.
     #[must_use]
     pub fn on(mut self, base: &str) -> Self {
         self.base = Some(base.to_owned());
@@ -174,11 +174,11 @@ impl ImageDefinition for PlainImage {
     }
 }
 
-/// A provisioner that obeys a step's script.
+/// A provisioner that obeys the orders in the steps' scripts.
 #[derive(Debug, Clone, Default)]
 pub struct Scripted {
     failed_once: Arc<Mutex<BTreeSet<String>>>,
-    /// How often each step was applied.
+    /// How often each step was applied, by step name.
     pub applied: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 

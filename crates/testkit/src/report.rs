@@ -1,4 +1,4 @@
-//! Made-up reports.
+//! Sample reports.
 
 use ami_bake_core::report::Report;
 use serde_json::{Value, json};
@@ -67,10 +67,10 @@ fn run(images: &[Value], exit_code: u8) -> Value {
     })
 }
 
-/// Two images on AWS, one of them published to two regions; everything went well.
+/// A report of two images on AWS, one of them published to two regions, without failures.
 ///
 /// # Panics
-/// Never, as long as the report's format is the one that is written here.
+/// Only if the report format has changed and this file has not.
 pub fn good() -> Report {
     let published = json!([
         {"region": "us-east-1", "image": "ami-0aaa0000000000001", "done": ["registered", "shared with 111122223333"],
@@ -97,7 +97,7 @@ pub fn good() -> Report {
     serde_json::from_value(run(&[base, web], 0)).unwrap()
 }
 
-/// The version before [`good`].
+/// The report of the version before [`good`].
 ///
 /// # Panics
 /// As [`good`].
@@ -107,7 +107,7 @@ pub fn before() -> Report {
     serde_json::from_value(run(&[web], 0)).unwrap()
 }
 
-/// One image failed in a step, the one that is built on it was not begun, and things stayed.
+/// A report of a failed run: one image failed in a step, the image built on it was not started, and resources are left.
 ///
 /// # Panics
 /// As [`good`].

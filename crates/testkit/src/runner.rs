@@ -1,9 +1,9 @@
-//! The Actions runner as an action meets it: its line reader, its two command parsers, its files, ported from its
-//! source (actions/runner 2.336: ActionCommand.cs, ActionCommandManager.cs, FileCommandManager.cs).
+//! The Actions runner as actions see it: its line reader, its two command parsers and its file commands, ported from
+//! its source (actions/runner 2.336: ActionCommand.cs, ActionCommandManager.cs, FileCommandManager.cs).
 
 use std::collections::BTreeMap;
 
-/// Commands that every step's parser knows (ActionCommandManager.cs, the extensions' `Command`).
+/// Commands that both parsers know (ActionCommandManager.cs, the extensions' `Command`).
 const REGISTERED: &[&str] = &[
     "add-mask",
     "add-matcher",
@@ -23,7 +23,7 @@ const REGISTERED: &[&str] = &[
     "internal-set-repo-path",
 ];
 
-/// Output that tries to be obeyed.
+/// Lines of output that try to pass as workflow commands.
 pub const HOSTILE: &[&[u8]] = &[
     b"::error::no",
     b" \t ::add-mask::e",
@@ -50,7 +50,7 @@ pub const HOSTILE: &[&[u8]] = &[
     b"::error file=bake.yml,line=1::forged",
 ];
 
-/// A command as the runner understood it.
+/// A command as the runner parsed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spoken {
     /// Name of the command.
@@ -61,7 +61,8 @@ pub struct Spoken {
     pub data: String,
 }
 
-/// The lines of a stream: `StreamReader.ReadLine` ends one at LF, CRLF and a lone CR, and replaces what is no UTF-8.
+/// The lines of a stream. Like `StreamReader.ReadLine`, ends lines at LF, CRLF and a lone CR, and replaces invalid
+/// UTF-8.
 pub fn read_lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = Vec::new();
@@ -83,13 +84,14 @@ pub fn read_lines(bytes: &[u8]) -> Vec<String> {
     lines
 }
 
-/// Both parsers in their order; `further` are names that are registered besides, such as the token of a stop.
+/// Runs both parsers in the runner's order; `further` are additional command names, such as the token of
+/// `stop-commands`.
 pub fn parse(line: &str, further: &[&str]) -> Option<Spoken> {
     let known = |name: &str| REGISTERED.iter().chain(further).any(|known| known.eq_ignore_ascii_case(name));
     second(line, &known).or_else(|| first(line, &known))
 }
 
-/// `TryParseV2`: `::name k=v,k=v::data` at the begin, after white space.
+/// Port of `TryParseV2`: `::name k=v,k=v::data` at the start of the line, after white space.
 fn second(line: &str, known: &dyn Fn(&str) -> bool) -> Option<Spoken> {
     let rest = line.trim_start().strip_prefix("::")?;
     let (info, data) = rest.split_once("::")?;
@@ -106,7 +108,7 @@ fn second(line: &str, known: &dyn Fn(&str) -> bool) -> Option<Spoken> {
     })
 }
 
-/// `TryParse`: `##[name k=v;k=v]data` anywhere.
+/// Port of `TryParse`: `##[name k=v;k=v]data` anywhere in the line.
 fn first(line: &str, known: &dyn Fn(&str) -> bool) -> Option<Spoken> {
     let (_, rest) = line.split_once("##[")?;
     let (info, data) = rest.split_once(']')?;
@@ -130,20 +132,20 @@ fn pairs(text: &str, separator: char, unescape: &dyn Fn(&str) -> String) -> BTre
         .collect()
 }
 
-/// What the runner made of a step's output.
+/// A step's output as the runner processed it.
 #[derive(Debug, Default)]
 pub struct Step {
-    /// The commands that were obeyed, in order.
+    /// The commands that were executed, in order.
     pub commands: Vec<Spoken>,
-    /// What was shown, in order.
+    /// The lines that the log shows, in order.
     pub shown: Vec<String>,
-    /// The tokens of all stops.
+    /// The tokens of all `stop-commands`.
     pub tokens: Vec<String>,
     stopped: Option<String>,
 }
 
 impl Step {
-    /// Takes a stream, as `TryProcessCommand` does line by line.
+    /// Processes a stream line by line, as `TryProcessCommand` does.
     ///
     /// # Panics
     /// When the stream stops commands in a way that the runner refuses.
@@ -168,26 +170,26 @@ impl Step {
         self
     }
 
-    /// True while the runner obeys nothing.
+    /// True while `stop-commands` is in effect.
     pub fn is_stopped(&self) -> bool {
         self.stopped.is_some()
     }
 
-    /// The values that are masked, in order.
+    /// The values of all `add-mask` commands, in order.
     pub fn masks(&self) -> Vec<&str> {
         self.commands.iter().filter(|command| command.name == "add-mask").map(|command| command.data.as_str()).collect()
     }
 
-    /// What was shown, as one text.
+    /// The log as one text.
     pub fn text(&self) -> String {
         self.shown.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 }
 
-/// A file of names and values (`GITHUB_OUTPUT`, `GITHUB_STATE`), in order; only LF ends a line.
+/// Parses a file of names and values (`GITHUB_OUTPUT`, `GITHUB_STATE`), in order; only LF ends a line.
 ///
 /// # Errors
-/// What the runner would fail the step with.
+/// The message with which the runner would fail the step.
 pub fn read_file_command(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut read = Vec::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Runs for tests: a ledger in memory, a clock of choice, and the events to look at.
+//! Runs for tests: a ledger in memory, a clock of choice, and a receiver of their events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use secrecy::SecretString;
 
 use tokio_util::sync::CancellationToken;
 
-/// A run on the machine's own clock, and its events.
+/// A run on the system clock, and its events.
 pub fn run() -> (Run, EventReceiver) {
     with(Arc::new(SystemClock::default()), &[])
 }
 
-/// A run on `clock` with these secrets, known to the masker, and its events.
+/// A run on `clock` with these secrets, which the masker knows, and its events.
 pub fn with(clock: Arc<dyn Clock>, secrets: &[(&str, &str)]) -> (Run, EventReceiver) {
     let (events, receiver) = Events::channel();
     let masker = Masker::default();

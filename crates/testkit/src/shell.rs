@@ -1,4 +1,5 @@
-//! A machine that is this one: commands by the local shell, as they are or in a throw-away copy of the whole system.
+//! The local machine as a bake machine: commands run in the local shell, directly or in a throw-away copy of the
+//! system.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,18 +17,17 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-/// A [`Communicator`] over local processes.
+/// A [`Communicator`] that runs local processes.
 #[derive(Debug)]
 pub struct HostShell {
     sandbox: Option<Sandbox>,
-    /// What ends the next command that prints this text, once. Nothing else does: a command's time limit is not
-    /// measured.
+    /// Ends the next command that prints this text, once. Time limits of commands are not enforced.
     pub ending: Mutex<Option<(&'static str, Ending)>>,
     /// Every command line that was run.
     pub commands: Mutex<Vec<String>>,
 }
 
-/// What ends a command from outside.
+/// How a command is ended from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The time limit was exceeded.
@@ -36,7 +36,7 @@ pub enum Ending {
     Lost,
 }
 
-/// A mount namespace in which `/` is this system's, with all changes in memory.
+/// A mount namespace whose `/` is this system's, with all changes in memory.
 #[derive(Debug)]
 struct Sandbox {
     holder: Child,
@@ -44,14 +44,14 @@ struct Sandbox {
 }
 
 impl HostShell {
-    /// Commands run on this system itself: only for what is harmless.
+    /// Runs commands on this system itself: only for harmless ones.
     pub fn bare() -> Self {
         Self { sandbox: None, ending: Mutex::default(), commands: Mutex::default() }
     }
 
-    /// Commands run in a copy of this system that is gone with the value. Needs root.
+    /// Runs commands in a copy of this system that is removed when dropped. Needs root.
     pub async fn sandbox() -> Self {
-        // Builds go on beside the tests; what they write is none of the sandbox's.
+        // Hides the checkout: builds run beside the tests, and what they write must not show up in the sandbox.
         let hidden = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).canonicalize().unwrap();
         Self::mounted(
             "mkdir u w; mount -t overlay overlay -o lowerdir=/,upperdir=$PWD/u,workdir=$PWD/w m; mount -t tmpfs tmpfs \"m$2\"",
@@ -60,7 +60,7 @@ impl HostShell {
         .await
     }
 
-    /// Commands run where there is nothing but this static busybox: what a small image has. Needs root.
+    /// Runs commands in a root that has only this static busybox, like a small image. Needs root.
     pub async fn busybox(binary: &Path) -> Self {
         let script = r#"mkdir -p m/bin m/proc m/dev m/run m/tmp m/etc m/root m/var/log m/home; cp "$2" m/bin/busybox
             chroot m /bin/busybox --install -s /bin; echo root:x:0:0:root:/root:/bin/sh >m/etc/passwd
@@ -68,7 +68,7 @@ impl HostShell {
         Self::mounted(script, binary).await
     }
 
-    /// A mount namespace whose root is made by `script` below `m` of its working folder; `$2` is `argument`.
+    /// A mount namespace whose root is made by `script` in the folder `m` of its working folder; `$2` is `argument`.
     async fn mounted(script: &str, argument: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = format!(
@@ -93,7 +93,7 @@ impl HostShell {
         Self { sandbox: Some(Sandbox { holder, folder }), ..Self::bare() }
     }
 
-    /// Where a path of the sandbox can be read from outside.
+    /// The path outside for a path inside the sandbox.
     pub fn path(&self, inside: &str) -> PathBuf {
         match &self.sandbox {
             Some(sandbox) => Path::new(&format!("/proc/{}/root", sandbox.holder.id().unwrap()))
@@ -104,7 +104,7 @@ impl HostShell {
         }
     }
 
-    /// A command that must succeed; its standard output.
+    /// Runs a command that must succeed, and returns its standard output.
     pub async fn sh(&self, command: &str) -> String {
         let mut output = ami_bake_core::output::Collect::default();
         let exit = self.exec(Exec::new(command), &mut output).await.unwrap();
@@ -130,7 +130,7 @@ impl HostShell {
 }
 
 impl HostShell {
-    /// What ends a command now that it has printed `bytes` too.
+    /// How the command ends now that it has also printed `bytes`.
     fn ended(&self, printed: &mut Vec<u8>, bytes: &[u8]) -> Option<Ending> {
         let mut ending = self.ending.lock().unwrap();
         let (text, _) = (*ending)?;
@@ -140,7 +140,7 @@ impl HostShell {
     }
 }
 
-/// The end of a process as SSH tells it.
+/// The end of a process in the form that SSH reports.
 fn exit_of(status: std::process::ExitStatus) -> Exit {
     use std::os::unix::process::ExitStatusExt as _;
     match status.signal() {
@@ -161,7 +161,7 @@ impl Communicator for HostShell {
             (child.stdin.take().unwrap(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let mut input = exec.stdin;
         let mut feed = Box::pin(async move {
-            // A command that doesn't read to the end is not an error.
+            // A command that does not read all of its input is not an error.
             let _ = tokio::io::copy(&mut input, &mut stdin).await;
             let _ = stdin.shutdown().await;
         });
@@ -241,17 +241,17 @@ impl Communicator for HostShell {
     }
 }
 
-/// The machine behind a [`HostShell`]; a reboot of it is counted.
+/// The machine of a [`HostShell`]; reboots are only counted.
 #[derive(Debug, Default)]
 pub struct HostMachine {
-    /// How often it was restarted.
+    /// Number of reboots.
     pub reboots: AtomicUsize,
-    /// What it says was changed.
+    /// The changed files that the machine reports.
     pub changes: Option<Vec<PathBuf>>,
 }
 
 impl HostMachine {
-    /// The machine with its connection.
+    /// The machine together with its connection.
     pub fn reached(&self, shell: &Arc<HostShell>) -> ConnectedMachine<'_> {
         ConnectedMachine { machine: self, communicator: Arc::clone(shell) as Arc<dyn Communicator> }
     }

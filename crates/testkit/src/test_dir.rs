@@ -1,18 +1,18 @@
-//! A folder to call programs in, with an environment that does not depend on the machine that runs the tests.
+//! A temporary folder in which tests run programs, with an environment that does not depend on the machine.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// A temporary folder to call programs in; removed with this value.
+/// A temporary folder to run programs in; removed when dropped.
 #[derive(Debug)]
 pub struct TestDir(TempDir);
 
-/// The result of a program.
+/// The result of a program run.
 #[derive(Debug)]
 pub struct CommandOutcome {
-    /// The exit code; none after a signal.
+    /// The exit code; `None` after a signal.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
@@ -21,7 +21,7 @@ pub struct CommandOutcome {
 }
 
 impl TestDir {
-    /// Creates an empty one.
+    /// Creates an empty folder.
     ///
     /// # Panics
     /// When the folder can't be created.
@@ -30,35 +30,35 @@ impl TestDir {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// The folder.
+    /// The path of the folder.
     pub fn folder(&self) -> &Path {
         self.0.path()
     }
 
-    /// The path of a file in it.
+    /// The path of a file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder().join(name)
     }
 
-    /// Writes a file, with the folders that it needs.
+    /// Writes a file, creating missing folders.
     ///
     /// # Panics
-    /// When it can't be written.
+    /// When the file can't be written.
     pub fn write(&self, name: &str, content: &str) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
-    /// A file's text.
+    /// The text of a file.
     ///
     /// # Panics
-    /// When it can't be read.
+    /// When the file can't be read.
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// A call of `program` in this folder, which is also its home and state folder.
+    /// A command that runs `program` in this folder, which is also its home and state folder.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
@@ -96,17 +96,17 @@ impl CommandOutcome {
         Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
-    /// Asserts the exit code, and shows the output if it is another.
+    /// Asserts the exit code; shows the output if it is another.
     ///
     /// # Panics
-    /// When it is another.
+    /// When the code is another.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// Asserts that standard error contains this.
+    /// Asserts that standard error contains `text`.
     ///
     /// # Panics
     /// When it does not.
@@ -116,7 +116,7 @@ impl CommandOutcome {
         self
     }
 
-    /// All of it as one text, for snapshots.
+    /// Exit code and output as one text, for snapshots.
     pub fn snapshot(&self) -> String {
         let code = self.code.map_or_else(|| "signal".to_owned(), |code| code.to_string());
         let mut text = format!("exit code {code}\n");

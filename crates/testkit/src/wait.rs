@@ -1,12 +1,12 @@
-//! Waiting for a state, never for a time: a slow machine only makes a test slower.
+//! Waits for a state instead of a time, so that a slow machine only makes a test slower.
 
 use std::time::{Duration, Instant};
 
-/// The longest wait. Nothing takes that long but what never comes; nextest's own limit is above it.
+/// Longest wait. Only what never comes takes that long; nextest's own limit is above it.
 const LIMIT: Duration = Duration::from_mins(4);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Waits until `check` is content.
+/// Waits until `check` succeeds, and returns its value.
 ///
 /// # Panics
 /// After four minutes, with what `check` complains about.
@@ -23,7 +23,7 @@ pub fn until_ok<T>(mut check: impl FnMut() -> Result<T, String>) -> T {
     }
 }
 
-/// Waits until `so` is true; `complaint` says what it means when it never is.
+/// Waits until `so` is true; `complaint` is the panic message if it never is.
 ///
 /// # Panics
 /// As [`until_ok`].
@@ -32,7 +32,7 @@ pub fn until_true(complaint: &str, mut so: impl FnMut() -> bool) {
     until_ok(|| if so() { Ok(()) } else { Err(complaint.to_owned()) });
 }
 
-/// [`until_true`] for async tests; `complaint` may be a text or a closure that makes one.
+/// [`until_true`] for async tests; `complaint` may be a text or a closure that returns one.
 ///
 /// # Panics
 /// As [`until_ok`].
@@ -44,9 +44,9 @@ pub async fn eventually(complaint: impl Complaint, mut so: impl FnMut() -> bool)
     }
 }
 
-/// What a wait says that ends without success.
+/// The message of a wait that ends without success.
 pub trait Complaint {
-    /// It as text.
+    /// The message as text.
     fn text(&self) -> String;
 }
 
@@ -62,7 +62,7 @@ impl<F: Fn() -> String> Complaint for F {
     }
 }
 
-/// The result of `future`, which must not take longer than the limit.
+/// The result of `future`, which must end within the limit.
 ///
 /// # Panics
 /// As [`until_ok`].

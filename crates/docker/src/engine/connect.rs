@@ -12,9 +12,9 @@ use super::error::{EngineMessage, failed};
 use super::socket::{HOST, transport};
 use super::tls;
 
-/// How long the daemon may take to answer the first request.
+/// Time limit for the daemon's first answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long one call may take, in seconds: the commit of a large container answers only when everything is written.
+/// Time limit for one API call, in seconds: the commit of a large container answers only when everything is written.
 const CALL_LIMIT: u64 = 3600;
 
 /// A connection to a daemon that answers, with an API version that both sides support.

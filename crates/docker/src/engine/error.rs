@@ -31,7 +31,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A failure of `kind` to do `what`.
+/// An error of `kind`; `what` completes the sentence "could not …".
 pub(crate) fn failed(kind: ErrorKind, what: impl Into<String>, error: &Engine) -> Error {
     Error::new(kind, format!("could not {}", what.into())).because(message(error))
 }

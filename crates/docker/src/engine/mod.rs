@@ -1,4 +1,4 @@
-//! The connection to the Docker daemon: its address, whether it answers, and what its errors mean.
+//! The connection to the Docker daemon: its address, transport and TLS, and the translation of its errors.
 
 mod address;
 mod connect;

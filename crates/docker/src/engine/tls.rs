@@ -1,4 +1,4 @@
-//! Why a daemon and a client do not agree on TLS.
+//! Finds out why a TLS handshake with the daemon failed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsConnector;
 
-/// How long a daemon may take to refuse a certificate.
+/// Time limit for the daemon to refuse a certificate.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// The key, the certificate and the authority's certificate in a folder, as Docker names them.
@@ -21,7 +21,7 @@ pub(super) fn files(folder: &Path) -> [PathBuf; 3] {
 
 /// Repeats the handshake only to learn the reason; `None` when there is nothing wrong with it, or no answer.
 ///
-/// In TLS 1.3 a client has finished before the server judges its certificate. An HTTP client that meets the refusal
+/// In TLS 1.3 a client has finished before the server checks its certificate. An HTTP client that meets the refusal
 /// while it sends the first request reports a closed connection as often as the refusal; one that only reads gets the
 /// refusal.
 pub(super) async fn refusal(host: &str, folder: &Path) -> Option<String> {

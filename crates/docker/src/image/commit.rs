@@ -13,7 +13,7 @@ use crate::engine::failed;
 use crate::labels;
 use crate::reference::Reference;
 
-/// A commit of a container.
+/// Arguments of [`commit`].
 pub(crate) struct Commit<'a> {
     /// The container, which is stopped.
     pub(crate) container: &'a str,

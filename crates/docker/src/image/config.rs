@@ -1,9 +1,9 @@
-//! An image's configuration with the changes of a plan.
+//! Applies a plan's `container` changes to the configuration of a source image.
 
 use ami_bake_core::plan::ContainerChanges;
 use bollard::models::{ContainerConfig, ImageConfig};
 
-/// The configuration of a source image with the changes, in the form of a commit.
+/// The source image's configuration with `changes` applied, as the commit call expects it.
 ///
 /// Entry point and command are always sent, even empty ones: the daemon would fill in missing ones from the container,
 /// whose command is the bake's own (moby, `daemon/commit.go`, `merge`).

@@ -11,10 +11,10 @@ use bollard::query_parameters::RemoveImageOptions;
 use crate::engine::{failed, is_conflict, is_missing};
 use crate::labels;
 
-/// Between two looks for an image.
+/// Pause between two checks whether an image exists.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How many looks an image gets whose creation was not confirmed: 3 s, less than the time that a cancelled run has for its
-/// deletes.
+/// Number of checks for an image whose creation was not confirmed: 3 s in total, less than the time that a cancelled
+/// run has for its clean-up.
 const LOOKS: u32 = 30;
 
 /// Deletes an image that ami-bake created: its reference, and the image when nothing else uses it. An image that others
@@ -32,7 +32,7 @@ pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
     }
     let others = references.iter().any(|reference| Some(reference) != labels.get(labels::REFERENCE));
     if others {
-        // It carries names that somebody else gave it, or a registry's.
+        // The image has other names, given by somebody else or by a push to a registry.
         return Ok(());
     }
     let id = seen.id.unwrap_or_else(|| image.to_owned());
@@ -43,10 +43,10 @@ pub(crate) async fn delete(docker: &Docker, image: &str) -> Result<()> {
     }
 }
 
-/// Undoes the image of a ledger entry: the one with this id, or that of this reference where `entry.run` made it. Under the
-/// same name there may be the image of an earlier run, which this one has not come to replace. A tested image was registered
-/// before the run was cut off and stays: others may have found it. A daemon that is busy may create an image after the request
-/// was given up, so that a missing one is success only after a while.
+/// Undoes the image of a ledger entry: the image with the entry's id, or the image with its reference if `entry.run`
+/// created it (an image of an earlier run may have the same name). A tested image was registered before the run was cut
+/// off and stays: other runs may already use it. A busy daemon may create an image after the request was given up, so a
+/// missing image counts as deleted only after several checks.
 pub(crate) async fn undo(docker: &Docker, run: &Run, entry: &Entry) -> Result<Undo> {
     let (named, looks) = match &entry.id {
         Some(id) => (id, 1),

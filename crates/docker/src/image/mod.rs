@@ -1,4 +1,4 @@
-//! Images: how they are committed, what their labels say, how they are deleted.
+//! Images: committing, reading their labels, deleting.
 
 mod commit;
 mod config;

@@ -1,4 +1,4 @@
-//! Images of the daemon, with what their labels say.
+//! Reads images of the daemon, and ami-bake's records from their labels.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +26,7 @@ pub(crate) async fn list(docker: &Docker) -> Result<Vec<ImageRecord>> {
         }
         match docker.inspect_image(&summary.id).await {
             Ok(seen) => images.extend(record(seen)),
-            // Deleted meanwhile.
+            // Deleted since the list was fetched.
             Err(error) if is_missing(&error) => {}
             Err(error) => return Err(list_error(&error)),
         }
@@ -34,7 +34,7 @@ pub(crate) async fn list(docker: &Docker) -> Result<Vec<ImageRecord>> {
     Ok(images)
 }
 
-/// The image as a record of ami-bake's; `None` when ami-bake did not create it, or when it is only a layer of others.
+/// The image as a record of ami-bake; `None` when ami-bake did not create it, or when it is only a layer of others.
 pub(crate) fn record(seen: ImageInspect) -> Option<ImageRecord> {
     let architecture = architecture(&seen);
     let created = created(&seen);
@@ -86,7 +86,7 @@ fn is_named(tags: &BTreeMap<String, String>, references: &[String]) -> bool {
     tags.get(labels::REFERENCE).is_some_and(|own| references.contains(own))
 }
 
-/// The architecture, from Go's name of it.
+/// The architecture; images name it as Go does (`amd64`, `arm64`).
 fn architecture(seen: &ImageInspect) -> Option<Architecture> {
     match seen.architecture.as_deref() {
         Some("amd64") => Some(Architecture::X86_64),

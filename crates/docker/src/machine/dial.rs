@@ -1,8 +1,9 @@
 //! TCP connections from inside a container.
 //!
 //! As root on the daemon's machine, a thread of this process enters the container's network namespace and connects: the
-//! image needs no tools. Otherwise (a daemon on another host, its socket mounted into a container, a user of the group
-//! `docker`) a small relay runs in the container, in Python, Perl or bash, whichever the image has.
+//! image needs no tools. Otherwise (the daemon is on another host, its socket is mounted into a container, or the user
+//! is only a member of the group `docker`) a small relay runs in the container, in Python, Perl or bash, whichever the
+//! image has.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -51,8 +52,8 @@ pub(super) async fn dial(container: &ContainerState, host: &str, port: u16) -> R
     })
 }
 
-/// The network namespace of a process, when it is a process of this machine and of that container and this process is
-/// root.
+/// The network namespace of the process `pid`; `None` unless this process is root and `pid` is a process of this
+/// machine in that container.
 fn network_of(pid: i64, container: &str) -> Option<std::fs::File> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -100,13 +101,13 @@ fn enter(network: &std::fs::File) -> io::Result<()> {
     Ok(move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?)
 }
 
-/// Elsewhere the daemon is in a virtual machine: no process of a container is one of this computer.
+/// Not Linux: the daemon runs in a virtual machine, so no container process is on this computer.
 #[cfg(not(target_os = "linux"))]
 fn enter(_: &std::fs::File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Connects through a relay process in the container; the error is a clause.
+/// Connects through a relay process in the container. The error is a clause, without subject.
 async fn through_relay(container: &ContainerState, host: &str, port: u16) -> Result<Box<dyn Duplex>, String> {
     let port = port.to_string();
     let command = ["/bin/sh", "-c", relay::RELAY, "sh", host, &port].map(str::to_owned).to_vec();

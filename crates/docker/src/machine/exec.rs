@@ -19,15 +19,15 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::state::ContainerState;
 use crate::engine::{failed, is_conflict, is_missing, message};
 
-/// The size of the daemon's own copy buffer.
+/// Size of the daemon's copy buffer.
 const CHUNK: usize = 32 << 10;
 /// Pauses between two checks whether a command has ended, short at first for commands that end at once.
 const PAUSES: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
 /// Time for the last output of a command that has ended to arrive. A background process that it left behind may keep the
 /// stream open, and is not waited for.
 const DRAIN: Duration = Duration::from_millis(100);
-/// What a command that has ended may have printed and is still on its way: in a pipe, in the daemon, on the connection. A
-/// background process that prints without end is not read any further.
+/// Maximum output that is still read after a command has ended: it may be in a pipe, in the daemon or on the
+/// connection. A background process that prints without end is not read any further.
 const UNREAD: usize = 8 << 20;
 /// Statuses from here on mean that a signal ended the command, which is also how the end of the whole container looks.
 const BY_SIGNAL: i32 = 128;
@@ -66,7 +66,7 @@ pub(super) async fn start(
     }
 }
 
-/// Runs a script without showing its output, and returns its status when there is one. The first of `words` is the script,
+/// Runs a script without showing its output, and returns its exit status, if known. The first of `words` is the script,
 /// the others are its arguments from `$0` on.
 pub(super) async fn run_script(docker: &Docker, container: &str, words: &[&str]) -> Option<i64> {
     let command = ["/bin/sh", "-c"].iter().chain(words).map(|word| (*word).to_owned()).collect();
@@ -130,8 +130,8 @@ pub(super) async fn exec(container: &ContainerState, mut exec: Exec<'_>, output:
     }
 }
 
-/// Kills a command with this mark and everything that it started, for which the daemon has no call; false when a process
-/// may be left.
+/// Kills the command with this mark and everything that it started; the Engine API has no call for that. False when a
+/// process may be left.
 async fn kill(docker: &Docker, container: &str, mark: &str) -> bool {
     let killed = tokio::time::timeout(LIMIT, run_script(docker, container, &[&script(mark), "sh"])).await;
     matches!(killed, Ok(Some(0)))

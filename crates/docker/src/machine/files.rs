@@ -10,9 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::state::ContainerState;
 use crate::engine::{failed, is_missing};
 
-/// Bytes of an archive that are read at once.
+/// Bytes of an archive per read.
 const CHUNK: usize = 64 << 10;
-/// Chunks that may wait for the daemon.
+/// Chunks that may be queued for the daemon.
 const QUEUE: usize = 4;
 
 /// Unpacks an archive into the folder `to`, which is created when it is missing.

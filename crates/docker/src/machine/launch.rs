@@ -1,4 +1,4 @@
-//! Starts a machine.
+//! Launches a machine.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(crate) fn own_labels(run: &Run, name: &str, about: &str, lifetime: Duration)
     ])
 }
 
-/// Starts a container from the source; it is in the ledger before it is created.
+/// Starts a container from the source. It is recorded in the ledger before it is created.
 pub(crate) async fn launch(run: &Run, docker: &Docker, launch: &Launch<'_>) -> Result<Container> {
     let source = launch.source;
     let image = docker
@@ -108,7 +108,7 @@ fn not_started(source: &str, error: &bollard::errors::Error) -> Error {
     }
 }
 
-/// A commit does not include volumes (`docker commit` reference), which is easy to miss.
+/// Warns that a commit does not include volumes (`docker commit` reference), which is easy to miss.
 fn warn_of_volumes(run: &Run, config: &ImageConfig) {
     let volumes = config.volumes.clone().unwrap_or_default();
     if !volumes.is_empty() {

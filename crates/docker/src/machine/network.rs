@@ -1,4 +1,4 @@
-//! The network of a machine.
+//! Selects the network of a machine.
 
 use ami_bake_core::{ErrorKind, Result};
 use bollard::Docker;
@@ -6,11 +6,11 @@ use bollard::query_parameters::InspectNetworkOptions;
 
 use crate::engine::{failed, is_missing};
 
-/// The daemon's bridge network: each machine has ports of its own.
+/// Name of the daemon's bridge network, in which each machine has its own ports.
 const BRIDGE: &str = "bridge";
-/// The network of the daemon's machine.
+/// Name of the host network.
 pub(super) const HOST: &str = "host";
-/// Only the loopback interface.
+/// Name of the network that only has a loopback interface.
 const NONE: &str = "none";
 
 /// The network for `machine.network`: none, or the daemon's bridge, or the network of the daemon's machine when the daemon

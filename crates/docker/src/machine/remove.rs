@@ -1,4 +1,4 @@
-//! Removes containers, and knows when they are gone.
+//! Removes containers and waits until they are gone.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use bollard::query_parameters::RemoveContainerOptions;
 
 use crate::engine::{failed, is_conflict, is_missing};
 
-/// Between two looks at the daemon.
+/// Pause between two requests to the daemon.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How many looks a removal in progress, or a creation whose answer was not waited for, gets: 3 s, less than the time that a
-/// cancelled run has for its deletes.
+/// Number of requests while a removal is in progress, or for a container whose creation was not confirmed: 3 s in
+/// total, less than the time that a cancelled run has for its clean-up.
 const LOOKS: u32 = 30;
 
 /// Removes a container with its volumes, running or not, and returns once it is gone. A missing container is success.
@@ -19,8 +19,8 @@ pub(crate) async fn remove(docker: &Docker, run: &Run, name: &str) -> Result<()>
     removed(docker, run, name, 1).await
 }
 
-/// Removes a container whose creation was requested and not confirmed: a daemon that is busy may create it after the
-/// request was given up, so that a missing container is success only after a while.
+/// Removes a container whose creation was requested and not confirmed. A busy daemon may create it after the request
+/// was given up, so a missing container counts as removed only after several checks.
 pub(crate) async fn remove_unconfirmed(docker: &Docker, run: &Run, name: &str) -> Result<()> {
     removed(docker, run, name, LOOKS).await
 }
@@ -37,7 +37,7 @@ async fn removed(docker: &Docker, run: &Run, name: &str, looks_while_missing: u3
                     return Ok(());
                 }
             }
-            // "removal of container … is already in progress": it is listed until the daemon is done.
+            // "removal of container … is already in progress": the container is listed until the daemon is done.
             Err(error) if is_conflict(&error) && conflicts < LOOKS => conflicts += 1,
             Err(error) => return Err(failed(ErrorKind::Build, format!("remove container {name}"), &error)),
         }

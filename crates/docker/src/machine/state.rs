@@ -1,4 +1,4 @@
-//! What a machine and its connections share.
+//! State that a machine and its connections share.
 
 use bollard::Docker;
 use bollard::models::ImageConfig;
@@ -6,8 +6,8 @@ use bollard::models::ImageConfig;
 /// A container that is a machine of a bake.
 pub(super) struct ContainerState {
     pub(super) docker: Docker,
-    /// Its name, by which the daemon and the ledger know it.
+    /// Name of the container in the daemon and the ledger.
     pub(super) name: String,
-    /// The configuration of its source image.
+    /// Configuration of the source image.
     pub(super) config: ImageConfig,
 }

@@ -1,4 +1,4 @@
-//! Tags an image and pushes it to its repository. What the registry has already is not pushed again.
+//! Tags an image and pushes it to its repository. An image that the registry has already is not pushed again.
 
 use ami_bake_core::delivery::Delivery;
 use ami_bake_core::event::{Event, Failure};
@@ -15,7 +15,7 @@ use super::references::references;
 use crate::engine::{Settings, failed, is_missing};
 use crate::reference::Reference;
 
-/// Publishes the image as `publish.docker` says, and emits an event about the push.
+/// Publishes the image according to `publish.docker`, and emits an event about the push.
 ///
 /// # Errors
 /// [`ErrorKind::Publish`], with what was pushed and what was not.

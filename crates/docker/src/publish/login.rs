@@ -20,7 +20,8 @@ pub(super) enum CredentialSource {
     Missing,
 }
 
-/// The credentials of the manifest, else those of Docker's own configuration. They are masked from here on.
+/// The credentials of `publish.docker.login`, else those of Docker's own configuration. They are masked in all output
+/// from here on.
 pub(super) async fn login(
     settings: &Settings,
     run: &Run,

@@ -1,4 +1,4 @@
-//! Checks a publication before a machine starts.
+//! Checks `publish.docker` before a machine starts.
 
 use ami_bake_core::plan::ImagePlan;
 use ami_bake_core::{ErrorKind, Result, Run};

@@ -1,4 +1,4 @@
-//! One push, and the check whether it is needed.
+//! Pushes one tag, unless the registry has it already.
 
 use bollard::Docker;
 use bollard::auth::DockerCredentials;
@@ -8,14 +8,14 @@ use futures::StreamExt;
 
 use crate::reference::Reference;
 
-/// The digests of the image in registries, as far as the daemon knows them.
+/// The image's digests in registries, as recorded by the daemon.
 pub(super) async fn known_digests(docker: &Docker, image: &str) -> Result<Vec<String>, Error> {
     let references = docker.inspect_image(image).await?.repo_digests.unwrap_or_default();
     Ok(references.iter().filter_map(|reference| Some(reference.split_once('@')?.1.to_owned())).collect())
 }
 
-/// The digest that the registry has under this tag, if it is one of `known`: then the push is skipped. Errors of the
-/// registry are left to the push, which reports them.
+/// The digest of this tag in the registry, if it is one of `known`; then no push is needed. Errors of the registry are
+/// ignored here: the push reports them.
 pub(super) async fn pushed_digest(
     docker: &Docker,
     reference: &Reference,
@@ -29,7 +29,7 @@ pub(super) async fn pushed_digest(
     found.descriptor.digest.filter(|digest| known.contains(digest))
 }
 
-/// Pushes, and returns the image's digest in the registry, when the daemon reports it.
+/// Pushes the tag, and returns the image's digest in the registry if the daemon reports it.
 pub(super) async fn push(
     docker: &Docker,
     reference: &Reference,

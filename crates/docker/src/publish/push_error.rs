@@ -1,4 +1,4 @@
-//! What a failed push means, and what to do about it.
+//! Explains a failed push and suggests what to do.
 
 use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::{Error, ErrorKind};
@@ -13,7 +13,7 @@ use crate::reference::Reference;
 const REFUSALS: [&str; 5] =
     ["unauthorized", "denied", "authentication required", "no basic auth credentials", "forbidden"];
 
-/// The error for the first of `open`, which could not be pushed after `done`.
+/// The error for the first reference in `open`, which could not be pushed; those in `done` were pushed before.
 pub(super) fn push_error(
     image: &ImageRecord,
     done: &[Reference],
@@ -49,7 +49,7 @@ fn advice(host: &str, source: CredentialSource, message: &str) -> String {
     }
 }
 
-/// What was pushed before the failure, and what was not.
+/// Describes what was pushed before the failure, and what was not.
 fn summary(done: &[Reference], open: &[Reference]) -> String {
     let list = |references: &[Reference]| references.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match (done, open) {

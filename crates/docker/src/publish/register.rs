@@ -1,4 +1,4 @@
-//! Gives a tested image its final name.
+//! Registers a tested image: commits it under its final name and labels.
 
 use ami_bake_core::ledger::{Closed, IMAGE, MACHINE};
 use ami_bake_core::platform::{Candidate, ImageRecord, Registration};
@@ -46,7 +46,8 @@ pub(crate) async fn register(
     run.ledger().confirm(ticket, &new.id);
 
     run.ledger().close_id(IMAGE, &new.id, Closed::Published);
-    // The image is there: what is left to delete fails no bake. A candidate stays in the ledger, and is tried again.
+    // The image exists, so a failed clean-up does not fail the bake. A candidate stays in the ledger, so its deletion
+    // is retried.
     if let Some(candidate) = candidate
         && delete(docker, &candidate.id).await.is_ok()
     {
@@ -70,7 +71,7 @@ async fn delete_replaced(docker: &Docker, new: &ImageRecord) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a name that belongs to another image.
+/// Refuses a name that another image has already.
 async fn check_name(docker: &Docker, reference: &Reference, how: &Registration<'_>) -> Result<()> {
     let found = match docker.inspect_image(&reference.to_string()).await {
         Ok(found) => found,

@@ -1,4 +1,4 @@
-//! The cases that every platform passes.
+//! Runs the platform conformance tests on Docker.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ async fn subject() -> Subject {
     Subject {
         platform: Arc::new(docker(&engine).await),
         source: SourceQuery::Reference(BASE.to_owned()),
-        // Nobody listens there, so that nothing is asked of a real registry.
+        // Nothing listens on this port, so the test sends no request to a real registry.
         missing: SourceQuery::Reference("127.0.0.1:9/no/such:image".to_owned()),
         machine: MachineSettings::default(),
         guard: Box::new(engine),

@@ -1,4 +1,4 @@
-//! A platform over the tests' engine, and machines on it.
+//! The Docker platform on the tests' engine, and machines on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use ami_bake_core::platform::{Launch, Machine, Platform};
 use ami_bake_docker::{Docker, Settings};
 use ami_bake_testkit::docker::{BASE, Engine};
 
-/// The settings for this engine, without anybody's credentials.
+/// Settings for this engine, without registry credentials.
 pub(crate) fn settings(engine: &Engine) -> Settings {
     Settings { host: Some(engine.host().to_owned()), ..Settings::default() }
 }
 
-/// The platform.
+/// The platform, connected to this engine.
 pub(crate) async fn docker(engine: &Engine) -> Docker {
     Docker::connect(settings(engine)).await.unwrap()
 }
 
-/// A machine on the base image that may live so long.
+/// Launches a machine on the base image with this lifetime.
 pub(crate) async fn launch(run: &Run, docker: &Docker, lifetime: Duration) -> Box<dyn Machine> {
     let source = docker.find_source(run, &SourceQuery::Reference(BASE.to_owned())).await.unwrap();
     let (key, machine) = (ImageKey::new("web"), MachineSettings::default());
@@ -30,7 +30,7 @@ pub(crate) async fn launch(run: &Run, docker: &Docker, lifetime: Duration) -> Bo
     docker.launch(run, &launch).await.unwrap()
 }
 
-/// The same with a connection to it.
+/// Launches a machine and connects to it.
 pub(crate) async fn machine(
     run: &Run,
     docker: &Docker,
@@ -41,7 +41,7 @@ pub(crate) async fn machine(
     (machine, inside)
 }
 
-/// Runs a command that must succeed, and answers its standard output.
+/// Runs a command that must succeed, and returns its standard output.
 pub(crate) async fn sh(inside: &dyn Communicator, command: &str) -> String {
     let mut output = Collect::default();
     let exit = inside.exec(Exec::new(command), &mut output).await.unwrap();

@@ -1,4 +1,4 @@
-//! What containers do beyond what every platform does.
+//! Container behavior that the conformance tests do not cover.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,7 +43,7 @@ async fn what_a_command_leaves_behind_is_not_waited_for() {
     let docker = docker(&engine).await;
     let (run, _events) = runs::run();
     let (machine, inside) = machine(&run, &docker, LONG).await;
-    // It still holds the output's other end, for an hour.
+    // The background process holds the other end of the output open for an hour.
     assert_eq!(sh(inside.as_ref(), "sleep 3600 & echo done").await, "done\n");
     assert_eq!(sh(inside.as_ref(), "exec >&- 2>&-; sleep 0.3; exit 0").await, "");
     let mut output = Collect::default();
@@ -52,7 +52,7 @@ async fn what_a_command_leaves_behind_is_not_waited_for() {
     machine.destroy(&run).await.unwrap();
 }
 
-/// Each way out is closed: another session, another environment, a parent that is gone.
+/// Processes that try to escape: in another session, with another environment, with a dead parent.
 #[tokio::test]
 async fn a_time_limit_reaches_the_whole_tree() {
     let engine = Engine::get();
@@ -108,7 +108,8 @@ fn entry(kind: &str, run: &str, find_by: &str, id: Option<&str>) -> Entry {
     }
 }
 
-/// The end of an image and the end of its run may remove the same container at once: none of them ends before it is gone.
+/// The end of an image's bake and the end of the run may remove the same container at the same time: both wait until it
+/// is gone.
 #[tokio::test]
 async fn removals_at_once_end_when_the_container_is_gone() {
     let engine = Engine::get();
@@ -123,7 +124,7 @@ async fn removals_at_once_end_when_the_container_is_gone() {
     tokio::join!(undo(), undo(), undo(), undo());
 }
 
-/// The answer to a creation was not waited for, and the daemon creates the container while the run cleans up.
+/// The run did not wait for the answer to its create request, and the daemon creates the container during the clean-up.
 #[tokio::test]
 async fn a_container_that_is_created_during_the_clean_up_is_removed() {
     let engine = Engine::get();
@@ -143,7 +144,7 @@ async fn a_container_that_is_created_during_the_clean_up_is_removed() {
     assert!(engine.docker(&["inspect", &name]).is_none(), "the container is still there");
 }
 
-/// Creates an image with this name, these labels and nothing else that matters, as a commit does.
+/// Creates an image with this name and these labels, as a commit does.
 fn create_image(engine: &Engine, name: &str, labels: &str) {
     let import = format!(
         "tar -c -C / etc/hostname | docker --host {} import -c 'LABEL {labels} ami-bake:reference={name}' - {name}",
@@ -156,8 +157,8 @@ fn unused_name() -> String {
     format!("undo-{}/web:1.0.0", uuid::Uuid::new_v4().simple())
 }
 
-/// The answer to a commit was not waited for, and the daemon creates the image while the run cleans up: a candidate goes,
-/// and an image that passed its tests stays, since it has its final name.
+/// The run did not wait for the answer to its commit request, and the daemon creates the image during the clean-up. A
+/// candidate is deleted; an image that passed its tests has its final name and stays.
 #[tokio::test]
 async fn an_image_that_is_created_during_the_clean_up_is_undone_unless_it_is_tested() {
     let engine = Engine::get();
@@ -197,8 +198,8 @@ async fn an_earlier_image_of_the_same_name_is_not_undone() {
     assert!(engine.docker(&["image", "inspect", &name]).is_none());
 }
 
-/// The lifetime ends the container by itself, and sweep finds what is left; somebody's own container from an image of
-/// ours is no machine.
+/// A container ends by itself at its lifetime, and sweep finds it. A user's own container from a baked image is not a
+/// machine.
 #[tokio::test]
 async fn what_expired_is_found_and_nothing_else() {
     let engine = Engine::get();
@@ -212,7 +213,7 @@ async fn what_expired_is_found_and_nothing_else() {
     engine.docker(&create).unwrap();
     let running = || engine.docker(&["inspect", "--format", "{{.State.Running}}", machine.id()]).unwrap();
     eventually("the container outlives its lifetime", || running() == "false").await;
-    // A container ends after whole seconds, and expires by the run's clock.
+    // Containers end after whole seconds of real time, but expire by the run's clock.
     let found = loop {
         let found = docker.expired(&run, &SweepScope::default()).await.unwrap().found;
         if found.iter().any(|orphan| orphan.id == machine.id()) {

@@ -1,4 +1,4 @@
-//! Where machines start from.
+//! Source images of machines.
 
 use ami_bake_core::plan::{Architecture, SourceQuery};
 use ami_bake_core::platform::Platform;
@@ -30,7 +30,7 @@ async fn a_reference_and_an_id_are_the_same_image() {
     }
 }
 
-/// Pulled with the credentials of Docker's configuration, refused without.
+/// A missing image is pulled with the credentials of Docker's configuration, and refused without them.
 #[tokio::test]
 async fn what_is_missing_is_pulled() {
     let engine = Engine::get();
@@ -60,7 +60,7 @@ async fn what_is_missing_is_pulled() {
     engine.docker(&["rmi", &name]).unwrap();
 }
 
-/// An image without a shell can't be a machine, and nothing of the attempt stays.
+/// An image without a shell can't be a machine, and the attempt leaves nothing behind.
 #[tokio::test]
 async fn an_image_without_a_shell_is_explained() {
     use ami_bake_core::plan::{ImageKey, MachineSettings, Phase};

@@ -1,4 +1,4 @@
-//! From the first packet to the login.
+//! Connecting: from the first packet to the login.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sshd::{LATER, Sshd, free_port, run, soon};
 
-/// The error of a connection that must not come about, tried for so many seconds.
+/// The error of a connection that must fail, tried for this many seconds.
 async fn refused(target: ami_bake_ssh::Target, seconds: u64) -> ami_bake_core::Error {
     Ssh::connect(target, soon(seconds), CancellationToken::new()).await.unwrap_err()
 }
 
-/// The error of a connection that is not tried again: the deadline is beyond the limit of any test.
+/// The error of a connection that must fail without a retry: the deadline is beyond the time limit of any test.
 async fn refused_at_once(target: ami_bake_ssh::Target) -> ami_bake_core::Error {
     within_limit("it is tried again and again", refused(target, LATER)).await
 }
@@ -27,7 +27,7 @@ async fn a_server_that_comes_up_late_is_found() {
     sshd.authorize();
     let target = sshd.target();
     let connecting = tokio::spawn(Ssh::connect(target, soon(LATER), CancellationToken::new()));
-    // Some tries find nobody; how many makes no difference.
+    // Lets some attempts fail; how many does not matter.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     sshd.up();
     let ssh = within_limit("the server is not found", connecting).await.unwrap().unwrap();
@@ -43,7 +43,7 @@ async fn a_key_that_is_installed_late_is_asked_again() {
     eventually("no key is offered", || sshd.log().contains("Failed publickey")).await;
     sshd.authorize();
     within_limit("the key is not asked again", connecting).await.unwrap().unwrap();
-    // Asked again on one connection: newer servers lock addresses out that fail on many.
+    // The key is offered again on the same connection: newer servers lock out addresses with many failed connections.
     let connections = sshd.log().matches("Connection from").count();
     assert!(connections <= 2, "{connections} connections");
 }
@@ -83,7 +83,7 @@ async fn a_wrong_host_key_is_definite() {
     assert_eq!(ssh.host_key(), Some(sshd.host.public()));
 }
 
-/// A server without an ed25519 key can't be the machine whose ed25519 key is known.
+/// A server without an ed25519 key can't be the machine whose ed25519 key is pinned.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_type_of_host_key_is_definite_too() {
     let mut sshd = Sshd::prepare();
@@ -171,7 +171,7 @@ async fn through_a_jump_host() {
     assert_eq!(ssh.exec(exec, &mut count).await.unwrap(), Exit::Status(0));
     assert_eq!(count.stdout_text().trim(), "3000000");
 
-    // The jump host goes down and comes back: the next call finds its way.
+    // The jump host goes down and comes back: the next call reconnects.
     jump.drop_connections();
     within_limit("the loss was not seen", ssh.closed()).await;
     assert_eq!(run(&ssh, "echo back").await.1.stdout_text(), "back\n");
@@ -183,7 +183,7 @@ async fn through_a_jump_host() {
     assert!(error.message().contains("intercepting the connection"), "{error}");
 }
 
-/// The line that a person gets works as it stands, with the host key pinned.
+/// The `ssh` command line that users are shown works unchanged, with the host key pinned.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_printed_ssh_line_logs_in() {
     let sshd = Sshd::start();

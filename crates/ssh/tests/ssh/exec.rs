@@ -32,7 +32,7 @@ async fn a_signal_is_reported_by_name() {
     let ssh = sshd.connect().await;
     assert_eq!(run(&ssh, "kill -KILL $$").await.0, Exit::Signal("KILL".into()));
     assert_eq!(run(&ssh, "kill -TERM $$").await.0, Exit::Signal("TERM".into()));
-    // A signal that only a child died of is the shell's business, as on a terminal.
+    // A signal that only killed a child process is reported by the shell as a status, as on a terminal.
     assert_eq!(run(&ssh, "sh -c 'kill -TERM $$'; exit $?").await.0, Exit::Status(143));
 }
 
@@ -46,7 +46,7 @@ async fn input_ends_where_it_ends() {
     assert_eq!(run(&ssh, "cat; echo end").await.1.stdout_text(), "end\n");
 }
 
-/// Input that nobody reads must not hold up the end of the command.
+/// Input that the command does not read must not hold up its end.
 #[tokio::test(flavor = "multi_thread")]
 async fn unread_input_does_not_block() {
     let sshd = Sshd::start();
@@ -56,7 +56,7 @@ async fn unread_input_does_not_block() {
     assert_eq!(exit.unwrap(), Exit::Status(3));
 }
 
-/// Counts and hashes instead of keeping: 50 MB out and 50 MB in at the same time, checked byte for byte.
+/// A sink that counts and hashes: 50 MB out and 50 MB in at the same time, checked byte for byte.
 #[derive(Default)]
 struct Check {
     next: u64,
@@ -112,7 +112,7 @@ async fn a_timeout_kills_everything_that_the_command_started() {
         if !output.stdout.is_empty() {
             break output;
         }
-        // This machine is busy: what did not begin within the limit can't be left behind.
+        // On a busy machine the processes may not have started within the limit; try a longer one.
         limit *= 2;
     };
     assert_eq!(output.stdout_text(), "begun\n");
@@ -132,7 +132,7 @@ async fn a_flood_of_output_does_not_outrun_the_time_limit() {
         if check.0 > 1 << 20 {
             break;
         }
-        // This machine is busy: it was no flood.
+        // On a busy machine the command may not have printed enough within the limit; try a longer one.
         limit *= 2;
     }
 }
@@ -145,7 +145,7 @@ impl OutputSink for Flood {
     }
 }
 
-/// A sink without room: the machine waits, and nothing is stored here.
+/// When the sink has no room the machine waits, and nothing is buffered in this process.
 #[tokio::test(flavor = "multi_thread")]
 async fn output_that_has_no_room_stays_on_the_machine() {
     const ALL: usize = 200_000_000;
@@ -156,7 +156,7 @@ async fn output_that_has_no_room_stays_on_the_machine() {
     let command = format!("exec head -c {ALL} /dev/zero");
     let watched = async {
         begun.notified().await;
-        // Until no more of it leaves the machine: twice the same.
+        // Waits until no more output leaves the machine: the count is the same twice.
         let mut before = 0;
         loop {
             let sent = written(&format!("head -c {ALL} /dev/zero"));
@@ -210,7 +210,7 @@ fn written(command: &str) -> usize {
     io.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
 }
 
-/// `daemon &` in a step holds the streams open for ever; the step is over all the same, and the daemon lives.
+/// `daemon &` in a step keeps the streams open forever; the step ends all the same, and the daemon stays alive.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_left_in_the_background_does_not_hang_the_step() {
     let sshd = Sshd::start();
@@ -222,7 +222,7 @@ async fn a_process_left_in_the_background_does_not_hang_the_step() {
     std::process::Command::new("kill").args(matching(&mark)).status().unwrap();
 }
 
-/// More at once than sshd's `MaxSessions` of 10.
+/// More commands at once than sshd's `MaxSessions` of 10.
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_commands_at_once() {
     let sshd = Sshd::start();
@@ -234,7 +234,7 @@ async fn thirty_commands_at_once() {
     }
 }
 
-/// A hardened server has fewer places than this program takes at once.
+/// A hardened server allows fewer sessions than this program opens at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_wait_for_a_place_on_the_server() {
     let mut sshd = Sshd::prepare();
@@ -294,7 +294,7 @@ async fn a_connection_from_the_inside_without_port_forwarding() {
     assert!(matches!(nowhere, Err(DialError::Untried(_))), "{nowhere:?}");
 }
 
-/// What was written before the stream is dropped still arrives.
+/// Bytes written before the stream is dropped still arrive.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_tunnel_delivers_what_was_written() {
     use tokio::io::AsyncWriteExt;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sshd::{LATER, soon};
 
-/// What goes wrong at a command, after the first one that every connection begins with.
+/// Fault of a test server at a command, after the probe with which every connection begins.
 #[derive(Clone, Copy, PartialEq)]
 enum ServerFault {
     NoStatus,
@@ -80,7 +80,7 @@ impl Handler for Liar {
     }
 }
 
-/// A server with a fault, and how to reach it.
+/// A server with a fault, as a target.
 async fn liar(fault: ServerFault, refusals: usize) -> Target {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), russh::keys::Algorithm::Ed25519).unwrap();
     let public = PublicKey::parse(&key.public_key().to_openssh().unwrap()).unwrap();
@@ -127,7 +127,7 @@ async fn a_goodbye_in_the_middle_is_a_loss_with_its_words() {
     assert_eq!(output.stdout_text(), "first\n");
 }
 
-/// The order of status, end of file and output is not guaranteed; only the close ends a command.
+/// SSH does not fix the order of status, end of file and output; only the close of the channel ends a command.
 #[tokio::test(flavor = "multi_thread")]
 async fn output_after_the_status_is_not_lost() {
     let (exit, output) = outcome(ServerFault::StatusBeforeOutput).await;
@@ -152,7 +152,7 @@ async fn a_login_refused_six_times_and_then_accepted() {
     Ssh::connect(target, soon(LATER), CancellationToken::new()).await.unwrap();
 }
 
-/// The port accepts and says nothing: each try is bounded, and the message says what was seen.
+/// A port that accepts and sends nothing: each attempt has a time limit, and the error reports what was seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_port() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! Files out and back.
+//! Uploads and downloads.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ fn entry(builder: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, ids: (u64, 
     header.set_uid(ids.0);
     header.set_gid(ids.1);
     header.set_mtime(1_000_000_000);
-    // A name that the host knows and that is somebody else: only the numbers count.
+    // The host has this user name with another id: only the numeric ids count.
     header.set_username("nobody").unwrap();
     builder.append_data(&mut header, path, data).unwrap();
 }
@@ -131,7 +131,7 @@ async fn an_archive_that_breaks_off_is_an_error() {
     assert!(error.causes().iter().any(|cause| cause.contains("disk on fire")), "{error} {:?}", error.causes());
 }
 
-/// A line of 15 ms each way in front of the server that counts what is sent to it.
+/// A proxy in front of the server that delays 15 ms each way and counts the bytes sent to it.
 async fn far(port: u16) -> (u16, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap().port();
@@ -139,7 +139,7 @@ async fn far(port: u16) -> (u16, Arc<AtomicUsize>) {
     let counted = Arc::clone(&count);
     tokio::spawn(async move {
         while let Ok((near, _)) = listener.accept().await {
-            // The server may still be starting: whoever knocks then knocks again.
+            // The server may still be starting; the client retries.
             let Ok(distant) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await else { continue };
             let ((from_near, to_near), (from_distant, to_distant)) = (near.into_split(), distant.into_split());
             tokio::spawn(delayed(from_near, to_distant, Arc::clone(&counted)));
@@ -170,7 +170,7 @@ async fn delayed(
     }
 }
 
-/// Far away text is compressed and noise is not; nearby nothing is.
+/// To a distant server text is compressed and noise is not; to a near one nothing is.
 #[tokio::test(flavor = "multi_thread")]
 async fn compression_is_for_what_gains_from_it() {
     let sshd = Sshd::start();
@@ -206,7 +206,7 @@ async fn compression_is_for_what_gains_from_it() {
     }
 }
 
-/// Takes its time; nothing may be lost, and memory must not grow with what waits.
+/// A slow writer: no bytes may be lost, and memory must not grow with what waits.
 struct Slow {
     seen: usize,
     nap: std::pin::Pin<Box<tokio::time::Sleep>>,

@@ -1,4 +1,4 @@
-//! Lost connections and the way back.
+//! Lost connections and reconnecting.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use ami_bake_testkit::wait::{eventually, within_limit};
 
 use crate::sshd::{LATER, Sshd, run, running, soon};
 
-/// Cuts the connection as soon as the command is heard of.
+/// Cuts the connection at the first output of the command.
 struct CutAtFirst<'a>(Option<&'a Sshd>, Collect);
 
 impl OutputSink for CutAtFirst<'_> {
@@ -42,7 +42,7 @@ async fn a_machine_that_goes_down_and_comes_up_again() {
     sshd.down();
     within_limit("the loss is not seen", ssh.closed()).await;
     let (reconnected, ()) = tokio::join!(ssh.reconnect(soon(LATER)), async {
-        // Some tries find nobody; how many makes no difference.
+        // Lets some attempts fail; how many does not matter.
         tokio::time::sleep(Duration::from_secs(1)).await;
         sshd.up();
     });
@@ -63,7 +63,7 @@ async fn a_machine_that_stays_away_is_reported() {
     assert!(error.message().contains("refuses the connection"), "{error}");
 }
 
-/// Many callers notice the loss at once; one connection is made for all of them.
+/// Many callers notice the loss at once; they share one new connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loss_under_many_callers() {
     let sshd = Sshd::start();
@@ -74,7 +74,7 @@ async fn a_loss_under_many_callers() {
     assert!(results.iter().all(|(exit, output)| exit.success() && output.stdout_text() == first));
 }
 
-/// Dropping a call leaves neither its process nor its session behind: sshd allows ten on a connection.
+/// Dropping a call frees its process and its session: sshd allows ten sessions per connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn abandoned_calls_free_their_place() {
     let sshd = Sshd::start();

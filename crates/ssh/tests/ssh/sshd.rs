@@ -1,4 +1,4 @@
-//! A real OpenSSH server on a port of this host, thrown away with the value.
+//! A real OpenSSH server on a port of this host, stopped when dropped.
 
 use std::fs;
 use std::io::Write;
@@ -27,7 +27,7 @@ pub(crate) struct Sshd {
 }
 
 impl Sshd {
-    /// A running server that lets `root` in.
+    /// Starts a server that accepts logins of `root`.
     pub(crate) fn start() -> Self {
         let mut sshd = Self::prepare();
         sshd.authorize();
@@ -35,7 +35,7 @@ impl Sshd {
         sshd
     }
 
-    /// A server that is not running yet and knows no login key.
+    /// A server that is not running yet and has no login key.
     pub(crate) fn prepare() -> Self {
         assert!(Path::new(SSHD).exists(), "{SSHD} is missing; these tests need it: apt-get install -y openssh-server");
         fs::create_dir_all("/run/sshd").unwrap();
@@ -76,7 +76,7 @@ impl Sshd {
         self.namespace = Some(setup.to_owned());
     }
 
-    /// Lets the login key in.
+    /// Installs the login key.
     pub(crate) fn authorize(&self) {
         fs::write(self.path("authorized_keys"), self.login.public().line() + "\n").unwrap();
     }
@@ -99,8 +99,8 @@ impl Sshd {
             Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).process_group(0).spawn().unwrap());
     }
 
-    /// How many processes with this text on their command line share the server's mount namespace. Words of a command line
-    /// are apart by NUL.
+    /// Number of processes in the server's mount namespace with this text on their command line, whose words are
+    /// separated by NUL.
     pub(crate) fn beside(&self, text: &str) -> usize {
         let own = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
         let server = own(&self.child.as_ref().unwrap().id().to_string());
@@ -116,7 +116,7 @@ impl Sshd {
         }
     }
 
-    /// Cuts all connections; the server goes on.
+    /// Cuts all connections; the server keeps running.
     pub(crate) fn drop_connections(&self) {
         self.drop_connections_of(self.child.as_ref().unwrap().id());
     }
@@ -168,7 +168,7 @@ impl Drop for Sshd {
     }
 }
 
-/// Seconds beyond the limit of any test.
+/// Seconds beyond the time limit of any test.
 pub(crate) const LATER: u64 = 3600;
 
 /// The usual timing, with limits that a busy machine does not reach.
@@ -177,7 +177,7 @@ fn patient() -> Timing {
     Timing { dial: long, handshake: long, auth: long, reconnect: long, ..Timing::default() }
 }
 
-/// A deadline.
+/// A deadline in this many seconds.
 pub(crate) fn soon(seconds: u64) -> Instant {
     Instant::now() + Duration::from_secs(seconds)
 }
@@ -218,7 +218,7 @@ pub(crate) fn matching(text: &str) -> Vec<String> {
     all.collect()
 }
 
-/// How many there are of them.
+/// Number of processes that have this text on their command line.
 pub(crate) fn running(text: &str) -> usize {
     matching(text).len()
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sshd::{Sshd, run, running, soon};
 
-/// A server in whose eyes there is a user `baker`; the host's own files stay as they are.
+/// A server in a mount namespace with a user `baker`; the host's own files do not change.
 fn with_baker(sudoers: &str) -> Sshd {
     assert!(
         std::path::Path::new("/usr/bin/sudo").exists(),
@@ -45,7 +45,8 @@ async fn sudo_may_use_a_pseudo_terminal() {
     everything_as_root("Defaults use_pty\nbaker ALL=(ALL) NOPASSWD:ALL").await;
 }
 
-/// Hardening steps take sudo's rights away, or ask for a password or a terminal: the connection keeps what it had.
+/// Hardening steps may remove sudo rights, or require a password or a terminal: a connection keeps running commands as
+/// root.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_root_when_the_connection_began_stays_so() {
     for hardened in ["baker ALL=(ALL) ALL", "Defaults requiretty\nbaker ALL=(ALL) NOPASSWD:ALL", ""] {
@@ -53,7 +54,7 @@ async fn what_was_root_when_the_connection_began_stays_so() {
         let ssh = baker(&sshd).await;
         fs::write(sshd.path("sudoers"), format!("root ALL=(ALL:ALL) ALL\n{hardened}\n")).unwrap();
         as_root(&sshd, &ssh, &Exit::Status(128 + 15)).await;
-        // A new connection has nothing to keep.
+        // A new connection has no keeper.
         let mut target = sshd.target();
         target.user = "baker".into();
         let error = Ssh::connect(target, soon(2), CancellationToken::new()).await.unwrap_err();
@@ -81,7 +82,7 @@ async fn everything_as_root(sudoers: &str) {
     as_root(&sshd, &ssh, &Exit::Signal("TERM".into())).await;
 }
 
-/// Whether commands run as root; `killed` is how one ends that kills itself.
+/// Asserts that commands run as root; `killed` is the expected end of a command that kills itself.
 async fn as_root(sshd: &Sshd, ssh: &Ssh, killed: &Exit) {
     let (exit, output) = run(ssh, "id -un; echo \"$HOME it's 'quoted'\"; cat; exit 9").await;
     assert_eq!((exit, output.stdout_text().as_str()), (Exit::Status(9), "root\n/root it's 'quoted'\n"));
@@ -125,7 +126,7 @@ async fn a_user_without_sudo_gets_a_clear_error() {
     assert!(error.help_text().unwrap().contains("NOPASSWD"), "{error:?}");
 }
 
-/// Debian's and Ubuntu's cloud images answer root's login with a forced command that says so.
+/// Debian's and Ubuntu's cloud images answer a login as root with a forced command that prints a message.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_root_login_that_is_only_a_signpost() {
     let mut sshd = Sshd::prepare();

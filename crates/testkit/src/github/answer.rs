@@ -1,4 +1,4 @@
-//! What the server does for a request.
+//! The server's answers.
 
 use serde_json::{Value, json};
 
@@ -7,9 +7,9 @@ use super::request::Request;
 use super::{REPOSITORY, State, TOKEN, VIEWER};
 use crate::http::HttpAnswer;
 
-/// Longer comments are refused.
+/// Maximum length of a comment.
 const COMMENT_LIMIT: usize = 65_536;
-/// Longer notes are refused.
+/// Maximum length of release notes.
 const NOTES_LIMIT: usize = 125_000;
 
 fn answer(status: u16, body: &Value) -> HttpAnswer {
@@ -20,7 +20,7 @@ fn refused(status: u16, message: &str) -> HttpAnswer {
     answer(status, &json!({"message": message, "documentation_url": "https://docs.github.com/rest"}))
 }
 
-/// A request to the API, to GraphQL or to the uploads.
+/// Answers a request to the REST API, GraphQL or the upload host.
 pub(super) fn api(state: &mut State, contract: &Contract, request: &Request) -> HttpAnswer {
     let path = request.path.trim_start_matches("/api/v3").trim_start_matches("/api/uploads").to_owned();
     let short = path.trim_start_matches("/repos/").trim_start_matches(REPOSITORY).to_owned();
@@ -102,7 +102,7 @@ fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &C
             page(request, &state.tags.iter().map(|tag| merged(example.clone(), tag)).collect::<Vec<_>>())
         }
         ("GET", "/releases") => page(request, &state.releases),
-        // A draft has no tag yet by which it could be found.
+        // A draft can't be found by its tag.
         ("GET", "/releases/tags/{tag}") => {
             let found = state.releases.iter().find(|one| one["tag_name"] == value.as_str() && one["draft"] == false);
             found.map_or_else(|| refused(404, "Not Found"), |release| answer(200, release))
@@ -133,7 +133,7 @@ fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &C
     }
 }
 
-/// A file of a release, where a token has no business.
+/// Serves a file of a release; requests there must not carry a token.
 pub(super) fn storage(state: &mut State, request: &Request) -> HttpAnswer {
     if request.header("authorization").is_some() {
         state.violations.push(format!("{}: the token was sent to another host", request.path));
@@ -189,7 +189,7 @@ pub(super) fn release(state: &mut State, tag: &str, notes: &str, with: &Value) -
     merged(release, with)
 }
 
-/// `base` with what `over` says instead.
+/// `base` with the fields of `over` replaced.
 fn merged(mut base: Value, over: &Value) -> Value {
     match (&mut base, over) {
         (Value::Object(base), Value::Object(over)) => {
@@ -218,7 +218,7 @@ fn remove(all: &mut Vec<Value>, id: u64) -> HttpAnswer {
     answer(204, &Value::Null)
 }
 
-/// The page of a list that is asked for.
+/// The requested page of a list.
 fn page(request: &Request, all: &[Value]) -> HttpAnswer {
     let number = |name: &str, otherwise: usize| {
         let found = request.query.iter().find(|(there, _)| there == name);

@@ -1,16 +1,16 @@
-//! GitHub's OpenAPI description, as far as `.ci/github-api` took it over.
+//! The part of GitHub's OpenAPI description that `.ci/github-api` extracts.
 
 use serde_json::{Value, json};
 
 use super::request::Request;
 
-/// The operations.
+/// The operations of the description.
 #[derive(Debug)]
 pub(super) struct Contract {
     operations: Vec<Value>,
 }
 
-/// An operation that a request is for.
+/// A request matched to its operation.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     /// The path's template below the repository: `/releases/tags/{tag}`.
@@ -28,7 +28,7 @@ impl Contract {
         Self { operations }
     }
 
-    /// The operation of a request, or what is wrong with it.
+    /// The operation of a request; the error says what is wrong with the request.
     pub(super) fn validate(&self, request: &Request, path: &str) -> Result<Call<'_>, String> {
         let told = |what: String| format!("{} {path}: {what}", request.method);
         let (operation, values) = self
@@ -57,7 +57,7 @@ impl Contract {
         }
         body(operation, request).map_err(told)?;
         let path = operation["path"].as_str().unwrap_or_default();
-        // Owner and repository.
+        // Skips owner and repository.
         let values = values.into_iter().skip(2).map(|(_, value)| value).collect();
         Ok(Call { path: path.trim_start_matches("/repos/{owner}/{repo}"), values })
     }
@@ -72,7 +72,7 @@ impl Contract {
     }
 }
 
-/// The values of a template's placeholders. The last one takes the rest: a tag may hold a slash.
+/// The values of a template's placeholders. The last placeholder matches the rest: a tag may contain a slash.
 fn matched(template: &str, path: &str) -> Option<Vec<(String, String)>> {
     let (mut names, mut values) = (template.split('/').peekable(), path.split('/'));
     let mut found = Vec::new();
@@ -98,7 +98,7 @@ fn matched(template: &str, path: &str) -> Option<Vec<(String, String)>> {
     values.next().is_none().then_some(found)
 }
 
-/// A value of a path or query against its schema.
+/// Checks a value of a path or query against its schema.
 fn fits(schema: &Value, value: &str) -> Result<(), String> {
     let value = match schema["type"].as_str() {
         Some("integer") => value.parse::<i64>().map_or_else(|_| json!(value), |number| json!(number)),

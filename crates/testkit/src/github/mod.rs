@@ -1,8 +1,9 @@
 //! A GitHub for tests: a server on loopback with comments, releases and pull requests, which validates every request by
 //! GitHub's own OpenAPI description and answers with that description's own examples.
 //!
-//! It stands where a GitHub Enterprise Server would: the API below `/api/v3`, GraphQL and uploads beside it, and files of
-//! releases on another host. At its end it fails the test for whatever a request did that the description does not know.
+//! The paths are those of a GitHub Enterprise Server: the API below `/api/v3`, GraphQL and uploads beside it, and files
+//! of releases on another host. When it is dropped it fails the test if a request did anything that the description
+//! does not allow.
 
 mod answer;
 mod contract;
@@ -17,34 +18,34 @@ use self::request::Request;
 
 use crate::http::Server;
 
-/// The repository.
+/// The repository that the server has.
 pub const REPOSITORY: &str = "shop/images";
-/// Who the token belongs to.
+/// The login of the token's owner.
 pub const VIEWER: &str = "github-actions[bot]";
-/// The token.
+/// The token that the server accepts.
 pub const TOKEN: &str = "ghs_stand_in_0123456789";
 
 /// Requests that are answered with a refusal.
 #[derive(Debug, Clone)]
 pub struct ApiFault {
-    /// The method.
+    /// HTTP method of the requests.
     pub method: &'static str,
-    /// What the path ends with, before the query.
+    /// End of the path, before the query.
     pub path: &'static str,
-    /// The status.
+    /// HTTP status of the answer.
     pub status: u16,
-    /// A header.
+    /// A header of the answer.
     pub header: Option<(&'static str, &'static str)>,
-    /// The message in the answer.
+    /// Message in the answer.
     pub message: &'static str,
-    /// How often.
+    /// How many requests are answered this way.
     pub times: usize,
-    /// True when what was asked for is done before the answer gets lost.
+    /// True when the request takes effect and only its answer is lost.
     pub done: bool,
 }
 
 impl ApiFault {
-    /// A refusal of every such request.
+    /// A refusal of all such requests.
     pub fn always(method: &'static str, path: &'static str, status: u16, message: &'static str) -> Self {
         Self { method, path, status, header: None, message, times: usize::MAX, done: false }
     }
@@ -67,7 +68,7 @@ struct State {
     storage: String,
 }
 
-/// The server.
+/// The server and its state.
 #[derive(Debug)]
 pub struct GitHub {
     state: Arc<Mutex<State>>,
@@ -79,7 +80,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl GitHub {
-    /// Starts one.
+    /// Starts a server.
     ///
     /// # Panics
     /// When `.ci/setup` has not made its description ready, or no port is free.
@@ -99,7 +100,7 @@ impl GitHub {
         Self { state, server }
     }
 
-    /// The environment of a workflow's step that is to speak with it.
+    /// The environment variables of a workflow step that uses this server.
     pub fn variables(&self) -> Vec<(String, String)> {
         let base = self.server.address();
         [
@@ -108,7 +109,7 @@ impl GitHub {
             ("GITHUB_SERVER_URL", base),
             ("GITHUB_REPOSITORY", REPOSITORY.to_owned()),
             ("GITHUB_TOKEN", TOKEN.to_owned()),
-            // An outage of a test is over at once, or never.
+            // In tests an outage ends at once or never, so waits are pointless.
             ("AMI_BAKE_GITHUB_RETRY", "0".to_owned()),
             ("NO_PROXY", "127.0.0.1".to_owned()),
         ]
@@ -116,19 +117,19 @@ impl GitHub {
         .into()
     }
 
-    /// Its address, which serves as that of a proxy too.
+    /// The server's address, which can also be used as a proxy address.
     pub fn address(&self) -> String {
         self.server.address()
     }
 
-    /// Adds a comment of somebody.
+    /// Adds a comment by `author`.
     pub fn add_comment(&self, pull: u64, author: &str, body: &str) {
         let mut state = lock(&self.state);
         let comment = answer::comment(&mut state, pull, author, body);
         state.comments.push(comment);
     }
 
-    /// How many comments were hidden.
+    /// Number of comments that were hidden as outdated.
     pub fn minimized(&self) -> usize {
         lock(&self.state).minimized
     }
@@ -139,14 +140,14 @@ impl GitHub {
         lock(&self.state).comments.iter().map(|one| (text(&one["user"]["login"]), text(&one["body"]))).collect()
     }
 
-    /// Adds a release with these notes, the newest. `with` overrides what it says of itself: `{"draft": true}`.
+    /// Adds a release with these notes as the newest. `with` overrides fields: `{"draft": true}`.
     pub fn add_release(&self, tag: &str, notes: &str, with: &Value) {
         let mut state = lock(&self.state);
         let release = answer::release(&mut state, tag, notes, with);
         state.releases.insert(0, release);
     }
 
-    /// Adds a tag of a commit.
+    /// Adds a tag that points to a commit.
     pub fn add_tag(&self, name: &str, sha: &str) {
         lock(&self.state).tags.push(json!({"name": name, "commit": {"sha": sha}}));
     }
@@ -185,18 +186,18 @@ impl GitHub {
         lock(&self.state).pulls.push(pull);
     }
 
-    /// Adds a pull request that was merged as a commit.
+    /// Adds a pull request that was merged as the commit `sha`.
     pub fn add_merged(&self, sha: &str, label: &str) {
         let says = json!({"merged_at": "2026-11-20T10:00:00Z", "labels": [{"name": label}]});
         lock(&self.state).merged.push(json!({"sha": sha, "says": says}));
     }
 
-    /// Refuses some requests.
+    /// Adds a fault for some requests.
     pub fn refuse(&self, fault: ApiFault) {
         lock(&self.state).faults.push(fault);
     }
 
-    /// Every request so far, as method and path without the base and the query.
+    /// All requests so far: method, and path without the base and the query.
     pub fn requests(&self) -> Vec<String> {
         lock(&self.state).requests.clone()
     }

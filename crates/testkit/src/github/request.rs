@@ -1,12 +1,12 @@
-//! A request, taken apart.
+//! Parses an HTTP request.
 
-/// Head and body.
+/// Head and body of a request.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
-    /// Names in small letters.
+    /// Headers, with names in lower case.
     headers: Vec<(String, String)>,
     pub(super) body: String,
 }
@@ -17,7 +17,7 @@ impl Request {
         let mut lines = head.lines();
         let mut words = lines.next().unwrap_or_default().split_whitespace();
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        // A client that speaks over a proxy names the whole address (RFC 9112, 3.2.2).
+        // A client that uses a proxy sends the whole URL (RFC 9112, 3.2.2).
         let target = target.strip_prefix("http://").map_or(target, |rest| rest.find('/').map_or("/", |at| &rest[at..]));
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let pair = |pair: &str| {
