@@ -1,4 +1,4 @@
-//! The one clock of a run, so that tests move time by hand.
+//! The clock of a run, which tests replace to move time by hand.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -9,28 +9,30 @@ use jiff::{SignedDuration, Timestamp};
 /// A source of time. Durations are measured on a monotonic scale that begins with the run.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Time since the clock was made, monotonic.
+    /// Monotonic time since the clock was created.
     fn elapsed(&self) -> Duration;
 
-    /// The wall-clock time, for tags, names and reports.
+    /// Wall-clock time, for tags, names and reports.
     fn now(&self) -> Timestamp;
 
-    /// Learns the time of a cloud, which judges by its own clock: [`Clock::now`] follows it where this machine's clock is off.
+    /// Learns a cloud's time, by which the cloud judges requests; [`Clock::now`] follows it if this machine's clock is
+    /// off.
     fn learn(&self, _server: Timestamp) {}
 
     /// Returns once `duration` has passed.
     async fn sleep(&self, duration: Duration);
 }
 
-/// The machine's own clock.
+/// The system's clock.
 #[derive(Debug)]
 pub struct SystemClock {
     start: std::time::Instant,
-    /// Seconds that a cloud's clock is ahead of the machine's.
+    /// Seconds by which a cloud's clock is ahead of the system's.
     ahead: AtomicI64,
 }
 
-/// What a clock may be off, in seconds: an answer is a few seconds old, and says whole seconds.
+/// Tolerated difference between two clocks, in seconds: an answer is a few seconds old, and its time is in whole
+/// seconds.
 const TOLERANCE: i64 = 30;
 
 impl Default for SystemClock {

@@ -1,4 +1,4 @@
-//! What a bake does over the connection to a machine: run a command, send and fetch files, open a connection from its inside.
+//! The connection to a machine: running commands, sending and fetching files, opening TCP connections from inside it.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct Exec<'a> {
     pub command: &'a str,
     /// What the command reads on standard input; it sees end of file after the last byte.
     pub stdin: Reader<'a>,
-    /// The command and everything that it started are killed after this time; `None` means no limit.
+    /// Time limit after which the command and everything that it started are killed; `None` means no limit.
     pub timeout: Option<Duration>,
 }
 
@@ -34,14 +34,14 @@ impl<'a> Exec<'a> {
         Self { command, stdin: Box::new(tokio::io::empty()), timeout: None }
     }
 
-    /// The same with these bytes on standard input.
+    /// Sets the bytes on standard input.
     #[must_use]
     pub fn stdin(mut self, bytes: &'a [u8]) -> Self {
         self.stdin = Box::new(bytes);
         self
     }
 
-    /// The same with a limit on its run time.
+    /// Sets the time limit.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -49,16 +49,17 @@ impl<'a> Exec<'a> {
     }
 }
 
-/// How a command ended: four different things that a step must not confuse.
+/// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exit {
-    /// It exited by itself with this status.
+    /// The command exited by itself with this status.
     Status(i32),
-    /// A signal ended it, named without `SIG`.
+    /// A signal ended the command; the name is without `SIG`.
     Signal(String),
-    /// It ran past its time limit and was killed.
+    /// The command exceeded this time limit and was killed.
     TimedOut(Duration),
-    /// The connection ended first; what the command did since is unknown. The text says what was seen.
+    /// The connection was lost before the command ended; what the command did since is unknown. The text describes the
+    /// loss.
     Lost(String),
 }
 
@@ -72,44 +73,44 @@ impl Exit {
 /// A live connection to one machine. All calls may run at the same time.
 #[async_trait]
 pub trait Communicator: Send + Sync {
-    /// Runs a command as root; stdout and stderr reach `output` apart and live.
+    /// Runs a command as root; stdout and stderr are passed to `output` separately and live.
     ///
     /// # Errors
     /// Only when the command could not be started at all; how it ended, a lost connection included, is the [`Exit`].
     async fn exec(&self, exec: Exec<'_>, output: &mut dyn OutputSink) -> Result<Exit>;
 
-    /// Unpacks a tar stream below the folder `to`, as root; owners (numeric), modes and times are the archive's.
-    /// The folder is made when it is missing.
+    /// Unpacks a tar stream below the folder `to`, as root; owners (numeric), modes and times are the archive's. A
+    /// missing folder is created.
     async fn put(&self, archive: Reader<'_>, to: &str) -> Result<()>;
 
-    /// Writes a tar stream of `from` into `archive`: a file or a folder, under its own base name.
+    /// Writes a tar stream of `from`, a file or a folder, into `archive`. Its root entry has the base name of `from`.
     async fn get(&self, from: &str, archive: Writer<'_>) -> Result<()>;
 
     /// Opens a TCP connection to `host:port` as seen from the machine's inside.
     ///
     /// # Errors
-    /// [`DialError`] tells a closed port from a connection that could not be tried.
+    /// [`DialError`] distinguishes a closed port from a connection that could not be tried.
     async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError>;
 
-    /// How the last [`dial`](Self::dial) connected where that was not the usual way, as the end of a sentence: "through
-    /// python3 on the machine, since its SSH server does not forward ports".
+    /// How the last [`dial`](Self::dial) connected if not in the usual way, as the end of a sentence: "through python3
+    /// on the machine, since its SSH server does not forward ports".
     fn detour(&self) -> Option<String> {
         None
     }
 }
 
-/// Why there is no TCP connection.
+/// Why a TCP connection could not be opened.
 #[derive(Debug)]
 pub enum DialError {
-    /// Nothing accepts connections there.
+    /// Nothing listens on the port.
     Closed(Error),
-    /// It could not be tried, which says nothing about the port: the machine is not reachable, its SSH server does not
-    /// forward, its image has no tool to connect with, or the host's name has no address.
+    /// The connection could not be tried, which says nothing about the port: the machine is not reachable, its SSH
+    /// server does not forward, its image has no tool to connect with, or the host name does not resolve.
     Untried(Error),
 }
 
 impl DialError {
-    /// By the kind of a failed connect.
+    /// Classifies an I/O error of `connect`.
     pub fn of_io(error: std::io::Error, doing: String) -> Self {
         use std::io::ErrorKind as Io;
         let closed = matches!(
@@ -120,7 +121,7 @@ impl DialError {
         if closed { Self::Closed(failed) } else { Self::Untried(failed) }
     }
 
-    /// The error, whichever it is.
+    /// The inner error of either variant.
     pub fn into_error(self) -> Error {
         match self {
             Self::Closed(error) | Self::Untried(error) => error,

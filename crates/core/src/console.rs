@@ -1,18 +1,18 @@
-//! What a machine's serial console shows. A machine may print anything there.
+//! Reads the output of a machine's serial console. A machine may print anything there.
 
-/// cloud-init prints the host keys between these lines.
+/// cloud-init prints the host keys after this line.
 const KEYS_BEGIN: &str = "-----BEGIN SSH HOST KEY KEYS-----";
 const KEYS_END: &str = "-----END SSH HOST KEY KEYS-----";
 /// The kernel's last line before the power goes (Linux, `kernel/reboot.c`, `kernel_power_off`). All devices are shut
 /// down by then, so that nothing writes any more.
 pub const POWER_DOWN: &str = "reboot: Power down";
-/// The kernel's last line of a halt (`kernel_halt`): the same, but the processor stays.
+/// The kernel's last line of a halt (`kernel_halt`): as with [`POWER_DOWN`], but the processor stays on.
 pub const HALTED: &str = "reboot: System halted";
 /// The first line of every Linux boot.
 const BOOT: &str = "Linux version ";
 
-/// The SSH host key of the newest boot, as a line of `ssh_host_*_key.pub`: ed25519 before all others. None until cloud-init
-/// has printed all of them.
+/// The SSH host key of the newest boot, as a line of `ssh_host_*_key.pub`; ed25519 is preferred. `None` until
+/// cloud-init has printed all keys.
 pub fn host_key(console: &str) -> Option<&str> {
     let (_, block) = console.rsplit_once(KEYS_BEGIN)?;
     let (block, _) = block.split_once(KEYS_END)?;
@@ -31,7 +31,8 @@ pub fn is_down(console: &str, nonce: &str, last_line: &str) -> bool {
     since.rfind(last_line).is_some_and(|down| !since[down..].contains(BOOT))
 }
 
-/// The command that writes the nonce to the console, at the one log level that no `quiet` and no `kernel.printk` hides.
+/// The command that writes the nonce to the console, at the one log level that neither `quiet` nor `kernel.printk`
+/// hides.
 pub fn announce(nonce: &str) -> String {
     format!("printf '<0>%s\\n' '{nonce}' > /dev/kmsg")
 }
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn an_earlier_shutdown_proves_nothing() {
-        // A reboot step printed the line before; the guest still writes.
+        // The power-down line is from a reboot step before the nonce; the guest still writes.
         let console = format!("reboot: Power down\nLinux version 6.1\nlogin:\n[ 9.1] {NONCE}\n[ 9.3] Stopping sshd\n");
         assert!(!is_down(&console, NONCE, POWER_DOWN));
     }

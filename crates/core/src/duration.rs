@@ -1,9 +1,9 @@
-//! Durations in text. Every duration in a message is printed here.
+//! Formats durations. Every duration in a message is formatted here.
 
 use std::time::Duration;
 
-/// A duration as people write it: `0.3s`, `9.8s`, `5s`, `45s`, `1m 30s`, `2h`, `2h 5m`. Below ten seconds a fraction is
-/// printed with one decimal.
+/// Formats a duration: `0.3s`, `9.8s`, `5s`, `45s`, `1m 30s`, `2h`, `2h 5m`. Below ten seconds a fraction has one
+/// decimal.
 pub fn human(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {

@@ -1,4 +1,4 @@
-//! The error type that all crates share: a kind, a message, a cause, and what to do.
+//! The error type that all crates share: a kind, a message, a cause, and help.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -57,18 +57,18 @@ impl ErrorKind {
     }
 }
 
-/// What a caller can do about a refusal.
+/// How a caller can react to a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
-    /// Nothing in particular.
+    /// No particular reaction.
     Other,
-    /// Another name may be free.
+    /// The name is taken; another one may be free.
     Taken,
-    /// Asking again does not help.
+    /// The refusal is final; a retry can't help.
     Denied,
 }
 
-/// A failure: a lower-case sentence fragment that names the object, with its cause and a help for the reader.
+/// A failure: a lower-case sentence fragment that names the object, with its cause and help for the reader.
 #[derive(Debug, Clone)]
 pub struct Error {
     kind: ErrorKind,
@@ -81,7 +81,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// A failure of `kind`; `message` is a lower-case sentence, such as "could not read x" or "x not found".
+    /// An error of `kind`; `message` is a lower-case sentence such as "could not read x" or "x not found".
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -99,32 +99,33 @@ impl Error {
         Self::new(ErrorKind::Internal, message)
     }
 
-    /// The command line is wrong.
+    /// An error in the command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
     }
 
-    /// The manifest is invalid.
+    /// An error in the manifest.
     pub fn manifest(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Manifest, message)
     }
 
-    /// Refused before anything was built.
+    /// An error before anything was built.
     pub fn preflight(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Preflight, message)
     }
 
-    /// Launch, connect, a step, or capture failed.
+    /// An error in launch, connect, a step, or capture.
     pub fn build(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Build, message)
     }
 
-    /// The run was cancelled.
+    /// The error of a cancelled run.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "the run was cancelled")
     }
 
-    /// An image of this name or version is there already. Under an automatic version the next one is tried.
+    /// An error because an image of this name or version exists already. With an automatic version the next one is
+    /// tried.
     pub fn taken(message: impl Into<String>) -> Self {
         Self { refusal: Refusal::Taken, ..Self::new(ErrorKind::Preflight, message) }
     }
@@ -134,7 +135,7 @@ impl Error {
         self.refusal == Refusal::Taken
     }
 
-    /// The same failure as one that asking again does not mend: a permission is missing, or the credentials ended.
+    /// Marks the error as final for all retries: a permission is missing, or the credentials have expired.
     #[must_use]
     pub fn denied(mut self) -> Self {
         self.refusal = Refusal::Denied;
@@ -146,21 +147,21 @@ impl Error {
         self.refusal == Refusal::Denied
     }
 
-    /// Adds what the reader can do about it: a whole sentence.
+    /// Adds help: a full sentence about what the reader can do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds the place in the manifest.
+    /// Sets the location in the manifest.
     #[must_use]
     pub fn at(mut self, route: Route) -> Self {
         self.route = Some(route);
         self
     }
 
-    /// Adds the line of a file that the step at the manifest's place names.
+    /// Sets the line of a file that the step at the manifest location names.
     #[must_use]
     pub fn in_file(mut self, place: SourceLocation) -> Self {
         self.place = Some(Box::new(place));
@@ -174,14 +175,15 @@ impl Error {
         self
     }
 
-    /// The same failure seen from a stage that gives it another meaning, such as a build step that ran as a test.
+    /// Changes the kind, for a stage in which the failure means something else, such as a build step that ran as a
+    /// test.
     #[must_use]
     pub fn into_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// The same failure once something was built: as `kind` where it would say that nothing was.
+    /// Changes the kind to `kind` if the current kind means that nothing was built.
     #[must_use]
     pub fn after_build(self, kind: ErrorKind) -> Self {
         let early = matches!(self.kind, ErrorKind::Preflight | ErrorKind::Build);
@@ -193,7 +195,7 @@ impl Error {
         self.kind
     }
 
-    /// The sentence fragment without its causes.
+    /// The message without its causes.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -203,17 +205,17 @@ impl Error {
         self.help.as_deref()
     }
 
-    /// The place in the manifest, where the failure has one.
+    /// The location in the manifest, if the failure has one.
     pub fn route(&self) -> Option<&Route> {
         self.route.as_ref()
     }
 
-    /// The line of a file that a step names, where the failure has one.
+    /// The line of a file that a step names, if the failure has one.
     pub fn place(&self) -> Option<&SourceLocation> {
         self.place.as_deref()
     }
 
-    /// The causes, outermost first, without repeating what the line above already says.
+    /// The causes, outermost first, without those that only repeat the message above them.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
         let mut last = self.message.clone();

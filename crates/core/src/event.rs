@@ -1,4 +1,5 @@
-//! What happens in a run, as data: every reporter folds over these, and a recorded run can be replayed.
+//! Events: everything that happens in a run, as data. Reporters are folds over events, and a recorded run can be
+//! replayed.
 
 mod text;
 
@@ -19,19 +20,19 @@ use crate::rollout::Rollout;
 
 pub use crate::failure::Failure;
 
-/// The version of the event format; raised when a reader of older records would misread it.
+/// Version of the event format; raised when readers of older versions would misread it.
 pub const EVENT_VERSION: u32 = 1;
 
 /// An event with its time and the image that it is about.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Envelope {
-    /// [`EVENT_VERSION`] of the writer.
+    /// [`EVENT_VERSION`] of the program that wrote the event.
     pub v: u32,
     /// Time of the event.
     pub at: Timestamp,
     /// Time since the run began.
     pub elapsed: Duration,
-    /// The image that it is about; none for what concerns the whole run.
+    /// The image that the event is about; `None` for events of the whole run.
     pub image: Option<ImageKey>,
     /// The event.
     pub event: Event,
@@ -41,25 +42,25 @@ pub struct Envelope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// Find the source, decide version and digest, look into the cache.
+    /// Find the source, decide version and digest, look for a reusable image.
     Source,
-    /// Start a machine.
+    /// Launch a machine.
     Launch,
-    /// Reach it.
+    /// Connect to the machine.
     Connect,
     /// Build steps.
     Build,
     /// Validate steps.
     Validate,
-    /// Take out what must not be in an image.
+    /// Remove what must not be in an image.
     Seal,
-    /// Take the image.
+    /// Capture the image.
     Capture,
     /// Boot the image and test it.
     Test,
-    /// Register it under its final name.
+    /// Register the image under its final name and publish it.
     Publish,
-    /// Move what runs with it.
+    /// Run the deployments.
     Deploy,
 }
 
@@ -81,21 +82,21 @@ impl Stage {
     }
 }
 
-/// Decision about an image, and why.
+/// Decision about an image, with its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
-    /// It is baked.
+    /// The image is baked.
     Bake {
-        /// Why: nothing published yet, the digest changed, forced …
+        /// The reason: nothing published yet, the digest changed, forced …
         reason: String,
     },
-    /// An image with the same digest and version is there and tested.
+    /// A tested image with the same digest and version exists.
     Reuse {
         /// The image.
         image: ImageRecord,
     },
-    /// An image with the same digest and another version is there and tested: it is registered again.
+    /// A tested image with the same digest and another version exists; it is registered under the new version.
     Reregister {
         /// The image.
         image: ImageRecord,
@@ -108,30 +109,30 @@ pub enum Decision {
 pub enum StepOutcome {
     /// The step passed.
     Passed,
-    /// It failed and is tried again.
+    /// The step failed and is retried.
     Retrying(Failure),
-    /// It failed for good.
+    /// The step failed for good.
     Failed(Failure),
-    /// It failed and the manifest says to ignore that.
+    /// The step failed, and the manifest ignores that.
     Ignored(Failure),
 }
 
-/// A package that is installed on a machine.
+/// A package installed on a machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Package {
-    /// Name, with the architecture where a machine has several.
+    /// Name of the package, with the architecture on machines with several.
     pub name: String,
     /// Version.
     pub version: String,
 }
 
-/// What happened.
+/// Something that happened in a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// The run began.
     RunStarted {
-        /// The run's id, also in every tag.
+        /// ID of the run, which is also in every tag.
         run: String,
         /// The namespace.
         namespace: String,
@@ -142,9 +143,9 @@ pub enum Event {
         /// The images, in order.
         images: Vec<ImageKey>,
     },
-    /// The source is found, the version and the digest are known.
+    /// The source was found, and version and digest are known.
     Planned {
-        /// Source that the image is built from.
+        /// Source image.
         source: SourceImage,
         /// Version of the image.
         version: semver::Version,
@@ -164,21 +165,21 @@ pub enum Event {
         stage: Stage,
         /// Duration of the stage.
         took: Duration,
-        /// Its failure, if it failed.
+        /// The failure, if the stage failed.
         failure: Option<Failure>,
     },
     /// A step began.
     StepStarted {
         /// Phase of the step.
         phase: Phase,
-        /// Its index in the phase, from zero.
+        /// Index of the step in the phase, from zero.
         index: usize,
         /// Name of the step.
         name: String,
         /// Number of the attempt, from one.
         attempt: u32,
     },
-    /// A step printed a line; sanitised and masked.
+    /// A step printed a line, which is sanitized and masked.
     StepOutput {
         /// Phase of the step.
         phase: Phase,
@@ -200,14 +201,14 @@ pub enum Event {
         /// Duration of the step.
         took: Duration,
     },
-    /// Something worth a line while a stage goes on.
+    /// Progress within a stage.
     Progress {
         /// A short sentence.
         message: String,
     },
-    /// Something is odd, and the run goes on.
+    /// A problem that does not stop the run.
     Warning {
-        /// The notice, as a sentence.
+        /// The problem, as a sentence.
         message: String,
         /// Help for the reader.
         help: Option<String>,
@@ -221,7 +222,7 @@ pub enum Event {
         id: String,
         /// Type of the machine.
         kind: String,
-        /// Where: zone and address, in words.
+        /// Zone and address of the machine, for messages.
         place: String,
         /// Whether the machine was for building or for testing.
         phase: Phase,
@@ -238,29 +239,29 @@ pub enum Event {
         #[serde(default)]
         hourly: Option<Price>,
     },
-    /// The packages at the beginning and after validate.
+    /// The packages of a machine, before the build and after validate.
     Packages {
         /// Packages before the build.
         before: Vec<Package>,
-        /// After validate.
+        /// Packages after validate.
         after: Vec<Package>,
     },
-    /// The image has its final name; publishing it further may still fail.
+    /// The image was registered under its final name; publishing it elsewhere may still fail.
     Registered {
         /// The image.
         image: ImageRecord,
     },
-    /// Publishing to one region or repository came to its end.
+    /// Publishing to one region or repository ended.
     Published {
         /// Result of publishing to the region.
         delivery: Delivery,
     },
-    /// A deployment came to its end.
+    /// A deployment ended.
     Deployed {
         /// Result of the deployment.
         rollout: Rollout,
     },
-    /// An older version of the image was deleted, since the plan keeps no more of them.
+    /// An older version of the image was deleted by retention.
     Retired {
         /// The image that was deleted.
         image: ImageRecord,
@@ -269,33 +270,33 @@ pub enum Event {
     Held {
         /// The image that was kept.
         image: ImageRecord,
-        /// Users of the image, or its protection, in words.
+        /// Users of the image, or its protection, for messages.
         why: String,
     },
-    /// Something that `--keep-on-failure` left, and how to reach it.
+    /// A resource was kept because of `--keep-on-failure`.
     Kept {
         /// The resource that was kept.
         what: String,
         /// How to connect to it or delete it.
         hint: String,
     },
-    /// Something that could not be removed; sweep will find it.
+    /// A resource could not be deleted; sweep will find it.
     #[serde(rename = "left")]
     Orphaned {
         /// The resource that was left behind.
         what: String,
-        /// Why, and what deletes it.
+        /// Why it was left, and what will delete it.
         why: String,
     },
-    /// An image came to its end.
+    /// The bake of an image ended.
     ImageFinished {
         /// The image, if there is one.
         image: Option<ImageRecord>,
-        /// True when it was there before.
+        /// True when the image existed before.
         reused: bool,
         /// The failure, if there was one.
         failure: Option<Failure>,
-        /// True when it wasn't begun because what it is built on failed.
+        /// True when the image was not started because its base failed.
         skipped: bool,
     },
     /// The run ended.
@@ -307,21 +308,21 @@ pub enum Event {
     },
 }
 
-/// Bytes of output that are on their way to the reporters at most, with what holds them. Enough for what a step may
-/// print at once ([`BURST`](crate::output::BURST)).
+/// Maximum bytes of output that are queued for the reporters, including bookkeeping. Enough for a burst of a step
+/// ([`BURST`](crate::output::BURST)).
 const ROOM: usize = 16 << 20;
-/// What is free when another chunk is read from a machine: as much as it can be worth where nothing is left of the
-/// burst.
+/// Free bytes required before another chunk is read from a machine: the most that a chunk can take once the burst is
+/// used up.
 const CHUNK_ROOM: u32 = 2 << 20;
 
-/// Takes events; cheap to clone, never blocks.
+/// Sender of events; cheap to clone, never blocks.
 #[derive(Debug, Clone)]
 pub struct Events {
     sender: mpsc::UnboundedSender<QueuedEvent>,
     room: Arc<Semaphore>,
 }
 
-/// An event on its way, and its room in the queue.
+/// A queued event, with the room that it takes in the queue.
 #[derive(Debug)]
 pub struct QueuedEvent {
     /// The event.
@@ -330,23 +331,23 @@ pub struct QueuedEvent {
 }
 
 impl From<Envelope> for QueuedEvent {
-    /// An event that takes no room.
+    /// An event that takes no room in the queue.
     fn from(envelope: Envelope) -> Self {
         Self { envelope, _room: None }
     }
 }
 
-/// The other end of [`Events`].
+/// The receiver of [`Events`].
 #[derive(Debug)]
 pub struct EventReceiver(mpsc::UnboundedReceiver<QueuedEvent>);
 
 impl EventReceiver {
-    /// The next event; none once every sender is gone. Its room is free again when it is dropped.
+    /// The next event; `None` once every sender is dropped. Dropping the event frees its room.
     pub async fn recv(&mut self) -> Option<QueuedEvent> {
         self.0.recv().await
     }
 
-    /// The next event, if there is one already.
+    /// The next event, if one is queued.
     pub fn try_recv(&mut self) -> Option<Envelope> {
         self.0.try_recv().ok().map(|queued| queued.envelope)
     }
@@ -359,12 +360,12 @@ impl Events {
         (Self { sender, room: Arc::new(Semaphore::new(ROOM)) }, EventReceiver(receiver))
     }
 
-    /// Sends an event. A run without a listener goes on.
+    /// Sends an event. It is dropped when there is no receiver.
     pub fn send(&self, envelope: Envelope) {
         let _ = self.sender.send(envelope.into());
     }
 
-    /// Sends a line of output. False when there is no room for it: what shows the events is slow.
+    /// Sends a line of output. False when the queue has no room for it, because the reporters are slow.
     pub fn offer(&self, envelope: Envelope) -> bool {
         let Event::StepOutput { line, .. } = &envelope.event else {
             self.send(envelope);
@@ -380,9 +381,9 @@ impl Events {
         has_room
     }
 
-    /// Waits until there is room for the output of one more chunk.
+    /// Waits until the queue has room for the output of one more chunk.
     pub async fn room(&self) {
-        // Never closed.
+        // The semaphore is never closed.
         let _ = self.room.acquire_many(CHUNK_ROOM).await;
     }
 }

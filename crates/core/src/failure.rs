@@ -1,4 +1,4 @@
-//! A failure as data: what reporters and reports keep of an [`Error`].
+//! A failure as data: the part of an [`Error`] that reporters and reports keep.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,20 +6,20 @@ use crate::error::{Error, ErrorKind};
 use crate::location::SourceLocation;
 use crate::route::Route;
 
-/// A failure as reporters see it.
+/// A failure as data, for events and reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Kind of the failure, which decides the exit code.
     pub kind: ErrorKind,
-    /// The sentence fragment.
+    /// The message, a sentence fragment.
     pub message: String,
     /// Causes, outermost first.
     pub causes: Vec<String>,
     /// Help for the reader.
     pub help: Option<String>,
-    /// The place in the manifest.
+    /// The location in the manifest.
     pub route: Option<Route>,
-    /// The line of a file that the step there names.
+    /// The line of a file that the step at that location names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<SourceLocation>,
 }

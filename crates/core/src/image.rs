@@ -1,4 +1,4 @@
-//! Images that ami-bake made, as platforms list them.
+//! Images that ami-bake created, as platforms list them.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{Architecture, BakedQuery, Digest, ImageKey, ImagePlan, SourceImage};
 use crate::{tags, version};
 
-/// An image that ami-bake made, as the platform lists it.
+/// An image that ami-bake created, as the platform lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRecord {
-    /// The platform's id.
+    /// ID of the image on the platform.
     pub id: String,
     /// Name of the image.
     pub name: String,
-    /// Its region, where the platform has regions.
+    /// Region of the image, if the platform has regions.
     pub region: Option<String>,
-    /// The account that has it, where that is another than the platform's own.
+    /// Account of the image, if it is not the platform's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// The namespace.
@@ -28,22 +28,22 @@ pub struct ImageRecord {
     pub version: semver::Version,
     /// Digest of the image.
     pub digest: Digest,
-    /// Time when its tests passed; none for a candidate.
+    /// Time when the tests passed; `None` for a candidate.
     pub tested: Option<Timestamp>,
     /// Time of creation.
     pub created: Option<Timestamp>,
-    /// True when it can be launched now.
+    /// True when the image can be launched now.
     pub available: bool,
     /// Architecture of the image.
     pub architecture: Option<Architecture>,
-    /// What it consists of: snapshots on AWS, layers locally.
+    /// Parts that the image consists of: snapshots on AWS, layers locally.
     pub parts: Vec<String>,
     /// All tags of the image.
     pub tags: BTreeMap<String, String>,
 }
 
 impl ImageRecord {
-    /// The image that a plan makes, before it is there: without an id.
+    /// The image that a plan would create: without an ID.
     pub fn planned(plan: &ImagePlan, now: Timestamp) -> Self {
         Self {
             id: String::new(),
@@ -63,14 +63,15 @@ impl ImageRecord {
         }
     }
 
-    /// Since when its end has come, by its tag. A final version that passed its tests has none.
+    /// The time at which the image expired, from its tag; `None` while it has not. Final versions that passed their
+    /// tests do not expire.
     pub fn expired(&self, now: Timestamp) -> Option<Timestamp> {
         let passes = self.tested.is_none() || !self.version.pre.is_empty();
         let end: Timestamp = self.tags.get(tags::EXPIRES).filter(|_| passes)?.parse().ok()?;
         (end <= now).then_some(end)
     }
 
-    /// Whether the image can be the source that a query asks for: tested, and in the query's version range.
+    /// Whether the image satisfies a query: tested, and in the query's version range.
     pub fn satisfies(&self, query: &BakedQuery) -> bool {
         self.tested.is_some()
             && self.namespace == query.namespace
@@ -78,7 +79,7 @@ impl ImageRecord {
             && version::in_range(&self.version, query.version.as_ref())
     }
 
-    /// The image as a source of further images and of test machines.
+    /// The image as a source image for further images and test machines.
     pub fn as_source(&self) -> SourceImage {
         SourceImage {
             id: self.id.clone(),
@@ -97,26 +98,26 @@ impl ImageRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Usage {
-    /// These, each in a few words: `instance i-…`, `launch template lt-…`. Nobody when it is empty.
+    /// Users of the image, each in a few words: `instance i-…`, `launch template lt-…`. Empty: nobody uses it.
     By(Vec<String>),
-    /// It could not be learnt, and why: so the image counts as used.
+    /// The users could not be determined, for this reason; the image counts as used.
     Unknown(String),
 }
 
-/// An image where it is published, with who uses it there.
+/// A published image with its users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// The image.
     pub image: ImageRecord,
-    /// Users of the image; none if the platform cannot tell.
+    /// Users of the image; `None` if the platform can't report them.
     pub usage: Option<Usage>,
 }
 
-/// A version that the plan's retention keeps no longer.
+/// A version that the plan's retention does not keep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Superseded {
     /// The image.
     pub image: ImageRecord,
-    /// Why it is kept, in words: who uses it, or what protects it.
+    /// Why the version is kept all the same, for messages: its users, or its protection.
     pub held: Option<String>,
 }

@@ -1,6 +1,6 @@
-//! Characters that nobody sees.
+//! Detects invisible characters.
 
-/// True for control characters, and for those without width that some comparisons of text ignore (Unicode:
+/// True for control characters and for zero-width characters that some comparisons of text ignore (Unicode:
 /// Default_Ignorable_Code_Point), which includes everything that changes the direction of text.
 pub fn is_invisible(character: char) -> bool {
     matches!(character,

@@ -1,25 +1,25 @@
 //! Kills a command on a machine and everything that it started, from a second command beside it.
 //!
-//! Every command carries a mark in its environment. What carries it, what descends from such a process, and what is in a
-//! session that one of them leads is the command's. What has left its parents, its session and its environment before that
-//! is a daemon, and stays.
+//! Every command carries a mark in its environment. A process belongs to the command if it carries the mark, descends
+//! from such a process, or is in a session that one of them leads. A process that has left parents, session and
+//! environment before that is a daemon, and stays.
 
 use std::time::Duration;
 
-/// The variable that marks a command and everything it starts.
+/// The environment variable that marks a command and everything it starts.
 pub const MARK: &str = "AMI_BAKE_EXEC";
 
-/// The script needs 8 s at worst; a machine that swaps gets some more.
+/// Time limit of the script. It needs 8 s at worst; a machine that swaps gets more.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// A POSIX script that kills every process of the command whose [`MARK`] has this value. It exits with 0 when nothing is
-/// left, and says on standard error what is.
+/// A POSIX script that kills every process of the command whose [`MARK`] has the value `id`. It exits with 0 when no
+/// process is left, and lists those that are left on standard error.
 ///
-/// TERM first, so that package managers put their locks away; KILL after two seconds, until nothing is left. What was
-/// found stays found: a child of a process that is already dead still belongs to the command.
+/// It sends TERM first, so that package managers remove their locks, and KILL after two seconds, until no process is
+/// left. Once found, a process stays found: a child of a dead process still belongs to the command.
 pub fn script(id: &str) -> String {
-    // The mark is put together inside: sudo copies the whole line into the environment (`SUDO_COMMAND`), and a script
-    // that carries the mark would kill itself.
+    // The script assembles the mark at run time: sudo copies the whole command line into the environment
+    // (`SUDO_COMMAND`), so a script that contained the mark would kill itself.
     format!("mark={MARK}; mark=$mark={id}\n{}", include_str!("kill.sh"))
 }
 
@@ -29,9 +29,9 @@ mod tests {
 
     use super::*;
 
-    /// The script, run by the shell of this host, on a tree with every kind of runaway: a process that ignores TERM,
-    /// one in a session of its own, one without the mark in its environment, one whose parents have gone. With this
-    /// host's grep, and with a path on which there is none.
+    /// Runs the script in this host's shell on every kind of runaway: a process that ignores TERM, one in a session of
+    /// its own, one without the mark in its environment, and one whose parents are dead. Once with this host's grep,
+    /// and once with a PATH without grep.
     #[test]
     fn kills_what_hides_and_nothing_else() {
         for tools in ["", "command() { false; }\n"] {

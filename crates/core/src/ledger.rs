@@ -1,11 +1,12 @@
-//! The record of everything that a run creates: written before the call that creates it, so that nothing is lost.
+//! The record of every resource that a run creates, written before the request that creates it, so that no resource is
+//! lost.
 //!
 //! The file is a sequence of JSON lines. A resource is *intended* (with the token or name by which it can be found
-//! again), *confirmed* with its id, and *closed* when it was deleted or became the user's. Whoever reads the file folds
-//! the lines into open entries; a last line that was cut off in the middle is skipped.
+//! again), *confirmed* with its id, and *closed* when it was deleted or became the user's. Readers fold the lines into
+//! open entries; a last line that was cut off is skipped.
 //!
-//! Only an intent must be written before the run goes on. A confirmation or an end that can't be written, such as on a
-//! full disk, is kept in memory: this run cleans up by that, and whoever reads the file finds more open than there is,
+//! Only an intent must be written before the run goes on. A confirmation or an end that can't be written (a full disk)
+//! is kept in memory for this run's own clean-up. Later readers of the file find more open entries than there are,
 //! which does no harm.
 
 use std::collections::BTreeMap;
@@ -22,37 +23,38 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::plan::ImageKey;
 
-/// The version of the file's format.
+/// Version of the file format.
 pub const LEDGER_VERSION: u32 = 1;
 /// Suffix of a ledger's file name, after the run's ID.
 const NAME_END: &str = ".ledger.jsonl";
 
-/// The kind of a machine's entry, on every platform.
+/// Kind of a machine's entry, on every platform.
 pub const MACHINE: &str = "instance";
-/// The kind of an image's entry, on every platform.
+/// Kind of an image's entry, on every platform.
 pub const IMAGE: &str = "image";
 
 /// One resource in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Its number in this ledger, from one.
+    /// Number of the entry in its ledger, from one.
     pub number: u64,
-    /// The run that made it.
+    /// ID of the run that created the resource.
     pub run: String,
-    /// The image that it was made for, as shown in messages; none for what all images of the run share.
+    /// The image that the resource belongs to, by its name in messages; `None` for resources that all images of the run
+    /// share.
     pub image: Option<String>,
-    /// The platform that knows how to undo it.
+    /// The platform that can undo the entry.
     pub platform: String,
-    /// What it is: `instance`, `key-pair`, `security-group`, `snapshot`, `image`, `sandbox` …
+    /// Kind of the resource: `instance`, `key-pair`, `security-group`, `snapshot`, `image`, `sandbox` …
     pub kind: String,
-    /// Its region, where the platform has regions.
+    /// Region of the resource, if the platform has regions.
     pub region: Option<String>,
-    /// The role under which it is reached, where that is not the run's own: it is in another account.
+    /// ARN of the role that has access to the resource, if it is in another account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// The client token, name or tag by which it can be found when its id was never learnt.
+    /// The client token, name or tag that finds the resource when its ID was never learned.
     pub find_by: String,
-    /// Its id, once known.
+    /// ID of the resource, once known.
     pub id: Option<String>,
 }
 
@@ -60,15 +62,15 @@ pub struct Entry {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Record {
-    /// The first line.
+    /// First line: format version and run.
     Ledger { version: u32, run: String },
-    /// Whose resources these are, other than those of a role.
+    /// The owner of the resources, except those of a role.
     Owned { owner: String },
-    /// About to be created.
+    /// A resource is about to be created.
     Intended { at: Timestamp, entry: Entry },
-    /// Created.
+    /// A resource was created.
     Confirmed { at: Timestamp, number: u64, id: String },
-    /// Deleted, never created, or the user's from now on.
+    /// A resource needs no undo any more.
     Closed { at: Timestamp, number: u64, why: Closed },
 }
 
@@ -76,13 +78,13 @@ enum Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Closed {
-    /// It was deleted, or its deletion was accepted.
+    /// The resource was deleted, or its deletion was accepted.
     Deleted,
-    /// It was never created: a definite refusal.
+    /// The resource was never created: the request was refused for certain.
     Refused,
-    /// It is the result of the run and stays.
+    /// The resource is a result of the run and stays.
     Published,
-    /// It stays for a person who asked for it; its tags say until when.
+    /// The resource was kept for a person who asked for it; its tags have the expiry.
     Kept,
 }
 
@@ -102,21 +104,21 @@ struct State {
     owner: Option<String>,
     /// Why the last line that is missing in the file could not be written.
     unwritten: Option<String>,
-    /// The file ends in the middle of a line.
+    /// True when the file ends in the middle of a line.
     torn: bool,
-    /// Lines that can't be read, other than those that were cut off.
+    /// Number of unreadable lines, other than a last one that was cut off.
     broken: usize,
 }
 
-/// A handle on an entry that was intended.
+/// A handle to an entry that was intended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
 impl Ledger {
-    /// A ledger in `folder`, in a file of its own named after the run.
+    /// Creates a ledger in `folder`, in a file named after the run.
     ///
     /// # Errors
-    /// When the folder or file can't be made.
+    /// When the folder or file can't be created.
     pub fn create(folder: &Path, run: &str) -> Result<Self> {
         let path = folder.join(format!("{run}{NAME_END}"));
         let failed = |error: std::io::Error| {
@@ -125,7 +127,8 @@ impl Ledger {
                 .because(error)
         };
         std::fs::create_dir_all(folder).map_err(failed)?;
-        // Under another name until it is claimed and has its first line: nobody takes it for what a killed run left.
+        // The file has another name until it is locked and has its first line, so that no other process takes it for
+        // the ledger of a killed run.
         let draft = folder.join(format!(".{run}.ledger"));
         let begin = || {
             let mut file = OpenOptions::new().create_new(true).append(true).open(&draft)?;
@@ -146,26 +149,26 @@ impl Ledger {
         Self { path: None, run: run.to_owned(), state: Mutex::new(State { next: 1, ..State::default() }) }
     }
 
-    /// Where the file is.
+    /// Path of the file; `None` for a ledger in memory.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// Notes whose resources these are, other than those of a role: another account can't find them.
+    /// Records the owner of the resources, except those of a role: with another account they can't be found.
     pub fn belongs_to(&self, owner: &str) {
         let mut state = self.lock();
         state.owner = Some(owner.to_owned());
-        // Without it, whoever reads the file takes its own account for the right one.
+        // If this fails, readers of the file assume that the owner is their own account.
         let _ = self.append(&mut state, &Record::Owned { owner: owner.to_owned() });
     }
 
-    /// Whose resources these are, where that is known.
+    /// The owner of the resources, if known.
     pub fn owner(&self) -> Option<String> {
         self.lock().owner.clone()
     }
 
-    /// Notes that a resource that the whole run shares is about to be created. Call it before the request leaves;
-    /// for one image's resources there is [`crate::Run::intend`].
+    /// Records that a resource shared by the whole run is about to be created. Call it before the request is sent; for
+    /// resources of one image see [`crate::Run::intend`].
     ///
     /// # Errors
     /// When the line can't be written: then nothing may be created.
@@ -173,7 +176,7 @@ impl Ledger {
         self.intend_for(None, None, platform, kind, region, find_by)
     }
 
-    /// Notes that a resource of `image` is about to be created, under `role` where it is in another account.
+    /// Records that a resource of `image` is about to be created, under `role` if it is in another account.
     ///
     /// # Errors
     /// As [`Ledger::intend`].
@@ -204,31 +207,31 @@ impl Ledger {
         Ok(Ticket(entry.number))
     }
 
-    /// Notes the id of a resource that was created.
+    /// Records the ID of a resource that was created.
     pub fn confirm(&self, ticket: Ticket, id: &str) {
         let mut state = self.lock();
         if let Some(entry) = state.open.get_mut(&ticket.0) {
             entry.id = Some(id.to_owned());
         }
         let record = Record::Confirmed { at: Timestamp::now(), number: ticket.0, id: id.to_owned() };
-        // The intent is in the file, and the resource is found by it.
+        // A failure is harmless: the intent is in the file, and finds the resource.
         let _ = self.append(&mut state, &record);
     }
 
-    /// Notes that an entry needs no undo any more.
+    /// Records that an entry needs no undo any more.
     pub fn close(&self, ticket: Ticket, why: Closed) {
         let mut state = self.lock();
         state.open.remove(&ticket.0);
-        // To undo what is undone already does no harm.
+        // A failure is harmless: undoing an entry twice does no damage.
         let _ = self.append(&mut state, &Record::Closed { at: Timestamp::now(), number: ticket.0, why });
     }
 
-    /// The same, for an entry that was read with [`Ledger::open_entries`].
+    /// Closes an entry that was read with [`Ledger::open_entries`].
     pub fn close_entry(&self, entry: &Entry, why: Closed) {
         self.close(Ticket(entry.number), why);
     }
 
-    /// Closes the open entry of this kind with this id, where there is one.
+    /// Closes the open entry of this kind and ID, if there is one.
     pub fn close_id(&self, kind: &str, id: &str, why: Closed) {
         let ticket = self
             .lock()
@@ -241,33 +244,33 @@ impl Ledger {
         }
     }
 
-    /// What is open now, oldest first.
+    /// The open entries, oldest first.
     pub fn open_entries(&self) -> Vec<Entry> {
         self.lock().open.values().cloned().collect()
     }
 
-    /// Why a line is missing in the file, where that is so and something is open: a later clean-up goes by the file.
+    /// Why a line is missing in the file, if one is missing and entries are open: a later clean-up relies on the file.
     pub fn unwritten(&self) -> Option<String> {
         let state = self.lock();
         state.unwritten.clone().filter(|_| !state.open.is_empty())
     }
 
-    /// Lines of the file that can't be read, other than those that were cut off.
+    /// Number of unreadable lines, other than a last one that was cut off.
     pub fn broken(&self) -> usize {
         self.lock().broken
     }
 
-    /// Removes the file when nothing is open: a ledger without open entries is of no use. One with broken lines is set
-    /// aside, since it may have named more.
+    /// Removes the file when no entry is open. A file with unreadable lines is renamed instead, since those may have
+    /// named more resources.
     pub fn finish(&self) {
         let state = self.lock();
         if let (true, Some(path)) = (state.open.is_empty(), &self.path) {
-            // A file that stays is read by the next sweep and has nothing open.
+            // A failure is harmless: the next sweep reads the file and finds nothing open.
             let _ = if state.broken > 0 { set_aside(path).map(|_| ()) } else { std::fs::remove_file(path) };
         }
     }
 
-    /// Reads a ledger that another process left, and continues it; none while that process is still running.
+    /// Reads the ledger of another process and continues it; `None` while that process is still running.
     ///
     /// # Errors
     /// When the file can't be read, or is not a ledger of a known version.
@@ -275,7 +278,7 @@ impl Ledger {
         Self::open(path, false)
     }
 
-    /// The same, whether or not its process lives: undoing what is undone already does no harm.
+    /// Like [`Ledger::resume`], whether or not the other process is running: undoing an entry twice does no damage.
     ///
     /// # Errors
     /// When the file can't be read, or is not a ledger of a known version.
@@ -288,7 +291,7 @@ impl Ledger {
         let failed = |error: std::io::Error| {
             Error::preflight(format!("could not read the ledger {}", path.display())).because(error)
         };
-        // Not through a link: the file is appended to, and may come from a step of the same job.
+        // Does not follow links: the file is appended to, and may come from a step of the same job.
         let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let file = OpenOptions::new().read(true).append(true).custom_flags(no_link).open(path).map_err(failed)?;
         if !claim(&file) && !anyway {
@@ -307,19 +310,20 @@ impl Ledger {
                     )));
                 }
                 Ok(record) => state.apply(record),
-                // Cut off when the process was killed or the disk was full: what it announces was never asked for.
+                // Cut off when the process was killed or the disk was full: the request that the line announces was
+                // never sent.
                 Err(error) if error.is_eof() => state.torn = true,
                 Err(_) => state.broken += 1,
             }
         }
-        // Without the first line the entries still say whose they are.
+        // Without the first line the entries still name the run.
         let run = run.or_else(|| state.open.values().next().map(|entry| entry.run.clone()));
         let Some(run) = run else { return Err(not_a_ledger(path, &file)) };
         state.file = Some(file);
         Ok(Some(Self { path: Some(path.to_owned()), run, state: Mutex::new(state) }))
     }
 
-    /// The ledgers that earlier runs left in `folder`; none where there is no folder.
+    /// The ledgers that earlier runs left in `folder`; empty if the folder does not exist.
     ///
     /// # Errors
     /// When the folder can't be read.
@@ -338,7 +342,7 @@ impl Ledger {
         Ok(paths)
     }
 
-    /// The run that a ledger is named after.
+    /// The run ID in a ledger's file name.
     pub fn run_of(path: &Path) -> Option<&str> {
         path.file_name()?.to_str()?.strip_suffix(NAME_END)
     }
@@ -347,8 +351,8 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One write call a line. It is not synced to disk: the file must survive this process, and for the loss of the
-    /// whole machine there are the tags on the resources.
+    /// Appends a line with one write call. The file is not synced to disk: it must survive this process; if the whole
+    /// machine is lost, the tags on the resources remain.
     fn append(&self, state: &mut State, record: &Record) -> Result<()> {
         let Some(file) = &mut state.file else { return Ok(()) };
         let failed = |error: std::io::Error| {
@@ -397,7 +401,7 @@ fn line(record: &Record) -> std::io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Sets a file aside in which no ledger is left, so that no later clean-up stops at it, and says where it is.
+/// Renames a file that is not a readable ledger, so that no later clean-up stops at it; the error has the new path.
 fn not_a_ledger(path: &Path, file: &File) -> Error {
     let empty = file.metadata().is_ok_and(|meta| meta.len() == 0);
     let what = if empty { "is empty" } else { "is not an ami-bake ledger" };
@@ -417,8 +421,8 @@ fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
     std::fs::rename(path, &aside).map(|()| aside)
 }
 
-/// Locks a ledger's file for this process; the kernel lets go of it when the process ends, however it ends. False when
-/// another process has it. A file system without locks claims nothing and refuses nothing.
+/// Locks a ledger's file for this process; the kernel releases the lock when the process ends in any way. False when
+/// another process has it. On a file system without locks it is true.
 fn claim(file: &File) -> bool {
     use rustix::fs::{FlockOperation, flock};
     !matches!(flock(file, FlockOperation::NonBlockingLockExclusive), Err(rustix::io::Errno::WOULDBLOCK))

@@ -1,7 +1,7 @@
-//! The domain of ami-bake: what a bake is, independent of any cloud.
+//! The domain of ami-bake: baking images, independent of any cloud.
 //!
-//! The manifest crate makes a [`plan`], the [`engine`] carries it out on a [`platform::Platform`], every created resource
-//! is recorded in the [`ledger`], and everything that happens is emitted as an [`event`]. Nothing in this crate prints.
+//! The manifest crate makes a [`plan`], the [`engine`] runs it on a [`platform::Platform`], every created resource is
+//! recorded in the [`ledger`], and everything that happens is emitted as an [`event`]. Nothing in this crate prints.
 
 pub mod archive;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! One token bucket per action and region, so that many bakes together stay below what the platform allows.
+//! Rate limits: one token bucket per action and region, so that many bakes together stay below the platform's limits.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 
-/// The size of a bucket and how fast it fills.
+/// Size and refill rate of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
-    /// Calls that can be made at once.
+    /// Number of calls that can be made at once.
     pub burst: f64,
-    /// Calls that come back per second.
+    /// Number of tokens that are added per second.
     pub per_second: f64,
 }
 
@@ -21,10 +21,10 @@ pub struct Limiter {
     buckets: Mutex<HashMap<String, Bucket>>,
 }
 
-/// Tokens that come back with time.
+/// A bucket of tokens.
 #[derive(Debug)]
 pub(crate) struct Bucket {
-    /// May fall below zero: who waits has taken its token already, so that the order of asking is kept.
+    /// May be negative: a waiting caller has taken its token already, so that callers are served in order.
     pub(crate) tokens: f64,
     at: Duration,
 }
@@ -35,7 +35,7 @@ impl Bucket {
         Self { tokens: rate.burst, at: now }
     }
 
-    /// Adds what came back since the last time.
+    /// Adds the tokens for the time since the last call.
     pub(crate) fn fill(&mut self, rate: Rate, now: Duration) {
         let filled = now.saturating_sub(self.at).as_secs_f64() * rate.per_second;
         self.tokens = (self.tokens + filled).min(rate.burst);
@@ -44,7 +44,7 @@ impl Bucket {
 }
 
 impl Limiter {
-    /// Full buckets.
+    /// A limiter whose buckets are full.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, buckets: Mutex::default() }
     }
@@ -57,7 +57,7 @@ impl Limiter {
         }
     }
 
-    /// Empties the bucket after the platform said that it was throttled: other tools draw from it too.
+    /// Empties the bucket after the platform throttled a call: other tools use the same quota.
     pub fn throttled(&self, name: &str) {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bucket) = buckets.get_mut(name) {

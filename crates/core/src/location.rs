@@ -1,12 +1,12 @@
-//! Lines of files that a manifest names.
+//! Locations in files that a manifest names.
 
 use serde::{Deserialize, Serialize};
 
 /// A line of a file that a step names, such as a component document's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLocation {
-    /// The file, relative to the working directory.
+    /// Path of the file, relative to the working directory.
     pub file: String,
-    /// The line, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
 }

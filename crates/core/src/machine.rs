@@ -1,4 +1,4 @@
-//! A machine of a platform: launched, connected, captured, terminated.
+//! Machines of a platform: launching, connecting, capturing, terminating.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use crate::error::Result;
 use crate::plan::{ImageKey, ImagePlan, MachineSettings, Phase, Price, SourceImage};
 use crate::run::Run;
 
-/// A machine to launch.
+/// Parameters of a launch.
 #[derive(Debug, Clone)]
 pub struct Launch<'a> {
-    /// The image that is being baked or tested, for names and tags.
+    /// The image that is baked or tested, for names and tags.
     pub key: &'a ImageKey,
     /// The namespace.
     pub namespace: &'a str,
@@ -23,18 +23,18 @@ pub struct Launch<'a> {
     pub phase: Phase,
     /// The image to boot.
     pub source: &'a SourceImage,
-    /// The machine's settings.
+    /// Settings of the machine.
     pub machine: &'a MachineSettings,
-    /// Lifetime of the machine if nobody terminates it.
+    /// Time after which the machine ends by itself if nobody terminates it.
     pub lifetime: Duration,
 }
 
 /// Parameters of a capture.
 #[derive(Debug, Clone)]
 pub struct Capture<'a> {
-    /// The plan: machine settings, mode, description.
+    /// The plan, with machine settings, capture mode and description.
     pub plan: &'a ImagePlan,
-    /// Tags for the candidate and its parts, with an expiry until it is registered.
+    /// Tags for the candidate and its parts, including an expiry until it is registered.
     pub tags: BTreeMap<String, String>,
     /// The candidate's name.
     pub name: String,
@@ -43,7 +43,7 @@ pub struct Capture<'a> {
 /// A captured image that has not passed its tests yet.
 #[derive(Debug, Clone)]
 pub struct Candidate {
-    /// The image, to be launched from.
+    /// The image as a source for test machines.
     pub image: SourceImage,
     /// IDs of the parts of the image, such as snapshots.
     pub parts: Vec<String>,
@@ -58,21 +58,21 @@ pub struct ConnectedMachine<'a> {
     pub communicator: Arc<dyn Communicator>,
 }
 
-/// What the bake itself put on the machine, so that the seal can remove exactly that.
+/// Everything that the bake itself added to the machine for its login, which the seal removes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Login {
-    /// Public keys in OpenSSH's form that the bake added to `authorized_keys`.
+    /// Public keys in OpenSSH format that the bake added to `authorized_keys`.
     pub authorized_keys: Vec<String>,
-    /// Files that the bake made.
+    /// Files that the bake created.
     pub files: Vec<String>,
 }
 
 /// How a user connects to a kept machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
-    /// The folder that the bake's own key is written into, where the machine is reached by one.
+    /// The folder into which the bake's private key is written, if the machine is reached with one.
     pub folder: PathBuf,
-    /// A public key of the person's, as OpenSSH writes it, that is let in too.
+    /// A user's public key in OpenSSH format, which is authorized too.
     pub key: Option<String>,
 }
 
@@ -85,38 +85,38 @@ impl From<PathBuf> for Keep {
 /// A machine that was launched.
 #[async_trait]
 pub trait Machine: Send + Sync {
-    /// The platform's id of it.
+    /// ID of the machine on the platform.
     fn id(&self) -> &str;
 
-    /// Its type, for the report.
+    /// Type of the machine, for the report.
     fn kind(&self) -> &str;
 
-    /// Where it is, in words: zone and address.
+    /// Location of the machine for messages: zone and address.
     fn place(&self) -> String;
 
-    /// What it costs an hour, where that is known: the market's price, or what the manifest says.
+    /// Price of the machine per hour, if known: the market's price, or the one in the manifest.
     fn hourly(&self) -> Option<Price> {
         None
     }
 
-    /// Waits until it is reachable and its first boot is finished.
+    /// Waits until the machine is reachable and its first boot has finished.
     async fn connect(&self, run: &Run) -> Result<Arc<dyn Communicator>>;
 
-    /// What the bake put on it to log in, for the seal to remove.
+    /// Everything that the bake added to the machine for its login, for the seal to remove.
     fn login(&self) -> Login;
 
-    /// The absolute paths that were made or changed since it was launched, where the platform knows them without
-    /// looking at every file: a list for the search for secrets. It may name folders and what is gone again, but leave
-    /// nothing out that becomes part of the image. None where nobody knows.
+    /// The absolute paths that were created or changed since the launch, if the platform knows them without reading
+    /// every file; used for the search for secrets. The list may contain folders and deleted files, but must not omit
+    /// anything that becomes part of the image. `None` if the platform does not know.
     async fn changes(&self, run: &Run) -> Result<Option<Vec<PathBuf>>> {
         let _ = run;
         Ok(None)
     }
 
-    /// Restarts it and waits until it is back, recognised by another boot id.
+    /// Restarts the machine and waits until it is back, which a new boot id proves.
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()>;
 
-    /// Reconnects and does what each start of the machine needs, for callers that restarted it without
+    /// Reconnects and repeats the set-up that each start of the machine needs, for callers that restarted it without
     /// [`Machine::reboot`]; by default nothing.
     ///
     /// # Errors
@@ -126,20 +126,20 @@ pub trait Machine: Send + Sync {
         Ok(())
     }
 
-    /// Quiesces the disk and fixes its content. On return the machine is not needed any more, but for what the
+    /// Quiesces the disk and captures its content. On return the machine is not needed any more, except for what the
     /// platform itself keeps until the image is [`PendingImage::available`].
     async fn capture(&self, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>>;
 
-    /// Terminates the machine, waiting for nothing. May be called twice.
+    /// Terminates the machine without waiting for its end. May be called twice.
     async fn destroy(&self, run: &Run) -> Result<()>;
 
-    /// Keeps the machine for a person (`--keep-on-failure`), and says how to reach it.
+    /// Keeps the machine (`--keep-on-failure`), and returns how to reach it.
     async fn keep(&self, run: &Run, keep: &Keep) -> Result<String>;
 }
 
 /// An image whose content is fixed, but which can't be launched yet.
 #[async_trait]
 pub trait PendingImage: Send + Sync {
-    /// Waits until it can be launched.
+    /// Waits until the image can be launched.
     async fn available(self: Box<Self>, run: &Run) -> Result<Candidate>;
 }

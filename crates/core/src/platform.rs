@@ -1,4 +1,4 @@
-//! What a platform must be able to do. A platform is one crate behind these traits.
+//! The platform interface. A platform is one crate that implements these traits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,42 +18,43 @@ use crate::tags;
 pub use crate::image::{ImageRecord, Listed, Superseded, Usage};
 pub use crate::machine::{Candidate, Capture, Keep, Launch, Machine, PendingImage};
 
-/// What a platform can do, so that `check` refuses the rest with a line number. Field names are the manifest's.
+/// Capabilities of a platform, so that `check` refuses everything else with a line number. Field names are the
+/// manifest's.
 #[derive(Debug, Clone, Copy)]
 pub struct Capabilities {
-    /// The platform's name, also its key below `source`.
+    /// Name of the platform.
     pub platform: &'static str,
-    /// The key below `source` that it reads.
+    /// The key below `source` that the platform reads.
     pub source: &'static str,
-    /// The fields of `machine` that it knows.
+    /// Supported fields of `machine`.
     pub machine: &'static [&'static str],
-    /// The fields of `publish` that it knows.
+    /// Supported fields of `publish`.
     pub publish: &'static [&'static str],
-    /// The capture modes that it has.
+    /// Supported capture modes.
     pub captures: &'static [CaptureMode],
-    /// True when machines run an init, so that `expect: {service: …}` can be asked.
+    /// True when machines run an init system, so that `expect: {service: …}` is supported.
     pub init: bool,
     /// True when baking a fixed version again replaces the image, once the new one is tested.
     pub replaces_versions: bool,
-    /// True when it has [`Services`]: objects and parameters that steps may ask for.
+    /// True when the platform has [`Services`]: objects and parameters that steps can read.
     pub services: bool,
-    /// True when it can deploy: move templates and groups to an image.
+    /// True when the platform supports deployments: moving templates and groups to an image.
     pub deploy: bool,
 }
 
-/// Filter for a list of ami-bake's images.
+/// Filter for a list of images that ami-bake created.
 #[derive(Debug, Clone, Default)]
 pub struct ImageQuery {
-    /// The namespace; all without.
+    /// The namespace. Default: all.
     pub namespace: Option<String>,
-    /// Image and variant; all without.
+    /// Image and variant. Default: all.
     pub key: Option<ImageKey>,
-    /// The owner; this account without.
+    /// The owner. Default: this account.
     pub owner: Option<String>,
 }
 
 impl ImageQuery {
-    /// Whether an image has the namespace and the key of the query.
+    /// Whether an image has the namespace and key of the query.
     pub fn matches(&self, image: &ImageRecord) -> bool {
         self.namespace.as_ref().is_none_or(|namespace| *namespace == image.namespace)
             && self.key.as_ref().is_none_or(|key| *key == image.key)
@@ -65,10 +66,10 @@ impl ImageQuery {
 pub struct Registration<'a> {
     /// The plan of the image.
     pub plan: &'a ImagePlan,
-    /// All tags for the image and its parts; nothing expires any more.
+    /// All tags for the image and its parts, without an expiry.
     pub tags: BTreeMap<String, String>,
-    /// True when an image of this name and digest that passed its tests, such as one that another run registered
-    /// meanwhile, takes the candidate's place.
+    /// True when an image of this name and digest that passed its tests (for example registered by another run
+    /// meanwhile) is used instead of the candidate.
     pub adopt: bool,
 }
 
@@ -81,56 +82,56 @@ pub struct SweepScope {
     pub deployed: Vec<Deployment>,
 }
 
-/// A bakery's platform: AWS, this machine, Docker.
+/// A platform that images are baked on: AWS, this machine, Docker.
 #[async_trait]
 pub trait Platform: Send + Sync {
-    /// What the platform supports.
+    /// Capabilities of the platform.
     fn capabilities(&self) -> Capabilities;
 
-    /// The home region, where the platform has regions.
+    /// The home region, if the platform has regions.
     fn region(&self) -> Option<String>;
 
-    /// Whose resources it sees, in words: an account, a daemon. What another owner has can't be found here. None where
-    /// nothing tells them apart.
+    /// The owner of the resources that the platform sees, for messages: an account, a daemon. Resources of other owners
+    /// can't be found here. `None` if owners are not distinguished.
     ///
     /// # Errors
-    /// When it can't be found out.
+    /// When the owner can't be determined.
     async fn owner(&self, run: &Run) -> Result<Option<String>> {
         let _ = run;
         Ok(None)
     }
 
-    /// The cloud's objects and parameters, for steps; none where [`Capabilities::services`] says so.
+    /// The cloud's objects and parameters, for steps; `None` if [`Capabilities::services`] is false.
     fn services(&self) -> Option<Arc<dyn Services>> {
         None
     }
 
-    /// Finds the source image; `Baked` queries that are not siblings too.
+    /// Finds the source image, including `Baked` queries that are not siblings.
     async fn find_source(&self, run: &Run, query: &SourceQuery) -> Result<SourceImage>;
 
-    /// Our own images in the home region, candidates included.
+    /// Images that ami-bake created, in the home region, including candidates.
     async fn images(&self, run: &Run, query: &ImageQuery) -> Result<Vec<ImageRecord>>;
 
-    /// Starts a machine. Everything that it makes is in the ledger before the call that makes it.
+    /// Launches a machine. Every resource is recorded in the ledger before the request that creates it.
     async fn launch(&self, run: &Run, launch: &Launch<'_>) -> Result<Box<dyn Machine>>;
 
-    /// Registers a tested candidate, or an image that is there already, under its final name, and takes the
-    /// candidate's own registration away. On return the image is found by every look-up. A candidate that can't be
-    /// deleted is not a failure: it stays in the ledger.
+    /// Registers a tested candidate, or an existing image, under its final name, and deletes the candidate's own
+    /// registration. On return every look-up finds the image. A candidate that can't be deleted is not a failure: it
+    /// stays in the ledger.
     async fn register(&self, run: &Run, image: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord>;
 
-    /// Brings a registered image to where its plan publishes it beyond the platform's own place, such as a registry.
-    /// Asked again whenever the image is reused, so that it must be idempotent; by default there is nothing to do.
-    /// With `force` (`--force`) a parameter may move back to an older version.
+    /// Publishes a registered image beyond its home region or daemon, as its plan says. Called again whenever the image
+    /// is reused, so it must be idempotent. Does nothing by default. With `force` (`--force`) a parameter may change to
+    /// an older version.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Publish`], with what did happen; the image stays registered.
+    /// [`crate::ErrorKind::Publish`], with what was done before the failure; the image stays registered.
     async fn publish(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord, force: bool) -> Result<()> {
         let _ = (run, plan, image, force);
         Ok(())
     }
 
-    /// Checks that the account allows what the plan publishes, before a machine is launched; by default nothing.
+    /// Checks that the account allows what the plan publishes, before a machine is launched; does nothing by default.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.
@@ -139,7 +140,7 @@ pub trait Platform: Send + Sync {
         Ok(())
     }
 
-    /// Checks that the plan's deployments can succeed, before a machine is launched; by default nothing.
+    /// Checks that the plan's deployments can succeed, before a machine is launched; does nothing by default.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.
@@ -148,12 +149,12 @@ pub trait Platform: Send + Sync {
         Ok(())
     }
 
-    /// Moves what runs with an older version to the image, and back when that fails. Can be asked again after a run
-    /// that was cut off. What is done, and how it ends, is written into `rollout` as it happens. With `force`
-    /// (`--force`) it takes over what somebody else moved meanwhile.
+    /// Moves launch templates and groups to the image, and back on failure. Can be called again after a run that was
+    /// cut off. Progress and outcome are written to `rollout` as they happen. With `force` (`--force`) changes that
+    /// somebody else made meanwhile are overwritten.
     ///
     /// # Errors
-    /// Why it failed; the rollout's outcome says what that leaves.
+    /// Why it failed; the rollout's outcome has the resulting state.
     async fn deploy(
         &self,
         run: &Run,
@@ -168,15 +169,16 @@ pub trait Platform: Send + Sync {
     }
 
     /// Starts slow parts of publishing while the candidate is being tested: copies that no look-up can find. They are
-    /// in the ledger, so that a failed test deletes them. What can't start now is reported by [`Platform::publish`].
+    /// in the ledger, so that a failed test deletes them. Copies that can't start are reported by
+    /// [`Platform::publish`].
     async fn prepare(&self, run: &Run, plan: &ImagePlan, candidate: &Candidate) {
         let _ = (run, plan, candidate);
     }
 
-    /// What of an image's versions the plan's retention keeps no longer, everywhere where the plan publishes it, with
-    /// what still holds each. `planned`: the new version is not there yet, and is taken for registered.
+    /// Versions that the plan's retention does not keep, everywhere where the plan publishes, with what protects each.
+    /// `planned`: the new version does not exist yet, but counts as registered.
     async fn superseded(&self, run: &Run, plan: &ImagePlan, planned: bool) -> Result<Vec<Superseded>> {
-        // Of every name: an image that another one was built on stays.
+        // Images of all names: one that another image was built on stays.
         let mut all = self.images(run, &ImageQuery::default()).await?;
         if planned {
             all.push(ImageRecord::planned(plan, run.clock().now()));
@@ -189,92 +191,92 @@ pub trait Platform: Send + Sync {
         Ok(going.map(|image| Superseded { image: image.clone(), held: None }).collect())
     }
 
-    /// Deletes what [`Platform::superseded`] found and nothing holds.
+    /// Deletes an image that [`Platform::superseded`] returned and nothing protects.
     async fn retire(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
         let _ = plan;
         self.delete_image(run, &image.id).await
     }
 
-    /// Our own images wherever one of these distributions brings them, with who uses each.
+    /// Images that ami-bake created, wherever one of these distributions publishes them, with the users of each.
     async fn inventory(&self, run: &Run, query: &ImageQuery, published: &[Distribution]) -> Result<Vec<Listed>> {
         let _ = published;
         Ok(self.images(run, query).await?.into_iter().map(|image| Listed { image, usage: None }).collect())
     }
 
-    /// Deletes an image and the parts that no other image uses. Not being there is success.
+    /// Deletes an image and the parts that no other image uses. A missing image is success.
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()>;
 
-    /// Undoes one open ledger entry: asks for the deletion, waits for nothing.
+    /// Undoes one open ledger entry: requests the deletion without waiting for it.
     async fn undo(&self, run: &Run, entry: &Entry) -> Result<Undo>;
 
-    /// Deletes what this run created for itself (key, group, profile), at the run's end.
+    /// Deletes the resources that this run created for itself (key, group, profile), at the end of the run.
     async fn close(&self, run: &Run) -> Result<()>;
 
-    /// What expired by its tags, of every run, in the home region and in `scope`. What belongs to a run that is still
-    /// active is not among it.
+    /// Resources of any run that have expired according to their tags, in the home region and in `scope`. Resources of
+    /// runs that are still active are left out.
     ///
     /// # Errors
-    /// When no place can be searched. When some can, the others are a warning.
+    /// When no region can be searched. If only some can't be searched, there is a warning for each.
     async fn expired(&self, run: &Run, scope: &SweepScope) -> Result<Orphans>;
 
-    /// Deletes one leftover.
+    /// Deletes one orphan.
     async fn remove(&self, run: &Run, leftover: &Orphan) -> Result<Undo>;
 
-    /// Asks by dry run what the role may do: one finding for each action that a bake of these plans needs, and for each
-    /// of what their documents use.
+    /// Checks permissions by dry run: one result for each action that a bake of these plans needs, and for each grant
+    /// of their documents.
     async fn permissions(&self, run: &Run, plans: &[ImagePlan], grants: &[Grant]) -> Result<Vec<Permission>>;
 }
 
 /// Result of an undo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undo {
-    /// It is gone, or on its way without anybody's help.
+    /// The resource is gone, or will be without further requests.
     Done,
-    /// It stays, and why: it turned out to be part of something that is published, and says so from now on.
+    /// The resource stays, for this reason: it turned out to be part of something published, and is tagged accordingly.
     Kept(String),
-    /// It can't go before something of the kind `by` that holds it, and why.
+    /// The resource can't be deleted before another one of kind `by` that uses it.
     Held {
-        /// The ledger's kind of what holds it.
+        /// Ledger kind of the resource that blocks the deletion.
         by: &'static str,
-        /// The resource that holds it.
+        /// Why the deletion is blocked.
         why: String,
     },
-    /// It can't go yet, and why; sweep will find it.
+    /// The resource can't be deleted yet, for this reason; sweep will find it.
     Later(String),
 }
 
 /// Results of a search for orphans.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Orphans {
-    /// What runs left behind: what is at work first, what others are made of last.
+    /// The orphans in order of deletion: running machines first, resources that others depend on last.
     pub found: Vec<Orphan>,
-    /// True when some place could not be searched, as a warning says.
+    /// True when some region could not be searched; a warning has the details.
     pub incomplete: bool,
 }
 
-/// Something that a run left behind.
+/// A resource that a run left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orphan {
-    /// What it is: `instance`, `snapshot`, `image` …
+    /// Kind of the resource: `instance`, `snapshot`, `image` …
     pub kind: String,
     /// ID of the resource.
     pub id: String,
-    /// Its region, where the platform has regions.
+    /// Region of the resource, if the platform has regions.
     pub region: Option<String>,
-    /// The role under which it is reached, where it is in another account.
+    /// ARN of the role that has access to the resource, if it is in another account.
     pub role: Option<String>,
-    /// The account, where it is another one.
+    /// ID of the account, if it is another one.
     pub account: Option<String>,
-    /// The run that made it.
+    /// ID of the run that created the resource.
     pub run: Option<String>,
     /// Expiry time.
     pub expired: Option<Timestamp>,
-    /// Purpose of the resource, in words.
+    /// Purpose of the resource, for messages.
     pub about: String,
 }
 
 impl Orphan {
-    /// An expired image.
+    /// The orphan for an expired image.
     pub fn image(image: &ImageRecord, now: Timestamp) -> Self {
         Self {
             kind: IMAGE.to_owned(),
@@ -289,24 +291,24 @@ impl Orphan {
     }
 }
 
-/// What a step's document uses of the cloud: an action on a resource, both in the platform's own words. The core passes
-/// them from the documents to the platform unread.
+/// An access to the cloud that a step's document needs: an action on a resource, in the platform's own syntax. The core
+/// passes grants from documents to the platform unread.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Grant {
-    /// The action; on AWS such as `s3:GetObject`.
+    /// The action, such as `s3:GetObject` on AWS.
     pub action: &'static str,
-    /// The resource; on AWS its ARN without `arn:` and partition, such as `s3:::bucket/key` or
+    /// The resource: on AWS its ARN without `arn:` and partition, such as `s3:::bucket/key` or
     /// `ssm:REGION:ACCOUNT:parameter/NAME`; a `*` matches any text.
     pub resource: String,
 }
 
-/// Whether an action is allowed.
+/// Whether an action is allowed, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permission {
     /// The action, such as `ec2:RunInstances`.
     pub action: String,
-    /// True when it is allowed; none when it could not be asked without doing it.
+    /// True when the action is allowed; `None` when that can't be checked without running it.
     pub allowed: Option<bool>,
-    /// Why, or the policy statement that grants it.
+    /// The reason, or the policy statement that grants the action.
     pub detail: Option<String>,
 }

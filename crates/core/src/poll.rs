@@ -1,4 +1,4 @@
-//! One poller for everything that a run waits for: all ids of all bakes in one question.
+//! A poller for everything that a run waits for: one request covers all IDs of all bakes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -13,13 +13,13 @@ use crate::duration::human;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// The answer to one question: the state of each id that was found.
+/// The answer to one poll: the state of each ID that was found.
 pub type PollAnswer<S> = Result<HashMap<String, S>>;
 
-/// Asks the platform for the state of all these ids at once.
+/// Requests the state of all these IDs at once.
 pub type PollQuery<S> = Box<dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = PollAnswer<S>> + Send>> + Send + Sync>;
 
-/// Polls one kind of thing for everybody who waits for one.
+/// Polls one kind of resource for all waiters.
 pub struct Poller<S> {
     inner: Arc<Inner<S>>,
 }
@@ -32,7 +32,7 @@ struct Inner<S> {
     state: Mutex<State<S>>,
 }
 
-/// Asks more often while somebody has only begun to wait.
+/// A shorter pause while somebody has only begun to wait.
 struct Eager {
     interval: Duration,
     during: Duration,
@@ -50,16 +50,17 @@ struct Waiter<S> {
     sender: mpsc::UnboundedSender<Result<Option<S>>>,
 }
 
-/// The limit of the pause after failed questions.
+/// Maximum pause after failed requests.
 const SLOWEST: Duration = Duration::from_secs(15);
 
 impl<S: Clone + Send + Sync + 'static> Poller<S> {
-    /// A poller that asks every `interval` while somebody waits.
+    /// A poller that sends a request every `interval` while somebody waits.
     pub fn new(clock: Arc<dyn Clock>, interval: Duration, ask: PollQuery<S>) -> Self {
         Self::with(clock, interval, None, ask)
     }
 
-    /// The same for what mostly takes a moment: `(pause, during)` is the pause while somebody waits no longer than that.
+    /// A poller for short waits: `eager` is `(pause, during)`, the pause while somebody has waited no longer than
+    /// `during`.
     pub fn eager(clock: Arc<dyn Clock>, eager: (Duration, Duration), interval: Duration, ask: PollQuery<S>) -> Self {
         Self::with(clock, interval, Some(Eager { interval: eager.0, during: eager.1 }), ask)
     }
@@ -72,7 +73,8 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
     /// Waits until `decide` returns a result for the state of `id`; `None` means that the platform does not know it (yet).
     ///
     /// # Errors
-    /// The error that `decide` returns; the last failed query when the time is over; [`crate::ErrorKind::Cancelled`].
+    /// The error that `decide` returns; the last failed request when the time limit is reached;
+    /// [`crate::ErrorKind::Cancelled`].
     pub async fn wait<T>(
         &self,
         run: &Run,
@@ -128,7 +130,7 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
     }
 }
 
-/// Takes the waiter out again, however its wait ends.
+/// Removes the waiter when dropped, however its wait ends.
 struct Registered<S> {
     inner: Arc<Inner<S>>,
     number: u64,
@@ -155,7 +157,7 @@ impl<S> Inner<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Inner<S> {
-    /// Asks while somebody waits, then ends; the next waiter starts it anew.
+    /// Polls while somebody waits, then ends; the next waiter starts it again.
     async fn poll(self: Arc<Self>) {
         let mut pause = self.interval;
         loop {
@@ -170,7 +172,8 @@ impl<S: Clone + Send + Sync + 'static> Inner<S> {
             let answer = (self.ask)(ids.iter().cloned().collect()).await;
             pause = if answer.is_ok() { self.pause() } else { (pause * 2).max(self.interval).min(SLOWEST) };
             for waiter in self.lock().waiters.values() {
-                // Who registered while the question was under way was not asked for: not known is not "not there".
+                // Waiters that registered during the request were not part of it: no answer for them does not mean "not
+                // found".
                 if !ids.contains(&waiter.id) {
                     continue;
                 }

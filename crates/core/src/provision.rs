@@ -1,4 +1,4 @@
-//! How steps are applied to a machine; the step types are in crates/steps.
+//! The interface for applying steps to a machine; crates/steps implements it.
 
 use async_trait::async_trait;
 
@@ -13,7 +13,7 @@ pub use crate::machine::{ConnectedMachine, Login};
 /// Applies steps to machines.
 #[async_trait]
 pub trait Provisioner: Send + Sync {
-    /// Checks that this computer has what these steps need, before a machine is launched; by default nothing.
+    /// Checks that this computer has what these steps need, before a machine is launched; does nothing by default.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.
@@ -22,27 +22,27 @@ pub trait Provisioner: Send + Sync {
         Ok(())
     }
 
-    /// Notes the state of a fresh machine, against which [`Provisioner::scan`] looks for changed files.
+    /// Records the state of a new machine, with which [`Provisioner::scan`] compares to find changed files.
     async fn begin(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<()>;
 
-    /// Applies one step once. Retries and what a failure means are the engine's.
+    /// Applies one step once. Retries and the consequences of failures are up to the engine.
     async fn apply(&self, run: &Run, on: &ConnectedMachine<'_>, step: &Step, output: &mut dyn OutputSink)
     -> Result<()>;
 
-    /// The installed packages; empty where the machine has no package manager that is known.
+    /// The installed packages; empty if the machine has no known package manager.
     async fn packages(&self, run: &Run, on: &ConnectedMachine<'_>) -> Result<Vec<Package>>;
 
-    /// Removes what must not be in an image, but not the way to the machine.
+    /// Removes what must not be in an image, except the access to the machine.
     async fn clean(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()>;
 
-    /// Searches the files that changed since [`Provisioner::begin`] for declared secrets, private keys and credentials of
-    /// common tools. It comes after [`Provisioner::clean`]: what was removed is not found. It comes before
-    /// [`Provisioner::seal`], so that a machine that is kept on failure can be looked at.
+    /// Searches the files that changed since [`Provisioner::begin`] for declared secrets, private keys and credentials
+    /// of common tools. Runs after [`Provisioner::clean`], so that removed files are not reported, and before
+    /// [`Provisioner::seal`], so that a machine kept on failure is still accessible.
     ///
     /// # Errors
-    /// Names each file in which one was found.
+    /// When anything is found; the error names each file.
     async fn scan(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings) -> Result<()>;
 
-    /// Removes the way to the machine, such as the bake's keys: the last command on the machine's connection.
+    /// Removes the access to the machine, such as the bake's keys: the last command on its connection.
     async fn seal(&self, run: &Run, on: &ConnectedMachine<'_>, settings: &ImageSettings, login: &Login) -> Result<()>;
 }

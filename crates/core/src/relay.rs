@@ -1,5 +1,5 @@
-//! TCP connections through a process on the machine, for machines that let nothing else in: a container of another host,
-//! a server without port forwarding.
+//! TCP connections through a relay process on the machine, where there is no other way: containers on another host, SSH
+//! servers without port forwarding.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::shell::quote;
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The byte that the relay sends once it is connected (ASCII ACK).
 pub const CONNECTED: u8 = 6;
-/// What the relay says where the machine has none of its tools.
+/// The relay's message when the machine has none of its tools.
 const NO_TOOLS: &str = "the image has no python3, perl or bash";
 
 /// A POSIX script with host and port as `$1` and `$2`: after [`CONNECTED`], its standard streams are the connection's.
-/// Python, Perl or bash, whichever there is; messages are in English.
+/// It uses Python, Perl or bash, whichever is installed; messages are in English.
 pub const RELAY: &str = r#"
 export LC_ALL=C
 if command -v python3 >/dev/null 2>&1; then
@@ -62,10 +62,10 @@ pub fn command(host: &str, port: u16) -> String {
     format!("set -- {} {port}\n{RELAY}", quote(host))
 }
 
-/// Bytes of the relay's standard error that are kept: the reason is short, and a machine may print without end.
+/// Maximum bytes of the relay's standard error that are kept: the reason is short, but a machine may print without end.
 const KEPT: usize = 16 << 10;
 
-/// The relay's standard error.
+/// The standard error of a relay.
 #[derive(Debug, Default)]
 pub struct RelayErrors(Vec<u8>);
 
@@ -75,7 +75,7 @@ impl RelayErrors {
         self.0.extend(bytes.iter().take(KEPT - self.0.len()));
     }
 
-    /// The last line, which says why the relay did not connect, without what could steer a terminal.
+    /// The last line, which says why the relay did not connect, without terminal control sequences.
     pub fn last(&self) -> String {
         let text = String::from_utf8_lossy(&self.0);
         let last = text.lines().rev().find(|line| !line.trim().is_empty());
@@ -83,18 +83,18 @@ impl RelayErrors {
     }
 }
 
-/// What the last line of the relay's standard error says.
+/// The reason in the last line of the relay's standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nothing accepts connections there.
+    /// Nothing listens on the port.
     Closed,
-    /// The machine has no tool to connect with.
+    /// The machine has none of the relay's tools.
     NoTools,
-    /// Something else, which says nothing about the port.
+    /// Another reason, which says nothing about the port.
     Other,
 }
 
-/// Why the relay did not connect: the kernel's words for ECONNREFUSED, ETIMEDOUT and those for no route.
+/// Classifies the relay's last line by the kernel's messages for ECONNREFUSED, ETIMEDOUT and missing routes.
 pub fn refusal(last: &str) -> Refusal {
     let text = last.to_lowercase();
     if last.contains(NO_TOOLS) {

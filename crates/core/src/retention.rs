@@ -1,4 +1,4 @@
-//! Which versions of an image may be deleted.
+//! Selects the versions of an image that may be deleted.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::plan::Retention;
 use crate::tags;
 
 impl Retention {
-    /// The images that may go once `new` is registered, the highest version first. `all` is every image of the account
-    /// or machine, of other names too: one that a kept image was built on stays. Candidates and versions of pull
-    /// requests and branches have an end of their own and do not count; of the latter, expired ones are deleted.
+    /// The images that may be deleted once `new` is registered, highest version first. `all` is every image of the
+    /// account or machine, of other names too: one that a kept image was built on stays. Candidates and versions of
+    /// pull requests and branches have their own expiry and do not count; of the latter, expired ones are included.
     pub fn superfluous<'a>(self, new: &ImageRecord, all: &'a [ImageRecord], now: Timestamp) -> Vec<&'a ImageRecord> {
         if self.is_none() {
             return Vec::new();
@@ -30,7 +30,7 @@ impl Retention {
         nobodys_base(going, all)
     }
 
-    /// An image of unknown age does not count as old.
+    /// Whether an image is younger than `newer_than`. An image of unknown age counts as young.
     fn is_young(self, image: &ImageRecord, now: Timestamp) -> bool {
         let Some(limit) = self.newer_than else { return false };
         let Some(made) = image.created.or(image.tested) else { return true };
@@ -39,12 +39,12 @@ impl Retention {
 }
 
 /// The expired images: those that never passed their tests, and pre-releases that did. An image that a kept one was
-/// built on is not among them.
+/// built on is left out.
 pub fn expired(all: &[ImageRecord], now: Timestamp) -> Vec<&ImageRecord> {
     nobodys_base(all.iter().filter(|image| image.expired(now).is_some()).collect(), all)
 }
 
-/// What of `going` no image was built on that stays.
+/// The images in `going` that no remaining image was built on.
 fn nobodys_base<'a>(mut going: Vec<&'a ImageRecord>, all: &[ImageRecord]) -> Vec<&'a ImageRecord> {
     loop {
         let leaves: BTreeSet<&str> = going.iter().map(|image| image.id.as_str()).collect();
@@ -155,7 +155,7 @@ mod tests {
             ending(image("web", "1.1.0-pr.7.abc", 9), over),
             ending(image("web", "1.1.0-pr.8.abc", 9), over),
             ending(image("web", "1.1.0-pr.9.abc", 1), "2026-11-27T00:00:00Z"),
-            // Somebody tagged a release with an expiry: it is still a release.
+            // A release that somebody tagged with an expiry is still a release.
             ending(image("web", "0.9.0", 9), over),
             on(image("shop", "1.0.0", 1), "web-1.1.0-pr.8.abc"),
         ];

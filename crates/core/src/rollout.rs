@@ -1,33 +1,33 @@
-//! What one deployment came to.
+//! The result of one deployment.
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// One entry of `deploy`: where it went, what was done, and how it ended.
+/// One entry of `deploy`: its target, what was done, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Rollout {
-    /// What is deployed to, as the manifest names it: the group, else the launch template.
+    /// The target as the manifest names it: the group, else the launch template.
     pub target: String,
-    /// The region.
+    /// Region of the target.
     pub region: Option<String>,
-    /// The image's id there, once it is found.
+    /// ID of the image in that region, once found.
     pub image: Option<String>,
-    /// The launch template's id, once it is found.
+    /// ID of the launch template, once found.
     pub template: Option<String>,
-    /// The template's version that was at work before.
+    /// Version of the template that was in use before.
     pub from: Option<u64>,
-    /// The template's version with the image.
+    /// Version of the template with the image.
     pub version: Option<u64>,
-    /// The group that is at work now, where it is another than the target.
+    /// The group that is in use now, if it is not the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// How the deployment ended.
     pub outcome: RolloutOutcome,
-    /// What was done, in order, each in a few words.
+    /// Changes that were made, in order, each in a few words.
     pub done: Vec<String>,
-    /// Why it was not, or not all of it.
+    /// Why the deployment was not made, or only in part.
     pub failure: Option<Failure>,
 }
 
@@ -35,19 +35,19 @@ pub struct Rollout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RolloutOutcome {
-    /// The image is at work.
+    /// The image is in use.
     Deployed,
-    /// It was at work before.
+    /// The image was in use before.
     Unchanged,
-    /// Skipped: its `if` is false, or one before it failed.
+    /// Skipped: its `if` is false, or an earlier deployment failed.
     Skipped,
-    /// It failed, and what was moved stays as it is.
+    /// It failed, and what was changed stays as it is.
     Failed,
-    /// It failed, and everything is as it was before.
+    /// It failed, and everything is as before.
     RolledBack,
-    /// It was cancelled on the way: the platform goes back, and nobody waits for it.
+    /// It was cancelled: the platform rolls back, but the run does not wait for it.
     RollingBack,
-    /// It failed, and so did the rollback: somebody has to look at it.
+    /// It failed, and so did the rollback: manual action is needed.
     RollbackFailed,
 }
 
@@ -65,14 +65,14 @@ impl RolloutOutcome {
         }
     }
 
-    /// True when the image is at work, or is not meant to be.
+    /// True when the image is in use, or is not meant to be.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Deployed | Self::Unchanged | Self::Skipped)
     }
 }
 
 impl Rollout {
-    /// A deployment that counts as skipped until something is done.
+    /// A deployment that counts as skipped until it begins.
     pub fn new(target: impl Into<String>, region: Option<String>) -> Self {
         Self {
             target: target.into(),
@@ -88,7 +88,7 @@ impl Rollout {
         }
     }
 
-    /// Where it goes, in words: `web-production in us-east-1`.
+    /// The target for messages: `web-production in us-east-1`.
     pub fn place(&self) -> String {
         match &self.region {
             Some(region) => format!("{} in {region}", self.target),

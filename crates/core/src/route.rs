@@ -1,4 +1,4 @@
-//! Places in a manifest, named by keys and indices instead of by line.
+//! Locations in a manifest, by keys and indices instead of by line.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Segment {
-    /// A mapping's key.
+    /// A key of a mapping.
     Key(String),
-    /// A sequence's index, from zero.
+    /// An index of a sequence, from zero.
     Index(usize),
 }
 
@@ -19,12 +19,12 @@ pub enum Segment {
 pub struct Route(pub Vec<Segment>);
 
 impl Route {
-    /// The document itself.
+    /// The route of the document itself.
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// This route, one key deeper.
+    /// This route with a key appended.
     #[must_use]
     pub fn key(&self, key: impl Into<String>) -> Self {
         let mut segments = self.0.clone();
@@ -32,7 +32,7 @@ impl Route {
         Self(segments)
     }
 
-    /// This route, one index deeper.
+    /// This route with an index appended.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         let mut segments = self.0.clone();
@@ -40,7 +40,7 @@ impl Route {
         Self(segments)
     }
 
-    /// The route one level up; the root's parent is the root.
+    /// The parent route; the root is its own parent.
     #[must_use]
     pub fn parent(&self) -> Self {
         let mut segments = self.0.clone();

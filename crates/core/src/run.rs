@@ -1,4 +1,4 @@
-//! What every part of a run shares: its id, clock, cancellation, ledger, masker and events.
+//! State that all parts of a run share: ID, clock, cancellation, ledger, masker and events.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,7 +17,7 @@ use crate::mask::Masker;
 use crate::output::LogFolder;
 use crate::plan::ImageKey;
 
-/// What every part of a run shares. Cheap to clone; a clone may be bound to one image.
+/// Handle to the state that all parts of a run share. Cheap to clone; a clone may be bound to one image.
 #[derive(Clone)]
 pub struct Run {
     shared: Arc<RunParts>,
@@ -27,11 +27,11 @@ pub struct Run {
     pub cancel: CancellationToken,
 }
 
-/// The parts of a [`Run`] that are made once.
+/// The parts of a [`Run`] that its caller creates.
 pub struct RunParts {
-    /// The run's id: sortable and random, so that a re-run of the same workflow is another one.
+    /// ID of the run: sortable and random, so that a re-run of the same workflow has another one.
     pub id: String,
-    /// Tags that say where the run came from: repository, commit, run address.
+    /// Tags that describe the origin of the run: repository, commit, URL of the workflow run.
     pub origin: BTreeMap<String, String>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
@@ -48,41 +48,41 @@ pub struct RunParts {
 }
 
 impl Run {
-    /// A run over these parts.
+    /// A run made of these parts.
     pub fn new(shared: RunParts, cancel: CancellationToken) -> Self {
         Self { shared: Arc::new(shared), image: None, role: None, cancel }
     }
 
-    /// The same run, bound to one image.
+    /// A handle bound to one image.
     #[must_use]
     pub fn for_image(&self, key: &ImageKey) -> Self {
         Self { image: Some(key.clone()), ..self.clone() }
     }
 
-    /// The same run, bound to no image: for resources that must outlive the failure of a single one.
+    /// A handle bound to no image: for resources that must outlive the failure of a single image.
     #[must_use]
     pub fn for_all(&self) -> Self {
         Self { image: None, ..self.clone() }
     }
 
-    /// The same run in another account, under this role: what it creates there is found there again.
+    /// A handle for another account, with this role: resources created there are recorded with the role.
     #[must_use]
     pub fn under(&self, role: &str) -> Self {
         Self { role: Some(Arc::from(role)), ..self.clone() }
     }
 
-    /// The same run under another token: the clean-up after a cancel must not be cancelled itself.
+    /// A handle with another cancellation token: the clean-up after a cancel must not be cancelled itself.
     #[must_use]
     pub fn with_cancel(&self, cancel: CancellationToken) -> Self {
         Self { cancel, ..self.clone() }
     }
 
-    /// The run's id.
+    /// ID of the run.
     pub fn id(&self) -> &str {
         &self.shared.id
     }
 
-    /// Where the run came from, as tags.
+    /// Tags that describe the origin of the run.
     pub fn origin(&self) -> &BTreeMap<String, String> {
         &self.shared.origin
     }
@@ -97,7 +97,7 @@ impl Run {
         self.shared.clock.as_ref()
     }
 
-    /// The clock, to keep.
+    /// The clock as a shared pointer.
     pub fn clock_handle(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.shared.clock)
     }
@@ -112,7 +112,7 @@ impl Run {
         &self.shared.masker
     }
 
-    /// A declared secret's value.
+    /// The value of a declared secret.
     pub fn secret(&self, name: &str) -> Option<&SecretString> {
         self.shared.secrets.get(name)
     }
@@ -122,8 +122,8 @@ impl Run {
         &self.shared.secrets
     }
 
-    /// Notes in the ledger that a resource is about to be created for this handle's image (for the whole run, where
-    /// the handle has none). Call it before the request leaves.
+    /// Records in the ledger that a resource is about to be created for this handle's image, or for the whole run. Call
+    /// it before the request is sent.
     ///
     /// # Errors
     /// When the line can't be written: then nothing may be created.
@@ -131,13 +131,13 @@ impl Run {
         self.shared.ledger.intend_for(self.image.as_ref(), self.role.as_deref(), platform, kind, region, find_by)
     }
 
-    /// Emits an event for this handle's image. No declared secret leaves in it.
+    /// Emits an event for this handle's image, with declared secrets masked.
     pub fn emit(&self, mut event: Event) {
         event.rewrite(&|text| *text = self.shared.masker.mask(text));
         self.shared.events.send(self.envelope(event));
     }
 
-    /// Emits a line of a step's output, which is masked already. False when there is no room for it.
+    /// Emits a line of a step's output, which is masked already. False when the queue has no room for it.
     pub(crate) fn offer(&self, event: Event) -> bool {
         self.shared.events.offer(self.envelope(event))
     }
@@ -162,7 +162,7 @@ impl Run {
         }
     }
 
-    /// Emits progress in a short sentence.
+    /// Emits a progress message, a short sentence.
     pub fn progress(&self, message: impl Into<String>) {
         self.emit(Event::Progress { message: message.into() });
     }
@@ -172,7 +172,7 @@ impl Run {
         self.emit(Event::Warning { message: message.into(), help, place: None });
     }
 
-    /// The same about a line of a file that a step names.
+    /// Emits a warning about a line of a file that a step names.
     pub fn warn_at(&self, place: SourceLocation, message: impl Into<String>) {
         self.emit(Event::Warning { message: message.into(), help: None, place: Some(place) });
     }
@@ -185,8 +185,8 @@ impl Run {
         self.until_cancelled(self.shared.clock.sleep(duration)).await
     }
 
-    /// Runs a future to its end unless the run is cancelled meanwhile; the future is dropped then, so it must not be
-    /// a call that creates something.
+    /// Runs a future to its end unless the run is cancelled meanwhile. The future is dropped then, so it must not be a
+    /// call that creates something.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Cancelled`] as soon as the run is cancelled.
@@ -198,7 +198,7 @@ impl Run {
         }
     }
 
-    /// Fails when the run is cancelled already.
+    /// Fails if the run is already cancelled.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Cancelled`].

@@ -1,4 +1,4 @@
-//! What a step may ask of the platform's cloud, with the credentials of the bake: the machine itself needs none.
+//! Access of steps to the platform's cloud, with the credentials of the bake: the machine itself needs none.
 
 use std::fmt;
 use std::path::Path;
@@ -10,22 +10,22 @@ use crate::communicator::Reader;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// Where an object is, or what the keys of several begin with.
+/// Location of an object, or a prefix of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPath {
     /// The bucket.
     pub bucket: String,
-    /// The key, or its beginning; may be empty for a whole bucket.
+    /// The key, or a prefix of keys; may be empty for a whole bucket.
     pub key: String,
-    /// The account that must own the bucket.
+    /// ID of the account that must own the bucket.
     pub owner: Option<String>,
 }
 
 impl ObjectPath {
-    /// Reads `s3://BUCKET/KEY`.
+    /// Parses `s3://BUCKET/KEY`.
     ///
     /// # Errors
-    /// When it is not `s3://BUCKET/KEY`.
+    /// When the text does not have this form.
     pub fn parse(text: &str) -> Result<Self> {
         let (bucket, key) = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).unwrap_or_default();
         if bucket.is_empty() || bucket.contains(char::is_whitespace) {
@@ -43,7 +43,7 @@ impl fmt::Display for ObjectPath {
     }
 }
 
-/// An object that is being read.
+/// An object whose content can be read.
 pub struct Object {
     /// Size of the object in bytes.
     pub size: u64,
@@ -51,10 +51,10 @@ pub struct Object {
     pub content: Reader<'static>,
 }
 
-/// A component document that the cloud keeps (EC2 Image Builder).
+/// A component document stored in the cloud (EC2 Image Builder).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredDocument {
-    /// The ARN of the build version that was read; that of a version or a pattern was asked for perhaps.
+    /// ARN of the build version that was read; the request may have named a version or a pattern.
     pub arn: String,
     /// Text of the document.
     pub text: String,
@@ -63,13 +63,13 @@ pub struct StoredDocument {
 /// Objects, parameters and component documents of a cloud.
 #[async_trait]
 pub trait Services: Send + Sync {
-    /// Begins to read an object.
+    /// Opens an object for reading.
     ///
     /// # Errors
     /// When the object does not exist or may not be read.
     async fn object(&self, run: &Run, at: &ObjectPath) -> Result<Object>;
 
-    /// The keys that begin with that of `prefix`, in order.
+    /// The keys with the prefix of `prefix`, sorted.
     ///
     /// # Errors
     /// When the bucket may not be listed.
@@ -84,11 +84,11 @@ pub trait Services: Send + Sync {
     /// The value of a parameter (SSM Parameter Store), decrypted.
     ///
     /// # Errors
-    /// When there is none of that name, or it may not be read.
+    /// When the parameter does not exist or may not be read.
     async fn parameter(&self, run: &Run, name: &str) -> Result<SecretString>;
 
-    /// The component document of an ARN; one of a version or a pattern (`1.x.x`) means the newest that fits, and the
-    /// same one for the rest of the run.
+    /// The component document of an ARN. A version or a pattern (`1.x.x`) selects the newest match, and the same one
+    /// for the rest of the run.
     ///
     /// # Errors
     /// When the document does not exist or may not be read.

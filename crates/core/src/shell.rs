@@ -1,8 +1,8 @@
-//! Quoting for a POSIX shell. Every command line that this workspace builds is quoted here.
+//! Quoting for POSIX shells. Every command line that this workspace builds is quoted here.
 
-/// `word` as one word of a POSIX shell, with quotes where it needs them.
+/// `word` as a single word of a POSIX shell, quoted if necessary.
 pub fn quote(word: &str) -> String {
-    // NUL is passed through, and the machine reports it: no shell has a way to quote it.
+    // NUL is passed through, and the machine reports it: shells can't quote it.
     let quoted = shlex::Quoter::new().allow_nul(true).quote(word);
     // With NUL allowed no word is refused (shlex, `QuoteError`).
     quoted.map_or_else(|_| "''".to_owned(), std::borrow::Cow::into_owned)

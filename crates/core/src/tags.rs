@@ -1,45 +1,46 @@
-//! The tags that say what an image is (docs/dev/lifecycle.md, "Tags on image and snapshots").
+//! The tags of an image (docs/dev/lifecycle.md, "Tags on image and snapshots").
 
 use std::collections::BTreeMap;
 
-/// The namespace: the manifest's `name`.
+/// Tag with the namespace: the manifest's `name`.
 pub const NAME: &str = "ami-bake:name";
-/// The image's key in the manifest.
+/// Tag with the image's key in the manifest.
 pub const IMAGE: &str = "ami-bake:image";
-/// The variant of its matrix.
+/// Tag with the variant of the image's matrix.
 pub const VARIANT: &str = "ami-bake:variant";
-/// [`VARIANT`] under its name until version 0.1: images that have it are still found, and no new image gets it.
+/// The name of [`VARIANT`] until version 0.1: images with this tag are still found, and no new image gets it.
 pub const LEGACY_VARIANT: &str = "ami-bake:leg";
-/// The semantic version.
+/// Tag with the semantic version.
 pub const VERSION: &str = "ami-bake:version";
 /// Tag with the digest of everything that the image is made from.
 pub const DIGEST: &str = "ami-bake:digest";
 /// Tag with the time when the tests passed.
 pub const TESTED: &str = "ami-bake:tested";
-/// The source's id.
+/// Tag with the source's ID.
 pub const SOURCE: &str = "ami-bake:source-ami";
-/// The source's name.
+/// Tag with the source's name.
 pub const SOURCE_NAME: &str = "ami-bake:source-ami-name";
-/// The source's owner.
+/// Tag with the source's owner.
 pub const SOURCE_OWNER: &str = "ami-bake:source-ami-owner";
 /// Tag with the creation time of the source.
 pub const SOURCE_CREATED: &str = "ami-bake:source-ami-created";
-/// The source's version, where ami-bake made it.
+/// Tag with the source's version, if ami-bake created it.
 pub const BASE_VERSION: &str = "ami-bake:base-version";
-/// The repository.
+/// Tag with the repository.
 pub const REPOSITORY: &str = "ami-bake:repository";
-/// The commit.
+/// Tag with the commit.
 pub const COMMIT: &str = "ami-bake:commit";
-/// The snapshot, in the home region, that a copy was made of.
+/// Tag with the snapshot, in the home region, that a copy was made from.
 pub const COPIED_FROM: &str = "ami-bake:copied-from";
-/// The run that made it.
+/// Tag with the ID of the run that created the resource.
 pub const RUN: &str = "ami-bake:run";
-/// The address of the workflow run.
+/// Tag with the URL of the workflow run.
 pub const RUN_URL: &str = "ami-bake:run-url";
-/// When sweep may take it; taken off when the image is registered under its final name.
+/// Tag with the time after which sweep may delete the resource; removed when the image is registered under its final
+/// name.
 pub const EXPIRES: &str = "ami-bake:expires";
 
-/// The variant that an image's tags name, under the new tag or the legacy one. An empty value counts as none.
+/// The variant in an image's tags, from the current or the legacy tag. An empty value counts as none.
 pub fn variant(tags: &BTreeMap<String, String>) -> Option<&String> {
     [VARIANT, LEGACY_VARIANT].iter().find_map(|key| tags.get(*key)).filter(|variant| !variant.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Tokens that say who this program is: an OIDC provider signs them, a cloud exchanges them for credentials.
+//! Identity tokens of this program: an OIDC provider signs them, a cloud exchanges them for credentials.
 
 use std::fmt::Debug;
 
@@ -8,14 +8,14 @@ use secrecy::SecretString;
 
 use crate::error::Result;
 
-/// The claims of a token. Unlike the token, they are not secret.
+/// Claims of a token. Unlike the token, they are not secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
-    /// `sub`: whom the token is about.
+    /// `sub`: subject.
     pub subject: String,
-    /// `aud`: whom it is for.
+    /// `aud`: audience.
     pub audience: String,
-    /// `iss`: who signed it.
+    /// `iss`: issuer.
     pub issuer: String,
     /// `repository`: `owner/name`.
     pub repository: Option<String>,
@@ -23,11 +23,11 @@ pub struct Claims {
     pub owner_id: Option<String>,
     /// `repository_id`.
     pub repository_id: Option<String>,
-    /// `exp`: when it ends.
+    /// `exp`: expiry time.
     pub expires: Option<Timestamp>,
 }
 
-/// A signed token.
+/// A signed token with its claims.
 #[derive(Debug, Clone)]
 pub struct IdentityToken {
     /// The token itself.
@@ -36,10 +36,10 @@ pub struct IdentityToken {
     pub claims: Claims,
 }
 
-/// Mints tokens. Each lives for minutes, so that a new one is asked for whenever credentials are renewed.
+/// Mints tokens. They are valid for minutes, so a new one is requested whenever credentials are renewed.
 #[async_trait]
 pub trait TokenSource: Debug + Send + Sync {
-    /// A fresh token for this audience.
+    /// A new token for this audience.
     ///
     /// # Errors
     /// When the provider refuses, or does not answer after retries; the help says what to change.

@@ -1,11 +1,11 @@
-//! The version of an image (docs/dev/lifecycle.md, "The version").
+//! Versions of images (docs/dev/lifecycle.md, "The version").
 
 use semver::{BuildMetadata, Prerelease, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The part of the version that NEXT raises.
+/// The part of the version that an automatic version raises.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bump {
@@ -32,7 +32,7 @@ pub fn next<'a>(published: impl IntoIterator<Item = &'a Version>, bump: Bump) ->
     }
 }
 
-/// `BASE-IDENTIFIERS`: a version of a pull request (`pr.7.1a2b3c4`) or of a branch (`dev.42`).
+/// `BASE-IDENTIFIERS`: the version of a pull request (`pr.7.1a2b3c4`) or of a branch (`dev.42`).
 ///
 /// # Errors
 /// When the identifiers are not valid in a semantic version.
@@ -49,16 +49,16 @@ pub fn in_range(version: &Version, range: Option<&semver::VersionReq>) -> bool {
     range.map_or(version.pre.is_empty(), |range| range.matches(version))
 }
 
-/// The version as it is written in an image's name: `+` is not allowed in an AMI's name, so that build metadata follows
-/// an `_`, which no semantic version holds (EC2 API, RegisterImage, Name).
+/// The version as written in an image's name: AMI names can't contain `+`, so build metadata follows `_`, which no
+/// semantic version contains (EC2 API, RegisterImage, Name).
 pub fn in_name(version: &Version) -> String {
     version.to_string().replace('+', "_")
 }
 
-/// A version range: semantic versioning's, or Image Builder's `2.x.x`.
+/// Parses a version range in semver's syntax, or Image Builder's `2.x.x`.
 ///
 /// # Errors
-/// When it is neither a version range nor Image Builder's form.
+/// When the text is neither.
 pub fn range(text: &str) -> Result<semver::VersionReq> {
     let text = text.trim();
     let spelled = image_builder_range(text).unwrap_or_else(|| text.to_owned());
@@ -69,8 +69,8 @@ pub fn range(text: &str) -> Result<semver::VersionReq> {
     })
 }
 
-/// Image Builder's spelling in semver's: `2.x.x` is `2.*`, `x.x.x` is `*`, and a bare `2.1.0` means that very version,
-/// to Image Builder and to people, where semver's own reading would be `^2.1.0`.
+/// Translates Image Builder's syntax to semver's: `2.x.x` is `2.*`, `x.x.x` is `*`. A bare `2.1.0` means exactly that
+/// version, as in Image Builder; semver would read it as `^2.1.0`.
 fn image_builder_range(text: &str) -> Option<String> {
     let parts: Vec<&str> = text.split('.').collect();
     let is_wild = |part: &str| matches!(part, "x" | "X" | "*");
@@ -116,7 +116,7 @@ mod tests {
     fn names_hold_no_plus() {
         assert_eq!(in_name(&version("1.2.3+build.5")), "1.2.3_build.5");
         assert_eq!(prerelease(&version("1.2.3"), "pr.7.1a2b3c4").unwrap().to_string(), "1.2.3-pr.7.1a2b3c4");
-        // A numeric identifier with a leading zero is none.
+        // A numeric identifier with a leading zero is invalid.
         assert!(prerelease(&version("1.2.3"), "pr.7.01").is_err());
     }
 }

@@ -1,8 +1,8 @@
-//! Files that are written whole or not at all, and never through a link.
+//! Writes files whole or not at all, and never through a link.
 //!
-//! The working directory is a checkout: a pull request can hold a link under any name that is known in advance, and
-//! whoever opens that name writes to the file behind the link. So a draft gets a random name, is created with `O_EXCL`
-//! (which also refuses a link, open(2)), and takes the place of whatever has the final name.
+//! The working directory is a checkout, in which a pull request can place a link under any predictable name; opening
+//! that name would write to the target of the link. So a draft gets a random name, is created with `O_EXCL` (which also
+//! refuses links, open(2)), and replaces whatever has the final name.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -14,12 +14,13 @@ use rustix::io::Errno;
 
 /// Permission bits of files that everybody may read, before the umask.
 const COMMON: u32 = 0o666;
-/// Files of the kernel: they are written in place, because a new file beside them is not what `/dev/stdout` means.
+/// Folders of the kernel's files. These are written in place, because `/dev/stdout` does not mean a new file of that
+/// name.
 const KERNEL: [&str; 2] = ["/dev", "/proc"];
 
-/// Writes the file `path`, in place of one that exists. If `path` is a link, the link is replaced and the file behind it
-/// is not touched. Who reads the file meanwhile sees the old content or the new one, never a part. Pipes, terminals and
-/// paths below `/dev` and `/proc` are written as they are.
+/// Writes the file `path`, replacing an existing one. If `path` is a link, the link is replaced and its target does not
+/// change. Readers see the old content or the new one, never a part. Pipes, terminals and paths below `/dev` and
+/// `/proc` are written in place.
 ///
 /// # Errors
 /// What `content` fails with, and when the folder can't be written to. Nothing of the new content is left then.
@@ -33,7 +34,8 @@ pub fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-/// Like [`replace`], and the content is on the disk before it has its name: after a power failure the file is whole too.
+/// Like [`replace`], but the content is synced to disk before the file gets its name: the file is complete even after a
+/// power failure.
 ///
 /// # Errors
 /// As [`replace`].
@@ -48,10 +50,10 @@ pub fn replace_durably(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::
 /// Writes the new file `path` with these permission bits (before the umask).
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] when something has this name, if only a link; what `content` fails with; and when the
+/// [`io::ErrorKind::AlreadyExists`] when the name exists, even as a link; what `content` fails with; and when the
 /// folder can't be written to. Nothing is left then.
 pub fn create(path: &Path, mode: u32, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    // Asked first, so that `content` is not made in vain; the rename asks again.
+    // Checked first, so that `content` is not produced in vain; the rename checks again.
     if path.symlink_metadata().is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
@@ -61,25 +63,26 @@ pub fn create(path: &Path, mode: u32, content: impl FnOnce(&mut dyn Write) -> io
     Ok(())
 }
 
-/// Renames a file or folder to a name that nothing has.
+/// Renames a file or folder to a name that does not exist.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] when something has the name, if only a link.
+/// [`io::ErrorKind::AlreadyExists`] when the name exists, even as a link.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that does not know the flag. Between the look and the rename another process may take the name.
+        // The file system does not support the flag. Another process may take the name between the check and the
+        // rename.
         Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_err() => std::fs::rename(from, to),
         Err(Errno::INVAL | Errno::NOSYS) => Err(io::ErrorKind::AlreadyExists.into()),
         other => Ok(other?),
     }
 }
 
-/// A new name in the folder of `path` that nobody can guess, for a draft of it.
+/// A random name in the folder of `path`, for a draft of it.
 pub fn draft_name(path: &Path) -> PathBuf {
     path.with_file_name(format!(".ami-bake-{}", uuid::Uuid::new_v4().simple()))
 }
 
-/// A file that has not got its name yet. It is removed when it does not get it.
+/// A file that does not have its final name yet. It is deleted when dropped before it gets the name.
 struct Draft {
     path: PathBuf,
     file: File,
@@ -106,13 +109,13 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.done {
-            // The error that is on its way says more than one from here.
+            // The error that is being returned says more than one from here.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-/// The open file, if `path` is not a file to replace: a pipe, a terminal, or a file of the kernel.
+/// The open file, if `path` can't be replaced: a pipe, a terminal, or a file of the kernel.
 fn stream(path: &Path) -> io::Result<Option<File>> {
     if KERNEL.iter().any(|folder| path.starts_with(folder)) {
         return File::options().write(true).truncate(true).open(path).map(Some);

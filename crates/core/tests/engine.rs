@@ -1,4 +1,4 @@
-//! The engine against a platform in memory.
+//! Tests of the engine against a platform in memory.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ async fn a_bake_ends_with_one_tested_image_and_nothing_else() {
     assert!(at("boot web") < at("register web 0.1.0"), "no untested image gets its final name");
 }
 
-/// The image can't be launched at once after the machine is gone; it is one stage all the same.
+/// The image becomes available only after the machine is gone; both are one stage.
 #[tokio::test]
 async fn every_stage_is_reported_once() {
     let mut fixture = Fixture::new();
@@ -92,7 +92,7 @@ async fn every_stage_is_reported_once() {
     assert_eq!(begun, all);
 }
 
-/// Retention goes by what is registered, tells what it takes, and its failure is no failure of the bake.
+/// Retention counts what is registered and reports what it deletes; its failure does not fail the bake.
 #[tokio::test]
 async fn older_versions_go_once_the_new_one_is_there() {
     let mut fixture = Fixture::new();
@@ -155,7 +155,8 @@ async fn a_changed_step_is_baked_under_the_next_version() {
 async fn a_chain_is_baked_in_order_and_side_by_side_where_it_can() {
     let fixture = Fixture::new();
     let images = [PlainImage::new("web").on("base"), PlainImage::new("base"), PlainImage::new("other")];
-    // The base goes on only when the other image is on its way too: one after the other would never end.
+    // The base's launch waits for the other image's launch: if images were baked one after the other, this would never
+    // end.
     fixture.fake.hold("launch base", "launch other");
     assert_eq!(fixture.bake(&images).await, 0);
     let calls = fixture.fake.calls();
@@ -214,7 +215,7 @@ async fn whatever_fails_nothing_is_left() {
     }
 }
 
-/// Whatever fails after the launch, such as by credentials that ended: the exit code is never that of "nothing was built".
+/// A failure after the launch, such as expired credentials, never has the exit code for "nothing was built".
 #[tokio::test]
 async fn a_refusal_after_the_launch_is_the_stages_failure() {
     for (call, code) in [
@@ -231,18 +232,19 @@ async fn a_refusal_after_the_launch_is_the_stages_failure() {
         assert_eq!(fixture.bake(&[PlainImage::new("web")]).await, code, "{call}");
         fixture.nothing_is_left();
     }
-    // Nor is it when another image was built.
+    // Nor when another image was built.
     let fixture = Fixture::new();
     fixture.fake.fail("launch web", Error::preflight("not allowed").denied());
     assert_eq!(fixture.bake(&[PlainImage::new("web"), PlainImage::new("db")]).await, 5);
 }
 
-/// A clean-up call that is refused for good fails no bake, is not repeated, and shows in the exit code and the report.
+/// A clean-up call that is refused for good does not fail the bake and is not repeated, but shows in exit code and
+/// report.
 #[tokio::test]
 async fn a_refused_clean_up_is_not_clean_and_no_failure() {
     let mut fixture = Fixture::new();
     let refused = || Error::preflight("the role is not allowed to terminate").denied().help("Add this statement.");
-    // The test machine; the build machine goes with the capture.
+    // The test machine; the build machine is terminated by the capture.
     let machine = "undo instance i-3";
     fixture.fake.fail("undo instance i-3", refused());
     fixture.fake.fail_nth("destroy web", 2, refused());
@@ -256,7 +258,7 @@ async fn a_refused_clean_up_is_not_clean_and_no_failure() {
     assert!(report.left[0].what.contains("instance i-3") && report.left[0].why.contains("Add this statement"));
     assert_eq!(report.images[0].failure, None);
 
-    // The post step, or a sweep, does it again on the same ledger.
+    // The post step, or a sweep, retries on the same ledger.
     fixture.fake.state.lock().unwrap().faults.clear();
     assert!(engine::finish(&fixture.run, fixture.context(&images).platform.as_ref(), false).await);
     fixture.nothing_is_left();
@@ -393,8 +395,8 @@ async fn no_event_holds_a_declared_secret() {
     assert!(!told.contains("hunter22") && told.contains("log in as ***"), "{told}");
 }
 
-/// The first deployment may be the one that fails: the others are not begun then, the image is there all the same, and
-/// who is built on it is baked and deployed.
+/// When the first deployment fails the others are skipped; the image exists all the same, and the images built on it
+/// are baked and deployed.
 #[tokio::test]
 async fn deployments_go_one_after_the_other_and_stop_nobody_else() {
     let mut fixture = Fixture::new();
@@ -417,7 +419,7 @@ async fn deployments_go_one_after_the_other_and_stop_nobody_else() {
     assert_eq!(base.failure.as_ref().unwrap().kind, ErrorKind::Deploy);
     fixture.nothing_is_left();
 
-    // What is not asked to be an image is deployed nowhere.
+    // A build without a capture is not deployed.
     let until_validate = Options { until_validate: true, force: true, ..Options::default() };
     let before = fixture.fake.calls().len();
     assert_eq!(fixture.bake_with(&images, &until_validate).await, 0);

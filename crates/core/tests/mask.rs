@@ -1,4 +1,4 @@
-//! The secret masker: no encoding of a secret that tools use is shown, and ordinary text stays readable.
+//! Tests of the secret masker: no encoding of a secret that tools use is shown, and ordinary text stays readable.
 #![allow(clippy::unwrap_used, clippy::format_collect, reason = "a test")]
 
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use fastrand::Rng;
 
-/// A secret of the characters, and as many of them, as somebody would use.
+/// A random secret with realistic characters and length.
 fn any_secret(dice: &mut Rng) -> String {
     const PLAIN: [char; 10] = ['a', 'n', 'x', 'R', 'Z', '0', '7', '9', 'q', 'T'];
     const HARD: [char; 18] =
@@ -19,7 +19,7 @@ fn any_secret(dice: &mut Rng) -> String {
     let secret: String = (0..length)
         .map(|_| if dice.usize(..6) < hard { HARD[dice.usize(..HARD.len())] } else { PLAIN[dice.usize(..PLAIN.len())] })
         .collect();
-    // A quote or a blank at an end is layout to many tools.
+    // Many tools treat a quote or a blank at either end as layout.
     let secret = secret.trim_matches([' ', '"', '\'', '\\', '=']).to_owned();
     if secret.len() < 8 || secret.chars().filter(char::is_ascii_alphanumeric).count() < 8 {
         any_secret(dice)
@@ -28,7 +28,7 @@ fn any_secret(dice: &mut Rng) -> String {
     }
 }
 
-/// Bytes of a secret that may be seen in a row.
+/// Maximum bytes of a secret that may be visible in a row.
 const SHOWN: usize = 7;
 
 fn hex(bytes: &[u8]) -> String {
@@ -49,12 +49,12 @@ fn wrapped(text: &str, width: usize, line_end: &str) -> String {
     characters.chunks(width).map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join(line_end)
 }
 
-/// One encoding: what is printed of a secret, and what must not be seen of it: all its parts of that many characters.
+/// An encoding: its name, its function, and the length from which parts of the encoded secret must not be visible.
 type Encoding = (&'static str, fn(&str) -> String, usize);
 
 const PERCENT: usize = 3 * SHOWN;
 
-/// Every encoding that the masker's documentation names.
+/// Every encoding in the masker's documentation.
 const ENCODINGS: &[Encoding] = &[
     ("plain", |s| s.to_owned(), SHOWN),
     ("json", |s| serde_json::to_string(s).unwrap(), SHOWN),
@@ -200,7 +200,8 @@ const ENCODINGS: &[Encoding] = &[
     ("broken line", |s| wrapped(s, s.chars().count() / 2, "\n"), SHOWN),
 ];
 
-/// A part of what was printed, in one line, that is still there. Backslashes don't count: JSON in JSON makes four of one.
+/// A part of what was printed, within one line, that is still visible. Backslashes do not count: JSON in JSON turns one
+/// into four.
 fn leak(printed: &str, shown: &str, length: usize) -> Option<String> {
     let characters: Vec<char> = printed.chars().filter(|c| !c.is_whitespace() && *c != '\\').collect();
     let shown = shown.replace([' ', '\\'], "");
@@ -215,7 +216,7 @@ fn nothing_of_a_secret_is_shown_in_any_encoding_however_it_arrives() {
         let masker = Arc::new(Masker::default());
         assert!(masker.add(&secret));
         for (name, encode, length) in ENCODINGS {
-            // Only what is of the secret: not the rest of a document around it.
+            // Only the secret itself, not the rest of a document around it.
             let printed = encode(&secret);
             let other = encode(&"\u{1}".repeat(secret.len()));
             let text = format!("Reading the value {printed} from the environment\nnext line\n");
@@ -230,7 +231,7 @@ fn nothing_of_a_secret_is_shown_in_any_encoding_however_it_arrives() {
                 whole.starts_with("Reading the value") && whole.ends_with("from the environment\nnext line\n"),
                 "{whole}"
             );
-            // In pieces the same, whatever they are.
+            // The same in pieces of any size.
             let mut stream = MaskStream::new(Arc::clone(&masker));
             let (mut shown, mut rest) = (String::new(), text.as_str());
             while !rest.is_empty() {
@@ -247,7 +248,7 @@ fn nothing_of_a_secret_is_shown_in_any_encoding_however_it_arrives() {
     }
 }
 
-/// What the tools themselves print, not what this file thinks that they do.
+/// Uses the output of the tools themselves, not this file's own idea of it.
 #[test]
 fn nothing_of_a_secret_is_shown_as_real_tools_quote_it() {
     const PYTHON: &str = r"
@@ -287,7 +288,7 @@ printf %s "$secret" | base64; printf 'user:%s' "$secret" | base64 -w0; echo; pri
                 let parts: Vec<char> = secret.chars().collect();
                 let seen = parts.windows(SHOWN + 1).find(|part| shown.contains(&part.iter().collect::<String>()));
                 assert_eq!(seen, None, "{secret}:\n{printed}\n{shown}");
-                // Apart from the layout, only what the script itself says is left.
+                // Apart from the layout, only the script's own text is left.
                 let rest: String = shown.replace(MASK, "").chars().filter(char::is_ascii_alphanumeric).collect();
                 assert!(rest.len() < 160, "{secret}:\n{printed}\n{shown}");
             }
@@ -386,13 +387,13 @@ fn lines_are_held_back_only_after_a_beginning_of_eight_characters() {
     assert_eq!(fed("-battery-staple!\n"), " ***\n***\n***!\n");
     assert_eq!(fed("say correct-h\n"), "say");
     assert_eq!(fed("ello\n"), " correct-h\nello\n");
-    // A secret that is added in the middle masks what is still held back.
+    // A secret added in the middle of the text masks what is still held back.
     assert_eq!(fed("wait for correct-horse"), "wait for");
     masker.add("horse-shoe");
     assert_eq!(fed("-shoe\n"), " correct-***\n");
 }
 
-/// What looks like the beginning of a secret for ever, or white space without end, is not kept.
+/// Endless text that looks like the beginning of a secret, and endless white space, are not buffered without limit.
 #[test]
 fn what_is_held_back_is_bounded() {
     let masker = Arc::new(Masker::default());

@@ -5,10 +5,10 @@ use ami_bake_core::output::Stream;
 /// Maximum of bytes that are kept from before the begin of a command.
 const LIMIT: usize = 64 << 10;
 
-/// Drops the output before a command's own. sshd runs commands through the login shell, and bash reads its start-up files
-/// even then: an archive would begin with a greeting. So the command first prints a random line on both streams, and
-/// everything before it is dropped. If the line never comes (a forced command, a failing sudo), the held-back output is
-/// the machine's error message.
+/// Drops the output before a command's own. sshd runs commands through the login shell, and bash reads its start-up
+/// files even then: an archive would begin with a greeting. So the command first prints a random line on both streams,
+/// and everything before it is dropped. If the line never comes (a forced command, a failing sudo), the held-back
+/// output is the machine's error message.
 pub(crate) struct Preamble {
     line: Vec<u8>,
     held: [Option<Vec<u8>>; 2],

@@ -1,4 +1,4 @@
-//! What an entry holds: the content of a file, the target of a link.
+//! Copies the content of archive entries: data of files, targets of links.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
@@ -9,10 +9,10 @@ use super::error::ArchiveError;
 /// Size of the chunks in which content is read.
 const CHUNK: usize = 64 << 10;
 
-/// The target of a link, as it is in the archive.
+/// The target of a link, exactly as the archive has it.
 ///
 /// # Errors
-/// When it has none.
+/// When the entry has no target.
 pub fn link_target(entry: &tar::Entry<'_, impl Read>, path: &Path) -> Result<PathBuf, ArchiveError> {
     let to = entry.link_name().map_err(ArchiveError::Broken)?.filter(|to| !to.as_os_str().is_empty());
     to.map(std::borrow::Cow::into_owned).ok_or_else(|| ArchiveError::refused(path, "is a link without a target"))
@@ -39,7 +39,7 @@ pub fn copy(from: &mut impl Read, to: &mut File, sparse: bool, path: &Path) -> R
         }
     }
     if sparse {
-        // A hole at the end is not written.
+        // Seeking over a final hole does not extend the file, so its length is set.
         let end = to.stream_position().map_err(failed)?;
         to.set_len(end).map_err(failed)?;
     }

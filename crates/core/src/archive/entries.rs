@@ -1,4 +1,4 @@
-//! Reads an archive entry by entry, with limits on all that it can make large.
+//! Reads an archive entry by entry, with limits on everything that could grow without bound.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -11,37 +11,37 @@ use tar::EntryType;
 use super::error::{ArchiveError, shown};
 use super::limits::ArchiveLimits;
 
-/// The most bytes of headers between two files. They are held in memory: long names, extended attributes, and the map of
-/// a sparse file, for which this is enough for 80,000 holes.
+/// Maximum bytes of headers between two files. Headers are held in memory: long names, extended attributes, and the map
+/// of a sparse file, for which this is enough for 80,000 holes.
 const HEADERS: u64 = 4 << 20;
-/// The most bytes after the last entry. GNU tar fills its archives up to 10 KiB; others to a tape's block.
+/// Maximum bytes after the last entry. GNU tar pads its archives to 10 KiB; others to the block size of a tape.
 const PADDING: u64 = 16 << 20;
 /// Archives consist of blocks of this size (POSIX pax, "ustar Interchange Format").
 const BLOCK: u64 = 512;
 
-/// What the extended headers of a sparse file begin with (GNU tar, "Storing Sparse Files"). The older form, an entry type
-/// of its own, is supported; it is what GNU tar writes by default.
+/// Prefix of the extended headers of a sparse file (GNU tar, "Storing Sparse Files"). Not supported; the older form, an
+/// entry type of its own, is supported and is what GNU tar writes by default.
 const SPARSE: &[u8] = b"GNU.sparse.";
-/// The longest path in bytes (PATH_MAX of Linux).
+/// Maximum length of a path in bytes (PATH_MAX of Linux).
 const LONGEST: usize = 4096;
 
 /// How absolute paths are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// They are refused.
+    /// Absolute paths are refused.
     Relative,
-    /// They begin at the folder that is unpacked into, as in the tar file of a root file system.
+    /// Absolute paths begin at the target folder, as in the tar file of a root file system.
     FromRoot,
 }
 
-/// An entry: its metadata, and its content to read.
+/// An entry: its metadata, and its content as a reader.
 pub type Entry<'a, R> = tar::Entry<'a, Guarded<R>>;
 
-/// Calls `take` with each entry and its path, whose names are all plain: no `..`, no `.`, no root. The folder itself has
-/// the empty path.
+/// Calls `take` with each entry and its path, which has no `..`, no `.` and no root. The folder itself has the empty
+/// path.
 ///
 /// # Errors
-/// A name or a limit, what can't be read, and whatever `take` fails with.
+/// When a name is refused, a limit exceeded, the archive can't be read, and whatever `take` fails with.
 pub fn for_each<R: Read>(
     archive: R,
     limits: ArchiveLimits,
@@ -65,14 +65,14 @@ pub fn for_each<R: Read>(
                 };
                 ArchiveError::Refused(format!("the headers of {what} are longer than 4 MiB"))
             } else if meter.files == 0 && !budget.failed.get() {
-                // The library's message would quote the content.
+                // The library's own message would quote the content.
                 ArchiveError::Broken(io::Error::other("it is not a tar file"))
             } else {
                 ArchiveError::Broken(error)
             }
         })?;
         let kind = kind(&entry);
-        // What the reader may still take of this entry: its content as stored, up to a whole block.
+        // What may still be read of this entry: its content as stored, padded to a whole block.
         let stored = if kind == EntryType::GNUSparse {
             entry.header().entry_size().map_err(ArchiveError::Broken)?
         } else {
@@ -84,7 +84,7 @@ pub fn for_each<R: Read>(
         }
         let path = plain(&entry, names)?;
         for record in entry.pax_extensions().map_err(ArchiveError::Broken)?.into_iter().flatten() {
-            // The library skips both, and the file would get another name or another content.
+            // The library skips both kinds of records, which would give the file another name or other content.
             match record {
                 Err(_) => return Err(ArchiveError::refused(&path, "has an extended header that can't be read")),
                 Ok(record) if record.key_bytes().starts_with(SPARSE) => {
@@ -97,7 +97,7 @@ pub fn for_each<R: Read>(
         take(&path, kind, &mut entry, &mut meter)?;
         last = path;
     }
-    // The padding is read too, or the sender finds its pipe closed.
+    // The padding is read too, or the sender's pipe would be closed on it.
     budget.left.set(PADDING);
     match io::copy(&mut archive.into_inner(), &mut io::sink()) {
         Err(_) if budget.spent.get() => {
@@ -108,7 +108,7 @@ pub fn for_each<R: Read>(
     }
 }
 
-/// The entry's kind. In archives from before POSIX a folder is a file whose name ends in a slash.
+/// The kind of an entry. In archives from before POSIX a folder is a file whose name ends in a slash.
 fn kind(entry: &tar::Entry<'_, impl Read>) -> EntryType {
     match entry.header().entry_type() {
         EntryType::Regular if entry.path_bytes().ends_with(b"/") => EntryType::Directory,
@@ -116,16 +116,13 @@ fn kind(entry: &tar::Entry<'_, impl Read>) -> EntryType {
     }
 }
 
-/// The path of an entry, from plain names alone.
+/// The path of an entry, checked by [`plain_path`].
 fn plain(entry: &tar::Entry<'_, impl Read>, names: Names) -> Result<PathBuf, ArchiveError> {
     let path = entry.path().map_err(ArchiveError::Broken)?;
     plain_path(&path, names)
 }
 
-/// A path of an archive, from plain names alone.
-///
-/// # Errors
-/// When it is empty, has a NUL byte, or leads out of the folder.
+/// Checks a path of an archive and returns it without `.` and root.
 pub fn plain_path(path: &Path, names: Names) -> Result<PathBuf, ArchiveError> {
     if path.as_os_str().is_empty() {
         return Err(ArchiveError::Refused("the archive has an entry without a name".to_owned()));
@@ -150,7 +147,7 @@ pub fn plain_path(path: &Path, names: Names) -> Result<PathBuf, ArchiveError> {
     Ok(plain)
 }
 
-/// Counts what an archive holds.
+/// Counts entries, bytes and path depth against the limits.
 #[derive(Debug)]
 pub struct Meter {
     limits: ArchiveLimits,
@@ -170,7 +167,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Counts the content of a file; call it before the file is written.
+    /// Counts the content of a file. Call it before the file is written.
     ///
     /// # Errors
     /// When a limit is exceeded.
@@ -183,15 +180,15 @@ impl Meter {
     }
 }
 
-/// Bytes that may be read until the next entry.
+/// Number of bytes that may be read until the next entry.
 struct Budget {
     left: Cell<u64>,
     spent: Cell<bool>,
-    /// The reader itself failed.
+    /// True when the underlying reader failed, rather than the archive.
     failed: Cell<bool>,
 }
 
-/// A reader with a budget.
+/// A reader that enforces a [`Budget`].
 pub struct Guarded<R> {
     inner: R,
     budget: Rc<Budget>,

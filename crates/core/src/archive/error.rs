@@ -1,4 +1,4 @@
-//! Why an archive was not unpacked.
+//! Errors of unpacking an archive.
 
 use std::io;
 use std::path::Path;
@@ -9,71 +9,71 @@ use crate::output::sanitize;
 /// Why an archive was not unpacked. Names from the archive are shortened, and free of control characters.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It has an entry that must not be unpacked.
+    /// The archive has an entry that must not be unpacked.
     #[error("{0}")]
     Refused(String),
-    /// It has more files, folders and links than the limit, and the first one that is too many.
+    /// The archive has more files, folders and links than the limit; `path` is the first one over it.
     #[error("`{path}` exceeds the limit of {limit} files")]
     Files {
         /// Path of the entry.
         path: String,
-        /// Files, folders and links.
+        /// Maximum number of files, folders and links.
         limit: u64,
     },
-    /// Its files are larger than the limit, and the first one that is too much.
+    /// The files of the archive are larger than the limit; `path` is the first one over it.
     #[error("with `{path}` ({}) the files exceed the limit of {}", human_size(*size), human_size(*limit))]
     Size {
         /// Path of the entry.
         path: String,
         /// Size of the entry in bytes.
         size: u64,
-        /// Bytes of all files together.
+        /// Maximum bytes of all files together.
         limit: u64,
     },
-    /// A path has more names than the limit.
+    /// A path has more components than the limit.
     #[error("`{path}` is deeper than the limit of {limit} folders")]
     Depth {
         /// Path of the entry.
         path: String,
-        /// Names in a path.
+        /// Maximum number of components of a path.
         limit: usize,
     },
-    /// It can't be read: it ends early, or is not a tar file.
+    /// The archive can't be read: it ends early, or is not a tar file.
     #[error("{0}")]
     Broken(#[source] io::Error),
-    /// Something can't be written here.
+    /// The target can't be written.
     #[error("could not {doing} `{path}`: {source}")]
     Local {
-        /// What was tried: `write`.
+        /// The operation that failed, as a verb: `write`.
         doing: &'static str,
-        /// On what.
+        /// Path that the operation was applied to.
         path: String,
-        /// Why not.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
 impl ArchiveError {
-    /// An entry that is refused, and why.
+    /// The error for an entry that is refused; `why` is the reason.
     pub fn refused(path: &Path, why: &str) -> Self {
         Self::Refused(format!("`{}` {why}", shown(path)))
     }
 
-    /// Something that can't be written here.
+    /// The error for a failed operation on the target.
     pub fn local(doing: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Local { doing, path: shown(path), source: source.into() }
     }
 
-    /// True when a limit was reached.
+    /// True when a limit was exceeded.
     pub fn is_limit(&self) -> bool {
         matches!(self, Self::Files { .. } | Self::Size { .. } | Self::Depth { .. })
     }
 }
 
-/// Characters of a path that are shown.
+/// Maximum number of characters of a path in a message.
 const SHOWN: usize = 200;
 
-/// A path of an archive for a message.
+/// A path of an archive, shortened and cleaned for a message.
 pub(super) fn shown(path: &Path) -> String {
     let text = sanitize(&path.to_string_lossy());
     match text.char_indices().nth(SHOWN) {

@@ -1,4 +1,4 @@
-//! A folder by its descriptor: everything below it is opened name by name, and never through a link.
+//! A folder by its descriptor: everything below it is opened component by component, and never through a link.
 //!
 //! `openat2` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS` does the same in one call, but only on Linux; downloads work
 //! on macOS too.
@@ -29,18 +29,18 @@ pub(super) enum Found {
 }
 
 impl Folder {
-    /// Opens the folder that `path` leads to, through links if need be: a path of the user, not of an archive.
+    /// Opens the folder at `path`, following links: this is a path of the user, not of an archive.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         Ok(Self(rustix::fs::openat(CWD, path, FOLDER, Mode::empty())?))
     }
 
-    /// Opens a folder in it; a link is not one.
+    /// Opens a folder in this one; fails on a link.
     pub(super) fn child(&self, name: &OsStr) -> io::Result<Self> {
         Ok(Self(rustix::fs::openat(&self.0, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?))
     }
 
-    /// Creates a folder in it. False when something has the name.
+    /// Creates a folder in this one. False when the name exists.
     pub(super) fn make(&self, name: &OsStr, mode: u16) -> io::Result<bool> {
         match rustix::fs::mkdirat(&self.0, name, Mode::from_raw_mode(mode.into())) {
             Ok(()) => Ok(true),
@@ -49,12 +49,12 @@ impl Folder {
         }
     }
 
-    /// Opens the folder at a path of plain names below it.
+    /// Opens the folder at a relative path without `.` and `..`.
     pub(super) fn below(&self, path: &Path) -> io::Result<Self> {
         path.components().try_fold(self.again()?, |folder, name| folder.child(name.as_os_str()))
     }
 
-    /// A second handle of the same folder.
+    /// Duplicates the handle of the folder.
     pub(super) fn again(&self) -> io::Result<Self> {
         Ok(Self(self.0.try_clone()?))
     }
@@ -73,13 +73,13 @@ impl Folder {
         }
     }
 
-    /// Creates a file in it that did not exist.
+    /// Creates a file that does not exist yet.
     pub(super) fn create(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.0, name, flags, Mode::from_raw_mode(0o600))?.into())
     }
 
-    /// Opens a regular file in it for reading. Nothing else is opened: a pipe would wait.
+    /// Opens a regular file for reading; `None` for everything else, since opening a pipe would block.
     pub(super) fn read(&self, name: &OsStr) -> io::Result<Option<File>> {
         if self.look(name)? != Found::File {
             return Ok(None);
@@ -88,12 +88,12 @@ impl Folder {
         Ok(Some(rustix::fs::openat(&self.0, name, flags, Mode::empty())?.into()))
     }
 
-    /// Creates a symbolic link in it.
+    /// Creates a symbolic link.
     pub(super) fn link(&self, name: &OsStr, to: &Path) -> io::Result<()> {
         Ok(rustix::fs::symlinkat(to, &self.0, name)?)
     }
 
-    /// Where the link at a path of plain names leads; none when it is not a link or does not exist.
+    /// The target of the link at a relative path without `.` and `..`; `None` when there is no link.
     pub(super) fn link_at(&self, path: &Path) -> io::Result<Option<std::ffi::OsString>> {
         use std::os::unix::ffi::OsStringExt as _;
         match rustix::fs::readlinkat(&self.0, path, Vec::new()) {
@@ -103,17 +103,17 @@ impl Folder {
         }
     }
 
-    /// Removes a file or link in it.
+    /// Removes a file or link.
     pub(super) fn remove(&self, name: &OsStr) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&self.0, name, AtFlags::empty())?)
     }
 
-    /// Moves an entry to another folder, in place of a file or link of that name.
+    /// Moves an entry to another folder, replacing a file or link of that name.
     pub(super) fn move_to(&self, name: &OsStr, other: &Self) -> io::Result<()> {
         Ok(rustix::fs::renameat(&self.0, name, &other.0, name)?)
     }
 
-    /// The names in it, sorted.
+    /// The names of all entries, sorted.
     pub(super) fn names(&self) -> io::Result<Vec<std::ffi::OsString>> {
         use std::os::unix::ffi::OsStrExt as _;
         let mut names = Vec::new();

@@ -1,32 +1,33 @@
-//! How much an archive may hold.
+//! Limits on the size of an archive.
 
 use serde::{Deserialize, Serialize};
 
-/// The most that an archive may hold. A small compressed archive can hold terabytes, and a machine can send without end.
+/// Limits on an archive. A small compressed archive can hold terabytes, and a machine can send data without end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveLimits {
-    /// Files, folders and links.
+    /// Maximum number of files, folders and links.
     pub files: u64,
-    /// Bytes of all files together, holes included.
+    /// Maximum bytes of all files together, including holes.
     pub size: u64,
-    /// Names in a path.
+    /// Maximum number of components of a path.
     pub depth: usize,
 }
 
 impl ArchiveLimits {
-    /// No limits, for archives that this program made.
+    /// No limits, for archives that ami-bake itself created.
     pub const NONE: Self = Self { files: u64::MAX, size: u64::MAX, depth: usize::MAX };
 }
 
 impl Default for ArchiveLimits {
-    /// The limits of a download: more than logs, reports and packages need, and less than the disk of a hosted runner
-    /// (14 GB).
+    /// The limits of a download: enough for logs, reports and packages, and below the disk space of a hosted runner (14
+    /// GB).
     fn default() -> Self {
         Self { files: 100_000, size: 10 << 30, depth: 64 }
     }
 }
 
-/// Bytes in the largest unit that divides them or leaves few digits: `10 GiB`, `1.5 MiB`, `300 bytes`.
+/// Formats a number of bytes in the largest unit that divides it or leaves few digits: `10 GiB`, `1.5 MiB`, `300
+/// bytes`.
 pub(super) fn human_size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let power = (1..=UNITS.len()).rev().find(|power| bytes >> (10 * power) > 0);

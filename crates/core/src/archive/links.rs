@@ -1,4 +1,4 @@
-//! Whether the links of an unpacked archive stay inside.
+//! Checks that the links of an unpacked archive do not point out of its folder.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -7,10 +7,10 @@ use std::path::{Component, Path, PathBuf};
 
 use super::folder::{Folder, Found};
 
-/// Links that are followed one after the other, as by the kernel (path_resolution(7)).
+/// Maximum number of links that are followed in a row, as in the kernel (path_resolution(7)).
 const HOPS: usize = 40;
 
-/// The first link at or below `at` that leads out of the folder `root`, with its target.
+/// The first link at or below `at` that points out of the folder `root`, with its target.
 ///
 /// # Errors
 /// When something can't be read.
@@ -32,9 +32,9 @@ pub(super) fn find_outside(root: &Folder, folder: &Folder, at: &Path) -> io::Res
     Ok(None)
 }
 
-/// True when the link at `path` leads out of the folder. Links on its way are followed: with `d -> .`, the link
-/// `d/d/../../x` is outside although its text has no more `..` than names. A target that does not exist is inside when its
-/// path is.
+/// True when the link at `path` leads out of the folder. Links in its target are followed: with `d -> .`, the target
+/// `d/d/../../x` is outside although it has no more `..` than names. A target that does not exist is inside if its path
+/// is.
 ///
 /// # Errors
 /// When a link can't be read.
@@ -57,7 +57,7 @@ fn leads_out(root: &Folder, path: &Path) -> io::Result<bool> {
             here.pop();
             hops += 1;
             if hops > HOPS {
-                // A circle leads nowhere.
+                // A circle of links points nowhere.
                 return Ok(false);
             }
             prepend(&mut rest, &target);

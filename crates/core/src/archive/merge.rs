@@ -1,4 +1,4 @@
-//! Moves an unpacked archive to where it goes. Everything is looked at before anything is moved.
+//! Moves an unpacked archive to its destination. All conflicts are found before anything is moved.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use super::error::{ArchiveError, shown};
 use super::folder::{Folder, Found};
 
-/// Moves what is in `from` into `to`: files take the place of files and links, folders are merged.
+/// Moves the content of `from` into `to`: files replace files and links of the same name, folders are merged.
 ///
 /// # Errors
-/// When a folder would take the place of a file or link, or a file that of a folder: then nothing was moved. When a move
-/// fails, the error says how many had gone before.
+/// When a folder would replace a file or link, or a file a folder: then nothing was moved. When a move fails, the error
+/// says how many entries were moved before.
 pub(super) fn merge(from: &Folder, to: &Folder) -> Result<(), ArchiveError> {
     let mut moves = Vec::new();
     plan(from, to, Path::new(""), &mut moves)?;
@@ -31,7 +31,7 @@ pub(super) fn merge(from: &Folder, to: &Folder) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// The paths that are moved: each as high up as possible.
+/// Collects the paths to move: whole folders where the destination does not have them yet.
 fn plan(from: &Folder, to: &Folder, at: &Path, moves: &mut Vec<PathBuf>) -> Result<(), ArchiveError> {
     let failed = |path: &Path, error| ArchiveError::local("look at", path, error);
     for name in from.names().map_err(|error| failed(at, error))? {

@@ -1,7 +1,7 @@
-//! Archives from strangers: what a machine sends for a `download`, and the tar file of a root file system.
+//! Unpacks untrusted archives: what a machine sends for a `download`, and the tar file of a root file system.
 //!
-//! [`entries::for_each`] reads an archive with limits and checks its names; it serves everybody who unpacks. [`unpack`]
-//! and [`Unpack`] write files, folders and links below a folder, and nothing outside of it whatever the archive holds.
+//! [`entries::for_each`] reads an archive with limits and checks its names; all callers use it. [`unpack`] and
+//! [`Unpack`] write files, folders and links below a folder, and nothing outside of it, whatever the archive contains.
 
 mod content;
 mod entries;

@@ -1,4 +1,4 @@
-//! Archives as an attacker writes them: the library would refuse to.
+//! Malicious archives, built byte by byte because the tar library refuses to write them.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -8,7 +8,7 @@ use tar::EntryType::{self, Block, Char, Directory, Fifo, Link, Regular, Symlink}
 
 use super::*;
 
-/// One entry: what it is, its path, and its content or target.
+/// An entry: its type, its path, and its content or target.
 type Case<'a> = (EntryType, &'a str, &'a str);
 
 fn entry(to: &mut tar::Builder<Vec<u8>>, (kind, name, content): Case<'_>) {
@@ -42,7 +42,7 @@ fn pax(records: &[(&str, &[u8])]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-/// A folder that holds a victim, the folder `to` to unpack into, and links in it that lead to the victim.
+/// A folder with a victim, the folder `to` to unpack into, and links in `to` that point to the victim.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -61,7 +61,7 @@ impl Place {
         self.0.path().join(path)
     }
 
-    /// Every path with what it is.
+    /// Every path below the folder, with its kind or content.
     fn state(&self) -> Vec<String> {
         let mut all = Vec::new();
         list(self.0.path(), &mut all);
@@ -102,7 +102,7 @@ fn whatever_is_refused_leaves_everything_as_it_was() {
     let long = format!("logs/{}", "x".repeat(90));
     let deep = "logs/a/b/c/d";
     let attacks: &[(&[Case<'_>], &str)] = &[
-        // Names.
+        // Names that lead outside.
         (&[(Regular, "logs/../../evil", "x")], "outside the folder"),
         (&[(Regular, "../victim/file", "x")], "outside the folder"),
         (&[(Regular, "/evil", "x")], "outside the folder"),
@@ -110,13 +110,13 @@ fn whatever_is_refused_leaves_everything_as_it_was() {
         (&[(Regular, "logs.evil", "x")], "outside the folder"),
         (&[(Regular, "", "x")], "without a name"),
         (&[(Regular, "logs\u{1b}[2J/\u{202e}x", "x")], "`logs/x` is outside the folder"),
-        // The root itself.
+        // Links in place of the root folder.
         (&[(Symlink, "logs", "../victim"), (Regular, "logs/file", "x")], "`logs` is not a folder"),
         (&[(Symlink, "./logs/", "../victim")], "is not a folder"),
         (&[(Regular, "logs", "x")], "`logs` is not a folder"),
         (&[(Link, "logs", "/etc/passwd")], "is not a folder"),
         (&[(Fifo, "logs", "")], "is not a folder"),
-        // Links that lead out, by themselves or through others; and writing through links.
+        // Links that point outside, directly or through other links, and files written through links.
         (&[(Symlink, "logs/a", "/etc/passwd")], "`a` is a link that points outside the folder, to `/etc/passwd`"),
         (&[(Symlink, "logs/a", "..")], "points outside"),
         (&[(Symlink, "logs/d/a", "../../x")], "points outside"),
@@ -138,7 +138,7 @@ fn whatever_is_refused_leaves_everything_as_it_was() {
         (&[(Char, "logs/a", "")], "is a device"),
         (&[(Fifo, "logs/a", "")], "is a device, pipe or socket"),
         (&[(EntryType::new(b'V'), "logs/a", "")], "is a device"),
-        // Against itself, and against what is there.
+        // Conflicts within the archive, and with existing files.
         (&[(Regular, "logs/a", "x"), (Regular, "logs/a/b", "x")], "`a` is both a file and a folder"),
         (&[(Regular, "logs/a/b", "x"), (Regular, "logs/a", "x")], "`a` is both a folder and a file"),
         (&[(Regular, "logs/planted/file", "x")], "`planted` is a link here: files would be written through it"),
@@ -182,12 +182,12 @@ fn a_single_file_is_a_file() {
         assert!(error.contains(expected), "{entries:?}: {error}");
         assert_eq!(place.state(), before, "{entries:?}");
     }
-    // A link of the same name is replaced, and the file behind it is as it was.
+    // A link of the same name is replaced, and its target does not change.
     let place = Place::new();
     assert_eq!(place.unpack(file, &archive(&[(Regular, "./log", "text")])).unwrap(), 1);
     assert!(place.at("to/planted-file").symlink_metadata().unwrap().is_file());
     assert_eq!(fs::read_to_string(place.at("victim/file")).unwrap(), "precious");
-    // A folder is not.
+    // A folder is not replaced.
     fs::remove_file(place.at("to/planted-file")).unwrap();
     fs::create_dir(place.at("to/planted-file")).unwrap();
     let error = place.unpack(file, &archive(&[(Regular, "log", "text")])).unwrap_err().to_string();
@@ -211,7 +211,7 @@ fn files_links_and_folders_arrive_without_set_user_id() {
     ];
     let place = Place::new();
     for root in [folder(), Root::Folder("logs".as_ref(), Some("named".as_ref()))] {
-        // Twice: the second time over what is there.
+        // Unpacks twice: the second time over the existing files.
         for _ in 0..2 {
             assert_eq!(place.unpack(root, &archive(&entries)).unwrap(), 8);
         }
@@ -244,7 +244,7 @@ fn names_are_bytes() {
         (&b"logs/nul\0nul"[..], "has a NUL byte"),
         (b"logs/../../victim/file", "outside the folder"),
         (b"/etc/evil", "outside the folder"),
-        // The library can't read it, and would take the short name.
+        // The library can't read this header, and would use the short name.
         (b"logs/a\nb", "has an extended header that can't be read"),
     ] {
         let error = place.unpack(folder(), &pax(&[("path", path)])).unwrap_err().to_string();
@@ -262,7 +262,7 @@ fn names_are_bytes() {
     assert_eq!(place.state(), before);
 }
 
-/// Endless bytes after a beginning, which count what was read.
+/// A reader of a prefix followed by endless bytes, which counts the bytes that were read.
 struct Endless<'a>(&'a [u8], u8, &'a mut u64);
 
 impl std::io::Read for Endless<'_> {
@@ -280,7 +280,8 @@ impl std::io::Read for Endless<'_> {
 
 #[test]
 fn bombs_are_refused_before_they_grow() {
-    // A header of terabytes: of a name, of extended attributes, of a sparse file's map; a file; and an end without end.
+    // Headers that announce terabytes (a name, extended attributes, the map of a sparse file), an endless file, and
+    // endless padding.
     let head = |kind: u8, size: u64| {
         let mut header = tar::Header::new_gnu();
         header.as_mut_bytes()[..6].copy_from_slice(b"logs/x");
@@ -367,7 +368,7 @@ fn half_an_archive_leaves_nothing() {
         if place.unpack(folder(), &whole[..end]).is_err() {
             assert_eq!(place.state(), before, "after {end} bytes");
         } else {
-            // Cut between two entries: what came is whole.
+            // Cut between two entries: what arrived is complete.
             assert_eq!(end % 512, 0);
         }
     }
@@ -426,7 +427,7 @@ fn no_mixture_of_entries_gets_out() {
             if let Some((path, _)) = line.split_once(" -> ")
                 && let Ok(real) = fs::canonicalize(path)
             {
-                // A link of the archive may lead to a link that was there, and that one is the user's.
+                // A link of the archive may point to a link that existed before, which the user is responsible for.
                 let through = fs::read_link(path).unwrap();
                 assert!(real.starts_with(place.at("to")) || through.starts_with("planted"), "{line}: {entries:?}");
             }

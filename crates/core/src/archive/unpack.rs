@@ -1,4 +1,4 @@
-//! Unpacks an archive that nobody vouches for.
+//! Unpacks an untrusted archive.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -23,20 +23,21 @@ use crate::whole_file::draft_name;
 /// Rules for unpacking an archive.
 #[derive(Clone, Copy)]
 pub struct Unpack<'a> {
-    /// Required contents of the archive.
+    /// Required root entry of the archive.
     pub root: Root<'a>,
-    /// True for paths below the root that stay behind; the flag says whether it is a folder.
+    /// Returns true for paths below the root to skip; the flag is true for folders.
     pub skip: &'a dyn Fn(&Path, bool) -> bool,
-    /// Limits.
+    /// Limits on the archive.
     pub limits: ArchiveLimits,
 }
 
-/// Required contents of an archive.
+/// Required root entry of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Root<'a> {
-    /// Anything, which goes directly into the folder.
+    /// No required root: entries go directly into the target folder.
     Any,
-    /// One folder of the first name. What is in it goes into a folder of the second name, or directly into the folder.
+    /// One folder with the first name. Its content goes into a folder with the second name, or directly into the target
+    /// folder.
     Folder(&'a OsStr, Option<&'a OsStr>),
     /// One file with the first name, stored under the second.
     File(&'a OsStr, &'a OsStr),
@@ -61,10 +62,10 @@ pub fn unpack(archive: impl Read, into: &Path, limits: ArchiveLimits) -> Result<
 }
 
 impl Unpack<'_> {
-    /// Does what [`unpack`] does, with the same promises, except for the last step: see [`Unpacked::keep`].
+    /// Does the same as [`unpack`] up to the last step, which is [`Unpacked::keep`].
     ///
     /// # Errors
-    /// As [`unpack`], and when the archive does not consist of what it must.
+    /// As [`unpack`], and when the archive does not have the required root.
     pub fn draft(&self, into: &Path, archive: impl Read) -> Result<Unpacked, ArchiveError> {
         self.check()?;
         let made = MadeFolders::make(into)?;
@@ -74,7 +75,7 @@ impl Unpack<'_> {
         Ok(Unpacked { draft, target, made, count })
     }
 
-    /// The names of the root must be names.
+    /// Checks that the root's names are plain file names.
     fn check(&self) -> Result<(), ArchiveError> {
         let names = match self.root {
             Root::Any => [None, None],
@@ -118,7 +119,7 @@ impl Unpack<'_> {
         Ok(count)
     }
 
-    /// Where an entry goes below the root; none if it stays behind or is the root itself.
+    /// The path of an entry below the root; `None` if the entry is skipped or is the root itself.
     fn place(&self, path: &Path, kind: EntryType) -> Result<Option<PathBuf>, ArchiveError> {
         let folder = kind == EntryType::Directory;
         let inner = self.inner(path)?;
@@ -136,7 +137,7 @@ impl Unpack<'_> {
         Ok((!(self.skip)(&inner, folder)).then_some(inner))
     }
 
-    /// A path of the archive below its root.
+    /// Strips the root from a path of the archive.
     fn inner(&self, path: &Path) -> Result<PathBuf, ArchiveError> {
         match self.root {
             Root::Any => Ok(path.to_owned()),
@@ -152,7 +153,7 @@ fn is_file(kind: EntryType) -> bool {
     matches!(kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
 }
 
-/// Every path that an archive created, by its hash: long paths would take hundreds of megabytes.
+/// Hashes of all paths that the archive created: the paths themselves could take hundreds of megabytes.
 #[derive(Default)]
 struct Seen {
     hasher: RandomState,
@@ -169,17 +170,17 @@ impl Seen {
     }
 }
 
-/// Writes entries below a folder that nothing else writes to.
+/// Writes entries below a folder that nobody else writes to.
 struct Writer<'a> {
     root: &'a Folder,
     seen: Seen,
     has_links: bool,
-    /// The folder of the last entry: the next one is often in it too.
+    /// The folder of the last entry, kept open because the next entry is often in it too.
     parent: Option<(PathBuf, Folder)>,
 }
 
 impl Writer<'_> {
-    /// Writes one entry; true when it was a file or link.
+    /// Writes one entry; returns true for files and links.
     fn write<R: Read>(
         &mut self,
         unpack: &Unpack<'_>,
@@ -224,7 +225,7 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// The regular file of this archive that a hard link names.
+    /// Opens the regular file of this archive that a hard link points to.
     fn other(&self, to: &Path, link: &Path) -> Result<File, ArchiveError> {
         let not_there = || {
             ArchiveError::refused(
@@ -240,7 +241,7 @@ impl Writer<'_> {
         file.map_err(|error| ArchiveError::local("read", to, error))?.ok_or_else(not_there)
     }
 
-    /// Creates something with `make`. The later one of two entries with the same path wins, as with `tar`.
+    /// Creates an entry with `make`. Of two entries with the same path the later one wins, as with `tar`.
     fn create<T>(&mut self, path: &Path, make: impl Fn(&Folder) -> io::Result<T>) -> Result<T, ArchiveError> {
         let failed = |error| ArchiveError::local("write", path, error);
         let again = self.seen.contains(path);
@@ -263,7 +264,7 @@ impl Writer<'_> {
         Ok(made)
     }
 
-    /// Opens the folder at a path below the root, and creates what is missing of it.
+    /// Opens the folder at a path below the root, creating missing folders.
     fn folder(&mut self, path: &Path) -> Result<&Folder, ArchiveError> {
         if self.parent.as_ref().is_none_or(|(there, _)| there != path) {
             let failed = |error| ArchiveError::local("create", path, error);
@@ -288,7 +289,7 @@ impl Writer<'_> {
             }
             self.parent = Some((path.to_owned(), folder));
         }
-        // Set above in every case.
+        // `self.parent` was set above in every case.
         self.parent.as_ref().map(|(_, folder)| folder).ok_or_else(|| ArchiveError::refused(path, "has no folder"))
     }
 }
@@ -307,10 +308,10 @@ fn finish(file: &File, mode: u32, modified: Option<u64>) -> io::Result<()> {
     Ok(())
 }
 
-/// An unpacked archive that is not yet where it goes. Dropped, it is gone.
+/// An unpacked archive in its temporary folder, not moved to its destination yet. Dropping it deletes it.
 #[derive(Debug)]
 pub struct Unpacked {
-    // Dropped in this order: the draft is in the folders that were made.
+    // Field order is drop order: the draft is in the folders that were made.
     draft: Draft,
     target: Folder,
     made: MadeFolders,
@@ -318,12 +319,12 @@ pub struct Unpacked {
 }
 
 impl Unpacked {
-    /// Moves everything to where it goes, and returns how many files and links the archive had. Files take the place of
-    /// files and links of their name, and folders are merged.
+    /// Moves everything to its destination, and returns how many files and links the archive had. Files replace files
+    /// and links of the same name, and folders are merged.
     ///
     /// # Errors
-    /// When a folder would take the place of a file or link, or a file that of a folder: then nothing was moved. When a
-    /// move fails, the error says how many had gone before.
+    /// When a folder would replace a file or link, or a file a folder: then nothing was moved. When a move fails, the
+    /// error says how many entries were moved before.
     pub fn keep(mut self) -> Result<u64, ArchiveError> {
         merge(&self.draft.folder, &self.target)?;
         self.made.0.clear();
@@ -331,7 +332,7 @@ impl Unpacked {
     }
 }
 
-/// A folder with a random name in the target, which is gone with this value.
+/// A temporary folder with a random name in the target, deleted when dropped.
 #[derive(Debug)]
 struct Draft {
     folder: Folder,
@@ -350,12 +351,12 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // What can't be removed is left; the error that is on its way says more. No link in it is followed.
+        // A failure is ignored: the error that is being returned says more. `remove_dir_all` follows no links.
         let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
-/// The folders that were made for an archive, outermost first. They are gone with this value if they are empty.
+/// The folders that were created for an archive, outermost first. Dropping this removes those that are empty.
 #[derive(Debug)]
 struct MadeFolders(Vec<PathBuf>);
 

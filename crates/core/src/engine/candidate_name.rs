@@ -1,4 +1,4 @@
-//! The name of an image that is not tested yet.
+//! Names for candidates: images that are not tested yet.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -6,16 +6,16 @@ use crate::plan::ImagePlan;
 use crate::run::Run;
 use crate::version::in_name;
 
-/// The longest name of an image that every platform takes (EC2 API reference, RegisterImage).
+/// Maximum length of an image name that every platform accepts (EC2 API reference, RegisterImage).
 const LIMIT: usize = 128;
 
-/// A name that no look-up for the image's own name can meet, and that no other run and no other image of this one has.
+/// A name that no look-up by the image's own name can match, and that is unique to this run and image.
 pub(super) fn candidate_name(run: &Run, plan: &ImagePlan) -> String {
     let end = run.id().get(run.id().len().saturating_sub(12)..).unwrap_or(run.id());
     within_limit(&format!("ami-bake-candidate/{}/{}/{}", plan.namespace, plan.key, in_name(&plan.version)), end)
 }
 
-/// What is too long is cut, and ends in a hash of the whole.
+/// Shortens `whole` to the limit; a shortened name ends in a hash of the original.
 fn within_limit(whole: &str, end: &str) -> String {
     let room = LIMIT - 1 - end.len();
     if whole.len() <= room {

@@ -1,4 +1,4 @@
-//! Deletes what a run created: derived from the ledger, never from variables.
+//! Deletes the resources of a run. Its only source of truth is the ledger, never variables.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use crate::plan::ImageKey;
 use crate::platform::{Platform, Undo};
 use crate::run::Run;
 
-/// The limit of a cancelled run's burst: GitHub sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later.
+/// Time limit for the deletes of a cancelled run: GitHub sends SIGTERM 7.5 s after SIGINT and kills 2.5 s later.
 const BURST: Duration = Duration::from_secs(5);
 
-/// Something that stays, and why.
+/// A resource that could not be deleted, and why.
 struct Remaining {
     entry: Entry,
     why: String,
-    /// The kind of what holds it, where that is known.
+    /// Kind of the resource that blocks the deletion, if known.
     held_by: Option<&'static str>,
-    /// True when asking again does not help.
+    /// True when a retry can't help.
     refused: bool,
 }
 
-/// Requests the deletion of everything open, all at once, and waits for nothing. Reports what stays.
+/// Requests the deletion of all open entries at once, without waiting for the results. Reports what can't be deleted.
 pub async fn clean_up(run: &Run, platform: &dyn Platform) {
     let run = uncancelled(run);
     let entries = run.ledger().open_entries();
@@ -43,7 +43,7 @@ pub async fn clean_up(run: &Run, platform: &dyn Platform) {
     }
 }
 
-/// Undoes what one image left open.
+/// Undoes the open entries of one image.
 pub(super) async fn clean_up_image(run: &Run, platform: &dyn Platform, key: &ImageKey) {
     let run = uncancelled(run);
     let image = key.to_string();
@@ -52,7 +52,7 @@ pub(super) async fn clean_up_image(run: &Run, platform: &dyn Platform, key: &Ima
     join_all(own.map(|entry| undo(&run, platform, entry))).await;
 }
 
-/// Keeps what a failed image created (`--keep-on-failure`); its tags say until when.
+/// Keeps the resources of a failed image (`--keep-on-failure`); their tags have the expiry.
 pub(super) fn keep_image(run: &Run, key: &ImageKey) {
     let image = key.to_string();
     for entry in run.ledger().open_entries() {
@@ -65,9 +65,9 @@ pub(super) fn keep_image(run: &Run, key: &ImageKey) {
     }
 }
 
-/// At a run's end: what all images shared, and again what could not go before, for a while. Where a machine was
-/// `kept`, what it holds on to can't go, and nothing is waited for. Also what a later process does for a run that was cut
-/// off, on its ledger. True when nothing is left.
+/// Cleans up at the end of a run: resources that all images shared, and those that could not be deleted before, for a
+/// limited time. If a machine was `kept`, resources that it uses can't be deleted, and there is no wait. A later
+/// process also calls this with the ledger of a run that was cut off. True when nothing is left.
 pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) -> bool {
     let run = uncancelled(run);
     if let Err(error) = platform.close(&run).await {
@@ -95,7 +95,7 @@ pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) -> bool {
     }
 }
 
-/// Undoes one entry. Returns what stays, and why.
+/// Undoes one entry. Returns the resource if it is left, with the reason.
 async fn undo(run: &Run, platform: &dyn Platform, entry: &Entry) -> Option<Remaining> {
     let stays = |why, held_by, refused| Some(Remaining { entry: entry.clone(), why, held_by, refused });
     match owner::undo(run, platform, run.ledger(), entry).await {
@@ -108,7 +108,7 @@ async fn undo(run: &Run, platform: &dyn Platform, entry: &Entry) -> Option<Remai
     None
 }
 
-/// The error with its causes and what to do about it.
+/// The error with its causes and help.
 fn in_full(error: &Error) -> String {
     let text = std::iter::once(error.message().to_owned()).chain(error.causes()).collect::<Vec<_>>().join(": ");
     match error.help_text() {
@@ -131,7 +131,7 @@ fn report_orphans(run: &Run, left: impl IntoIterator<Item = Remaining>) {
     }
 }
 
-/// The clean-up after a cancel must not be cancelled itself.
+/// The run without its cancellation: the clean-up after a cancel must not be cancelled itself.
 fn uncancelled(run: &Run) -> Run {
     run.with_cancel(CancellationToken::new())
 }

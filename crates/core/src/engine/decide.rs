@@ -1,4 +1,4 @@
-//! Whether an image is baked, reused, or only registered again, and under which version.
+//! Decides whether an image is baked, reused or only registered again, and under which version.
 
 use std::time::Duration;
 
@@ -16,32 +16,32 @@ use crate::route::Route;
 use crate::run::Run;
 use crate::version::{next, prerelease};
 
-/// How many other versions of a base are looked at: each costs a digest of the image that is built on it.
+/// Number of other versions of a base that are considered: each costs a digest of the image built on it.
 const SAME_BASES: usize = 8;
 
-/// The image of this run that another one is built on.
+/// The image of this run that another image is built on.
 #[derive(Debug, Clone)]
 pub(super) struct Base {
     pub image: ImageRecord,
-    /// Other versions with the same content: what was built on one of them has the content of what would be built on
-    /// this one.
+    /// Other versions with the same content: an image built on any of them has the same content as one built on this.
     pub same: Vec<ImageRecord>,
 }
 
-/// An image with everything decided.
+/// An image with its decision, source and plan.
 #[derive(Clone)]
 pub(super) struct Decided {
-    /// The draft with its source, for the plan of another version.
+    /// The draft with its source, from which the plan of another version can be made.
     pub draft: ResolvedDraft,
     pub plan: ImagePlan,
     pub decision: Decision,
-    /// True when a rule made the version: when another bake takes it, the next one is used.
+    /// True when the version was chosen by a rule: if another bake takes it first, the next one is used.
     pub automatic: bool,
-    /// Published images of the same content, the highest version first.
+    /// Published images with the same content, highest version first.
     pub same: Vec<ImageRecord>,
 }
 
-/// Finds source and published images at once, then decides. `base` is the image of this manifest that it is built on.
+/// Finds the source and the published images concurrently, then decides. `base` is the image of the same manifest that
+/// this image is built on.
 pub(super) async fn decide(
     run: &Run,
     context: &BakeContext,
@@ -72,7 +72,7 @@ pub(super) async fn decide(
         cache_for: draft.cache_for(),
         now: run.clock().now(),
     };
-    // The ID of a base is part of the digest. A base that was only registered again has another one.
+    // The digest includes the ID of the base. A base that was only registered again has a new ID.
     for same in base.iter().flat_map(|base| &base.same) {
         if options.force || published.iter().any(|image| cache.is_hit(image)) {
             break;
@@ -94,7 +94,7 @@ pub(super) async fn decide(
     Ok(Decided { draft, plan, decision, automatic: requested.automatic, same })
 }
 
-/// A sibling that wasn't baked in this run (`--image web` alone) is looked for among the published ones.
+/// The query for a sibling that is not baked in this run (with `--image web` alone): it searches the published images.
 fn external(query: &SourceQuery) -> SourceQuery {
     match query {
         SourceQuery::Baked(baked) => SourceQuery::Baked(crate::plan::BakedQuery { sibling: false, ..baked.clone() }),
@@ -102,16 +102,16 @@ fn external(query: &SourceQuery) -> SourceQuery {
     }
 }
 
-/// The version that the manifest, the flags or the kind of run ask for.
+/// The version according to the manifest, the flags and the kind of run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedVersion {
     /// The version.
     pub version: Version,
-    /// True when a rule made it and nobody named it: an unchanged image keeps the version that it has.
+    /// True when a rule chose the version and nobody named it: an unchanged image keeps its version.
     pub automatic: bool,
 }
 
-/// The version of an image that waits for its base: it does not depend on what that becomes.
+/// The version of an image that waits for its base; it does not depend on the base's result.
 pub(super) async fn version_of(
     run: &Run,
     context: &BakeContext,
@@ -123,10 +123,10 @@ pub(super) async fn version_of(
     Ok(requested_version(options, variant, &published, run.clock().now())?.version)
 }
 
-/// The version of an image by these flags and this event, when `published` are its published images.
+/// The version of an image for these flags and this event; `published` are the images published under its name.
 ///
 /// # Errors
-/// When the event's tag is not a version but has to be one.
+/// When the event's tag is not a version although one is required.
 pub fn requested_version(
     options: &Options,
     variant: &Variant,
@@ -167,8 +167,8 @@ pub fn requested_version(
     Ok(RequestedVersion { version: prerelease(&base, &identifiers)?, automatic: true })
 }
 
-/// A tag without a patch number is the version `.0` only as long as no other version of these numbers exists: it is common
-/// to move such a tag along with them.
+/// Refuses a tag without a patch number, such as `v1.4`, if another version with these numbers exists: such tags are
+/// commonly moved along with patch releases. Otherwise `v1.4` means `1.4.0`.
 fn is_not_floating(tag: &TaggedVersion, published: &[ImageRecord], key: &ImageKey) -> Result<()> {
     let Some(name) = &tag.short else { return Ok(()) };
     let numbers = |version: &Version| (version.major, version.minor);
@@ -186,8 +186,8 @@ fn is_not_floating(tag: &TaggedVersion, published: &[ImageRecord], key: &ImageKe
     }
 }
 
-/// Seven digits of a commit. Digits alone with a leading zero are not a valid identifier of a semantic version, so they
-/// get git's `g`.
+/// The first seven digits of a commit. Digits alone with a leading zero are not a valid identifier of a semantic
+/// version, so they get git's `g` prefix.
 fn commit_identifier(sha: &str) -> String {
     let short = sha.get(..7).unwrap_or(sha);
     if short.starts_with('0') && short.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -197,9 +197,9 @@ fn commit_identifier(sha: &str) -> String {
     }
 }
 
-/// Which published images can be reused: those of the same digest that are tested, available and not expired.
+/// Decides which published images can be reused: those of the same digest that are tested, available and not expired.
 struct CacheLookup<'a> {
-    /// The image's own digest first, then those on other versions of its base with the same content.
+    /// The image's own digest first, then its digests on other versions of its base with the same content.
     digests: Vec<Digest>,
     context: &'a VersionContext,
     cache_for: Option<Duration>,
@@ -221,7 +221,7 @@ impl CacheLookup<'_> {
         self.cache_for.is_none_or(|limit| Duration::try_from(age).unwrap_or_default() < limit)
     }
 
-    /// What a pull request baked is a hit for that pull request alone: nothing unmerged reaches anybody else.
+    /// Images of a pull request are reused by that pull request alone: nothing unmerged reaches other runs.
     fn is_ours(&self, version: &Version) -> bool {
         let Some(rest) = version.pre.strip_prefix("pr.") else { return true };
         matches!(self.context, VersionContext::PullRequest { number, .. }

@@ -1,4 +1,4 @@
-//! Moves what runs with an image to its new version, one deployment after the other.
+//! Runs an image's deployments, one after the other.
 
 use crate::engine::options::BakeContext;
 use crate::engine::stage::stage;
@@ -10,8 +10,8 @@ use crate::plan::{Deployment, ImagePlan};
 use crate::rollout::{Rollout, RolloutOutcome};
 use crate::run::Run;
 
-/// Carries out the plan's deployments in their order. After a failure the rest is skipped, so that a staging group can
-/// come before production. With `force` they take over what somebody else moved meanwhile.
+/// Runs the plan's deployments in order. After a failure the rest is skipped, so that a staging group can come before
+/// production. With `force`, targets that somebody else changed meanwhile are overwritten.
 ///
 /// # Errors
 /// [`ErrorKind::Deploy`] for the first that failed.
@@ -32,7 +32,7 @@ pub(super) async fn deploy(
     stage(run, Stage::Deploy, each(run, context, plan, image, force)).await
 }
 
-/// Asks the platform whether the plan's deployments can succeed, before a machine is launched.
+/// Asks the platform to check the plan's deployments, before a machine is launched.
 ///
 /// # Errors
 /// As the platform reports them.
@@ -43,7 +43,7 @@ pub(super) async fn preflight(run: &Run, context: &BakeContext, plan: &ImagePlan
     Ok(())
 }
 
-/// Where deployments would go, in words.
+/// Descriptions of the deployment targets.
 pub(super) fn places(context: &BakeContext, all: &[Deployment]) -> Vec<String> {
     all.iter().filter(|deployment| deployment.wanted).map(|deployment| rollout(context, deployment).place()).collect()
 }
@@ -77,7 +77,7 @@ fn rollout(context: &BakeContext, deployment: &Deployment) -> Rollout {
     Rollout::new(target, deployment.region.clone().or_else(|| context.platform.region()))
 }
 
-/// The failure of a deployment: what failed, in which state that leaves the place, and what is done next.
+/// The error of a deployment: what failed, the state of the target, and what to do next.
 fn explain(plan: &ImagePlan, rollout: &Rollout, error: Error) -> Error {
     let state = match rollout.outcome {
         RolloutOutcome::RolledBack => "; rolled back",

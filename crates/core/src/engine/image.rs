@@ -1,4 +1,4 @@
-//! The life of one image, stage by stage.
+//! Bakes one image, stage by stage.
 
 use std::time::Duration;
 
@@ -20,12 +20,13 @@ use crate::platform::Registration;
 use crate::run::Run;
 use crate::version::next;
 
-/// What the dead-man timer grants beyond the steps' own time-outs.
+/// Time that is added to the steps' own time-outs for the lifetime of a machine.
 const LIFETIME_SLACK: Duration = Duration::from_hours(2);
-/// How often an automatic version gives way to one that was taken meanwhile.
+/// Number of attempts to register an automatic version when others take it meanwhile.
 const VERSION_TRIES: usize = 5;
 
-/// Bakes one image: from launch to its publication, under the plan that it got in the end. None with `until_validate`.
+/// Bakes one image, from launch to publication. Returns the plan with its final version, and the image (`None` with
+/// `until_validate`).
 pub(super) async fn bake_image(
     run: &Run,
     context: &BakeContext,
@@ -46,20 +47,20 @@ pub(super) async fn bake_image(
     tokio::join!(published, tested.terminate(run, options)).0.map(Some)
 }
 
-/// Checks that this computer has what the steps of these phases need.
+/// Checks that this computer has the tools that the steps of these phases need.
 async fn preflight(run: &Run, context: &BakeContext, plan: &ImagePlan, phases: &[Phase]) -> Result<()> {
     let steps: Vec<&Step> = phases.iter().flat_map(|phase| plan.steps(*phase)).collect();
     context.provisioner.preflight(run, &steps).await
 }
 
-/// Begins the copies that publishing will need.
+/// Starts the copies that publishing will need.
 async fn prepare(run: &Run, context: &BakeContext, plan: &ImagePlan, candidate: &Candidate) {
     if plan.settings.distribution.is_needed() {
         context.platform.prepare(run, plan, candidate).await;
     }
 }
 
-/// Registers an image that has the same content under another version.
+/// Registers an existing image of the same content under another version.
 pub(super) async fn reregister(
     run: &Run,
     context: &BakeContext,
@@ -71,8 +72,8 @@ pub(super) async fn reregister(
     stage(run, Stage::Publish, publish(run, context, options, decided, &candidate)).await
 }
 
-/// Publishes an image that is reused: what its plan says of publishing is not in its digest and may have changed. Older
-/// versions that an interrupted run left are deleted now.
+/// Publishes a reused image: the publish settings are not part of the digest and may have changed. Also deletes older
+/// versions that an interrupted run left.
 pub(super) async fn publish_again(
     run: &Run,
     context: &BakeContext,
@@ -102,7 +103,7 @@ async fn publish(
     Ok((plan, image))
 }
 
-/// From launch to capture. None when it ends with validate.
+/// Runs the stages from launch to capture. `None` with `until_validate`.
 async fn build(run: &Run, context: &BakeContext, options: &Options, plan: &ImagePlan) -> Result<Option<Candidate>> {
     let launched = run.clock().elapsed();
     let machine = stage(run, Stage::Launch, launch(run, context, plan, &plan.source, Phase::Build)).await?;
@@ -114,8 +115,8 @@ async fn build(run: &Run, context: &BakeContext, options: &Options, plan: &Image
     stage(run, Stage::Capture, capture(run, options, plan, machine.as_ref(), launched)).await.map(Some)
 }
 
-/// Captures the image. The machine is terminated as soon as the platform doesn't need it any more, which is before the
-/// image can be launched.
+/// Captures the image. The machine is terminated as soon as the platform does not need it any more, before the image
+/// can be launched.
 async fn capture(
     run: &Run,
     options: &Options,
@@ -136,7 +137,7 @@ async fn capture(
     }
 }
 
-/// Everything that happens on the build machine. True when an image is to be taken of it.
+/// Runs all stages on the build machine. True when an image is to be captured.
 async fn on_machine(
     run: &Run,
     context: &BakeContext,
@@ -164,7 +165,7 @@ async fn on_machine(
     .map(|()| true)
 }
 
-/// A machine on which an image passed its tests.
+/// A machine on which an image has passed its tests, not terminated yet.
 struct Passed {
     machine: Box<dyn Machine>,
     launched: Duration,
@@ -189,7 +190,7 @@ pub(super) async fn test_candidate(
     Ok(())
 }
 
-/// Boots the image on a fresh machine and runs the test steps; without steps it is still proven to boot.
+/// Boots the image on a new machine and runs the test steps; an image without test steps is still proven to boot.
 async fn boot_and_test(
     run: &Run,
     context: &BakeContext,
@@ -245,8 +246,8 @@ async fn connect<'a>(run: &Run, machine: &'a dyn Machine) -> Result<ConnectedMac
     Ok(ConnectedMachine { machine, communicator: machine.connect(run).await? })
 }
 
-/// Registers the image under its final name. When that was taken meanwhile, the other image is used if it has the same
-/// content and `adopt` allows it, else under an automatic version the next one.
+/// Registers the image under its final name. If the version was taken meanwhile, the other image is used if its content
+/// is the same and `adopt` allows it; else an automatic version is raised and tried again.
 async fn register(
     run: &Run,
     context: &BakeContext,
@@ -275,13 +276,13 @@ async fn register(
         .help("Several bakes of this image seem to run at once. Retry, or serialize them with `concurrency:`."))
 }
 
-/// A failure on a test machine is a failed test, unless its kind is more specific than "build".
+/// Turns a failure on a test machine into a failed test, unless its kind is more specific than "build".
 fn as_test(error: Error) -> Error {
     if error.kind() == ErrorKind::Build { error.into_kind(ErrorKind::Test) } else { error }
 }
 
-/// Ends a machine, unless it failed and `--keep-on-failure` keeps it for a person. The ledger still has it when
-/// neither works; the clean-up and sweep go by that.
+/// Terminates a machine, or keeps it after a failure with `--keep-on-failure`. If neither works it is still in the
+/// ledger, so the clean-up and sweep find it.
 async fn terminate(run: &Run, options: &Options, machine: &dyn Machine, launched: Duration, failure: Option<&Error>) {
     if let (Some(error), Some(how)) = (failure, &options.keep_on_failure)
         && error.kind() != ErrorKind::Cancelled

@@ -1,4 +1,4 @@
-//! Runs a bake: which images side by side, which stages in which order, and what happens when one fails.
+//! Runs a bake: images side by side, each through its stages, and the consequences of failures.
 
 mod candidate_name;
 mod clean_up;

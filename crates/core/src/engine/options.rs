@@ -1,4 +1,4 @@
-//! What the caller of a run passes.
+//! Inputs of a run: its parts, its flags and the event that started it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::platform::Platform;
 use crate::provision::Provisioner;
 use crate::version::Bump;
 
-/// The parts that a run is made of.
+/// The components of a run.
 #[derive(Clone)]
 pub struct BakeContext {
-    /// The platform of machines and images.
+    /// Creates machines and images.
     pub platform: Arc<dyn Platform>,
     /// The images to bake.
     pub recipe: Arc<dyn Recipe>,
@@ -25,29 +25,29 @@ pub struct BakeContext {
 /// Flags of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Bake even when nothing changed.
+    /// Bake even if nothing changed.
     pub force: bool,
-    /// Build and validate, and make no image.
+    /// Build and validate, but make no image.
     pub until_validate: bool,
-    /// Keep the machine of a failed bake for a person.
+    /// Keep the machine of a failed bake for debugging.
     pub keep_on_failure: Option<Keep>,
-    /// The version of all images, whatever the manifest says.
+    /// The version of all images; overrides the manifest.
     pub image_version: Option<Version>,
-    /// The versions of single images, by the name that messages give them: what a plan decided for each.
+    /// Versions of single images, by the name of the image in messages: those that a plan decided.
     pub image_versions: BTreeMap<String, Version>,
-    /// The part that an automatic version raises.
+    /// The part of the version that an automatic version raises.
     pub bump: Bump,
-    /// Where the run comes from: event, branch, pull request.
+    /// What started the run.
     pub context: VersionContext,
 }
 
-/// What started the run, as far as the version depends on it (docs/dev/lifecycle.md, "The version").
+/// The event that started the run, as far as the version depends on it (docs/dev/lifecycle.md, "The version").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum VersionContext {
-    /// The default branch, a laptop: the only ones that make final versions by themselves.
+    /// The default branch, or a run outside of CI. Only these make final versions by themselves.
     #[default]
     Default,
-    /// A release or a tag with a version.
+    /// A release, or a tag that is a version.
     Tag(TaggedVersion),
     /// A pull request.
     PullRequest {
@@ -56,16 +56,16 @@ pub enum VersionContext {
         /// The head commit.
         sha: String,
     },
-    /// Another branch, or code of the default branch that somebody else started a run for.
+    /// Another branch, or code of the default branch in a run that somebody else started.
     Branch {
-        /// The run's number.
+        /// Number of the run.
         run: u64,
     },
-    /// A tag that is not a version: refused under `version: release`, else as a branch.
+    /// A tag that is not a version: an error with `version: release`, otherwise treated as a branch.
     OtherTag {
-        /// Its name.
+        /// Name of the tag.
         tag: String,
-        /// The run's number.
+        /// Number of the run.
         run: u64,
     },
 }
@@ -75,11 +75,12 @@ pub enum VersionContext {
 pub struct TaggedVersion {
     /// The version.
     pub version: Version,
-    /// The image that it is for, by the name that messages give it, or all variants of it. Default: all images.
+    /// The image that the tag is for, by its name in messages, or by its name without the variant for all variants.
+    /// Default: all images.
     pub image: Option<String>,
-    /// The tag's name when it has no patch number, such as `v1.4`. It is not a version once another 1.4.x exists.
+    /// Name of the tag if it has no patch number, such as `v1.4`. It is not a version once another 1.4.x exists.
     pub short: Option<String>,
-    /// The run's number, for the images that the tag is not for: they are baked as on a branch.
+    /// Number of the run, for the images that the tag is not for: they are baked as on a branch.
     pub run: u64,
 }
 

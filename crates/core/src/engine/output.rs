@@ -1,4 +1,4 @@
-//! The output of a step: what is shown of it, and all of it in a file.
+//! The output of a step: emitted as events line by line, and written to a log file in full.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::output::{Live, LiveOutput, OutputSink, StepLog, Stream};
 use crate::plan::Phase;
 use crate::run::Run;
 
-/// How long a machine waits for a reader of the log. One that stalls must not hold up a bake.
+/// Maximum wait for a slow reader of the events. A reader that stalls must not hold up a bake.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Takes the output of one attempt of a step.
+/// The output sink of one attempt of a step.
 pub(super) struct StepOutput {
     live: Live<StepEvents>,
     run: Run,
@@ -20,7 +20,7 @@ pub(super) struct StepOutput {
 }
 
 impl StepOutput {
-    /// Begins an attempt.
+    /// Begins the output of an attempt.
     pub(super) fn new(run: &Run, phase: Phase, index: usize, attempt: u32) -> Self {
         let log = run.logs().map(|folder| {
             let image = run.image().map(ToString::to_string).unwrap_or_default();
@@ -32,7 +32,7 @@ impl StepOutput {
         Self { live: Live::new(events, run.clock_handle(), run.masker(), advice), run: run.clone(), log }
     }
 
-    /// Shows what has no line end yet, and ends the log.
+    /// Emits the last line even without a line end, and closes the log.
     pub(super) fn finish(mut self) {
         self.live.finish();
         if let Some(Err(error)) = self.log.map(StepLog::finish) {
@@ -57,7 +57,7 @@ impl OutputSink for StepOutput {
     }
 }
 
-/// Emits lines of a step as events.
+/// Emits the lines of a step as events.
 struct StepEvents {
     run: Run,
     phase: Phase,

@@ -1,4 +1,5 @@
-//! Whose resources a ledger names. With other credentials they can't be found, which does not mean that they are gone.
+//! The owner (such as an AWS account) of the resources in a ledger. Resources that can't be found with other
+//! credentials may still exist.
 
 use std::future::{Future, pending};
 
@@ -7,8 +8,8 @@ use crate::ledger::{Entry, Ledger};
 use crate::platform::{Platform, Undo};
 use crate::run::Run;
 
-/// Does the work of a run, and notes meanwhile in its ledger whose resources it creates. The work does not wait for that:
-/// an owner that can't be found out leaves the ledger without one.
+/// Runs `work` and meanwhile records in the ledger who owns the resources that it creates. The work does not wait for
+/// the look-up; if it fails, the ledger has no owner.
 pub(super) async fn owned<T>(run: &Run, platform: &dyn Platform, work: impl Future<Output = T>) -> T {
     let note = async {
         match run.until_cancelled(platform.owner(run)).await {
@@ -24,12 +25,12 @@ pub(super) async fn owned<T>(run: &Run, platform: &dyn Platform, work: impl Futu
     }
 }
 
-/// Undoes one entry of a ledger: asks for the deletion, waits for nothing.
+/// Undoes one entry of a ledger: requests the deletion without waiting for it.
 ///
 /// # Errors
-/// When the entry belongs to another owner than the one that the platform sees, and whatever undoing it fails with.
+/// When the entry belongs to another owner than the platform's credentials, or when undoing it fails.
 pub async fn undo(run: &Run, platform: &dyn Platform, ledger: &Ledger, entry: &Entry) -> Result<Undo> {
-    // A role names its account.
+    // With a role, the role's ARN names the account.
     if let (None, Some(owner)) = (&entry.role, ledger.owner()) {
         let here = platform.owner(run).await?.unwrap_or_default();
         if here != owner {

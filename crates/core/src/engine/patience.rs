@@ -1,40 +1,40 @@
-//! How long it is worth to look again at what can't be deleted yet.
+//! Decides how long to retry the deletion of resources that are still in use.
 
 use std::time::Duration;
 
 use crate::ledger::IMAGE;
 use crate::run::Run;
 
-/// How long to wait in all (docs/dev/lifecycle.md, "Ledger and clean-up").
+/// Maximum time for all retries of a clean-up (docs/dev/lifecycle.md, "Ledger and clean-up").
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Pause between two looks.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long a cloud may still list an image that was deleted (docs/dev/aws.md, "Stale reads").
+/// Maximum time for which a cloud may still list an image that was deleted (docs/dev/aws.md, "Stale reads").
 const STALE: Duration = Duration::from_secs(20);
 
-/// Something that can't be deleted yet.
+/// A resource that can't be deleted yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting<'a> {
-    /// Its kind, as in the ledger.
+    /// Kind of the resource, as in the ledger.
     pub kind: &'a str,
-    /// The kind of what holds it, where that is known.
+    /// Kind of the resource that blocks the deletion, if known.
     pub held_by: Option<&'a str>,
 }
 
-/// The wait of one clean-up.
+/// The time budget of one clean-up.
 #[derive(Debug)]
 pub struct Patience {
     begun: Duration,
 }
 
 impl Patience {
-    /// The clean-up begins now.
+    /// Starts the time budget.
     pub fn begin(run: &Run) -> Self {
         Self { begun: run.clock().elapsed() }
     }
 
-    /// Pauses, where another look at what waits may help; else false. `refused` are the kinds of what can't be deleted at
-    /// all: what they hold can't either. A cancelled run waits for nothing.
+    /// Pauses and returns true if another attempt at the `waiting` resources may help. `refused` are the kinds of
+    /// resources that can't be deleted at all, nor can what they block. A cancelled run does not wait.
     pub async fn again(&self, run: &Run, waiting: &[Waiting<'_>], refused: &[&str]) -> bool {
         let passed = run.clock().elapsed().saturating_sub(self.begun);
         let over = passed > PATIENCE || !waiting.iter().any(|one| may_go(one, waiting, refused, passed));
@@ -44,7 +44,7 @@ impl Patience {
 
 fn may_go(one: &Waiting<'_>, waiting: &[Waiting<'_>], refused: &[&str], passed: Duration) -> bool {
     let Some(holder) = one.held_by else { return true };
-    // An image that nobody is about to delete keeps its snapshots; a machine that holds something is on its way.
+    // An image that nobody is deleting keeps its snapshots; a machine that blocks something is being terminated.
     let stays = holder == IMAGE && passed > STALE && waiting.iter().all(|other| other.kind != holder);
     !(refused.contains(&holder) || stays)
 }

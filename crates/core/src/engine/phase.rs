@@ -1,4 +1,4 @@
-//! The steps of one phase: attempts, what a failure means, and their output.
+//! Runs the steps of one phase: attempts, consequences of failures, and output.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::machine::ConnectedMachine;
 use crate::plan::{OnFailure, Phase, Step};
 use crate::run::Run;
 
-/// The pause before a step is tried again.
+/// Pause before a step is retried.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// Runs the steps in order.
 ///
 /// # Errors
-/// The first failure that was not to be ignored, as the phase's kind.
+/// The first failure that the manifest does not ignore, with the error kind of the phase.
 pub(super) async fn run_phase(
     run: &Run,
     context: &BakeContext,
@@ -72,7 +72,8 @@ async fn run_step(
     }
 }
 
-/// A failed test step has another exit code than a build step; both point at their line of the manifest.
+/// Gives a step's error the kind of its phase (test steps have their own exit code) and the step's line in the
+/// manifest.
 fn as_phase(error: Error, phase: Phase, step: &Step) -> Error {
     let error = if error.route().is_none() { error.at(step.route.clone()) } else { error };
     match (error.kind(), phase) {

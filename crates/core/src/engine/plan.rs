@@ -1,4 +1,4 @@
-//! What a bake would do, without doing it.
+//! Plans a bake without running it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use crate::image::Superseded;
 use crate::plan::{Digest, ImageKey, ImagePlan, SourceImage};
 use crate::run::Run;
 
-/// What a bake would do with one image.
+/// The plan for one image.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlannedImage {
-    /// Everything is known.
+    /// Everything is known before the bake.
     Decided {
         /// Image and variant.
         key: ImageKey,
         /// Name of the image.
         name: String,
-        /// Source that the image is built from.
+        /// Source image.
         source: Box<SourceImage>,
         /// Version of the image.
         version: semver::Version,
@@ -33,44 +33,44 @@ pub enum PlannedImage {
         digest: Digest,
         /// Bake, reuse or register, and why.
         decision: Box<Decision>,
-        /// Number of steps: build, validate, test.
+        /// Number of steps per phase: build, validate, test.
         steps: [usize; 3],
-        /// Versions that retention would delete once this one is registered, with what holds each.
+        /// Versions that retention would delete once this one is registered, with what protects each.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         retiring: Vec<Superseded>,
-        /// The image that it is built on, where a bake registers that one first.
+        /// The image that this one is built on, if the bake registers that one first.
         #[serde(skip_serializing_if = "Option::is_none")]
         base: Option<ImageKey>,
         /// Deployment targets, in order.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         deploying: Vec<String>,
-        /// The whole plan.
+        /// The plan in full.
         #[serde(skip)]
         plan: Box<ImagePlan>,
     },
-    /// It is baked, since what it is built on is; the rest is known only then.
+    /// The image is baked because its base is baked; the rest is known only then.
     WaitsFor {
         /// Image and variant.
         key: ImageKey,
         /// The image that it is built on.
         base: ImageKey,
-        /// The version, unless what is published changes before.
+        /// The version, unless other images are published before.
         version: semver::Version,
     },
 }
 
-/// What a bake would do with an image that others are built on.
+/// The plan for an image that other images are built on.
 #[derive(Clone)]
 enum PlannedBase {
-    /// It stays as it is.
+    /// The image is reused unchanged.
     Reused(Base),
-    /// It gets another ID; this is the image that it is made from.
+    /// The image gets another ID; this is the image that it is registered from.
     Reregistered(Base),
-    /// It is not known yet.
+    /// The image is baked, so its ID is not known yet.
     Baked,
 }
 
-/// Decides for every variant in order.
+/// Plans every variant in order.
 ///
 /// # Errors
 /// The first variant that can't be planned.
@@ -93,7 +93,8 @@ pub async fn plan(run: &Run, context: &BakeContext, options: &Options) -> Result
         } else {
             None
         };
-        // A base that is registered under another ID changes what is built on it, unless that is unchanged too.
+        // A base that is registered under another ID changes the images built on it, unless their content is unchanged
+        // too.
         let decided = decided.filter(|decided| waits.is_none() || !matches!(decided.decision, Decision::Bake { .. }));
         let (Some(decided), waits) = (decided, waits.cloned()) else {
             bases.insert(variant.key.clone(), PlannedBase::Baked);
@@ -114,7 +115,7 @@ pub async fn plan(run: &Run, context: &BakeContext, options: &Options) -> Result
         let plan = decided.plan;
         let retires = plan.settings.distribution.wanted && !plan.settings.retention.is_none();
         let retiring = if retires {
-            // A reused version is among those that are there.
+            // A reused version is already among the published ones.
             let planned = !matches!(decided.decision, Decision::Reuse { .. });
             run.until_cancelled(context.platform.superseded(run, &plan, planned)).await??
         } else {

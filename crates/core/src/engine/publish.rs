@@ -1,4 +1,4 @@
-//! Publishes and deploys images that exist: after a failed publication, or for another environment.
+//! Publishes and deploys existing images: after a failed publication, or to another environment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,27 +25,29 @@ use crate::tags;
 /// Selection of the images to publish.
 #[derive(Debug, Clone)]
 pub enum Chosen {
-    /// Every selected image in this version.
+    /// All selected images in this version.
     Version(Version),
-    /// These, by the platform's id; selected images that are not among them are left alone.
+    /// These images, by the platform's ID; selected images that are not listed are skipped.
     Ids(BTreeMap<ImageKey, String>),
 }
 
-/// What is done with tested images.
+/// The operation on tested images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// They are published.
+    /// Publish: copy and share the images.
     Publish,
-    /// Deploy: launch templates and groups move to the images.
+    /// Deploy: move launch templates and groups to the images.
     Deploy,
     /// Publish, then deploy.
     Promote,
 }
 
 impl Work {
-    /// True when the manifest neither copies, shares nor deploys an image in this version, as far as this work goes.
+    /// True when this operation would do nothing for an image of this version: the manifest neither copies, shares nor
+    /// deploys it.
     fn has_nothing_to_do(self, draft: &Draft, version: &Version) -> bool {
-        // An expression that needs the source fails here: the image is then looked up, and evaluated with its source.
+        // An expression that needs the source fails here; the image is then looked up and the expression evaluated with
+        // its source.
         let Ok(plan) = draft.existing(&SourceImage::default(), version, &Digest::from_text("")) else { return false };
         let stays = plan.settings.distribution.wanted && !plan.settings.goes_further();
         let runs_nowhere = plan.settings.deployments.is_empty();
@@ -65,8 +67,8 @@ impl Work {
     }
 }
 
-/// Publishes or deploys tested images as the recipe says now, and returns the exit code. What is done already is not
-/// repeated.
+/// Publishes or deploys tested images according to the current recipe, and returns the exit code. Work that is already
+/// done is not repeated.
 pub async fn publish(run: &Run, context: &BakeContext, options: &Options, chosen: &Chosen, work: Work) -> u8 {
     let drafts = Arc::clone(&context.recipe).drafts().into_iter();
     let drafts: Vec<Draft> = drafts.filter(|draft| chosen.is_meant(&draft.variant.key)).collect();
@@ -171,7 +173,7 @@ async fn carry_out(
     Ok(())
 }
 
-/// The tested image, and the plan of its publication.
+/// Finds the tested image, and plans its publication.
 async fn find(
     run: &Run,
     context: &BakeContext,
@@ -230,7 +232,7 @@ async fn find(
     Ok((plan, image))
 }
 
-/// Source and digest of an image, from its tags.
+/// The source image that an image's tags record.
 fn source_of(image: &ImageRecord) -> SourceImage {
     let tag = |key: &str| image.tags.get(key).cloned().unwrap_or_default();
     SourceImage {

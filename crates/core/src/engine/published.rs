@@ -1,4 +1,4 @@
-//! What is published of the images of a run, asked for once.
+//! Looks up the published images of a run, once for all its images.
 
 use tokio::sync::OnceCell;
 
@@ -9,15 +9,15 @@ use crate::plan::ImageKey;
 use crate::platform::ImageQuery;
 use crate::run::Run;
 
-/// The images of a run's namespace. One image asks for its own; several look at the whole namespace together, since
-/// forty questions at once cost seconds and most of a token bucket.
+/// The images of a run's namespace. A run of one image looks up that image alone; with several images one request
+/// fetches the whole namespace, since forty requests at once take seconds and most of a token bucket.
 #[derive(Debug, Default)]
 pub(super) struct Published {
     all: Option<OnceCell<Vec<ImageRecord>>>,
 }
 
 impl Published {
-    /// For a run of this number of images.
+    /// A look-up for a run of `count` images.
     pub(super) fn for_images(count: usize) -> Self {
         Self { all: (count > 1).then(OnceCell::new) }
     }
@@ -25,7 +25,7 @@ impl Published {
     /// The published images of a variant, candidates included.
     ///
     /// # Errors
-    /// The platform's; the next one that asks tries again.
+    /// Errors of the platform; the next call tries again.
     pub(super) async fn of(&self, run: &Run, context: &BakeContext, key: &ImageKey) -> Result<Vec<ImageRecord>> {
         let query = |key| ImageQuery { namespace: Some(context.recipe.namespace().to_owned()), key, owner: None };
         let Some(all) = &self.all else {

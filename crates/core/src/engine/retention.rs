@@ -6,8 +6,8 @@ use crate::event::Event;
 use crate::plan::ImagePlan;
 use crate::run::Run;
 
-/// Deletes what the plan no longer keeps and nobody uses, and reports each. A failure is a warning, since the new image is
-/// published already. An image that is not published, such as a pull request's, deletes nothing.
+/// Deletes versions that the plan's retention does not keep and nobody uses, and reports each. A failure is only a
+/// warning, since the new image is already published. Unpublished images, such as a pull request's, cause no deletions.
 pub(super) async fn retire(run: &Run, context: &BakeContext, plan: &ImagePlan) {
     if plan.settings.retention.is_none() || !plan.settings.distribution.wanted {
         return;

@@ -1,4 +1,4 @@
-//! Bakes all images of a run side by side, each as soon as its base is there.
+//! Bakes all images of a run side by side, each as soon as its base is available.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::image::ImageRecord;
 use crate::plan::{Draft, ImageKey, ImagePlan, Variant};
 use crate::run::Run;
 
-/// How long a cancelled run waits for its images to notice before the deletes go out (2 s in all).
+/// Time for the images of a cancelled run to stop before the deletes are sent (2 s in all).
 const NOTICE: Duration = Duration::from_millis(500);
 
-/// What came of an image, for those that are built on it.
+/// Result of an image, for the images that are built on it.
 #[derive(Debug, Clone)]
 enum BaseOutcome {
     Open,
@@ -41,7 +41,7 @@ struct Siblings {
     published: Published,
 }
 
-/// Bakes every variant of the recipe and returns the exit code; everything else is emitted as events.
+/// Bakes every variant of the recipe and returns the exit code; all other results are emitted as events.
 pub async fn bake(run: &Run, context: &BakeContext, options: &Options) -> u8 {
     let drafts = Arc::clone(&context.recipe).drafts();
     started(run, context, drafts.iter().map(|draft| draft.variant.key.clone()).collect());
@@ -66,14 +66,15 @@ pub async fn bake(run: &Run, context: &BakeContext, options: &Options) -> u8 {
     exit_code(results.into_iter().filter_map(Result::err).map(|error| error.kind()), built, clean)
 }
 
-/// A while after the run was cancelled: what hangs in a call by then is left to the ledger.
+/// Completes a while after the run was cancelled. Calls that still hang by then are left to the ledger.
 async fn noticed(run: &Run) {
     run.cancel.cancelled().await;
     run.clock().sleep(NOTICE).await;
 }
 
-/// With several images: the lowest code that is 4 or more, else the highest. 4 says that nothing was built: where something
-/// was, another failure decides, or 5. Without a failure it is whether the run left something.
+/// The exit code for several failures: the lowest code that is 4 or more, else the highest. Code 4 means that nothing
+/// was built; if something was `built`, another failure decides, or 5. Without failures the code depends on whether the
+/// run left resources.
 pub(super) fn exit_code(kinds: impl Iterator<Item = ErrorKind>, built: bool, clean: bool) -> u8 {
     let codes: Vec<u8> = kinds.map(ErrorKind::exit_code).collect();
     let preflight = ErrorKind::Preflight.exit_code();
@@ -87,7 +88,7 @@ pub(super) fn exit_code(kinds: impl Iterator<Item = ErrorKind>, built: bool, cle
     }
 }
 
-/// True when an image was baked.
+/// Bakes one image; true when it was baked rather than reused.
 async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft, siblings: &Siblings) -> Result<bool> {
     let variant = &draft.variant;
     let outcomes = &siblings.outcomes;
@@ -110,7 +111,7 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
     let made = Box::pin(decide_and_bake(run, context, options, draft, base.as_ref(), &siblings.published)).await;
     let image = made.as_ref().ok().and_then(|made| made.image.clone());
     let same = made.as_ref().map(|made| made.same.clone()).unwrap_or_default();
-    // Who is built on it need not wait until it is at work somewhere.
+    // Images built on this one need not wait until it has been published everywhere.
     announce(
         outcomes,
         &variant.key,
@@ -138,13 +139,13 @@ async fn one(run: &Run, context: &BakeContext, options: &Options, draft: &Draft,
 
 /// Result of baking one image.
 struct Made {
-    /// Under which plan.
+    /// The plan with its final version.
     plan: ImagePlan,
-    /// The image; none with `until_validate`.
+    /// The image; `None` with `until_validate`.
     image: Option<ImageRecord>,
-    /// True when it was there before.
+    /// True when the image existed before.
     reused: bool,
-    /// Other versions of the same content.
+    /// Other versions with the same content.
     same: Vec<ImageRecord>,
 }
 
@@ -154,7 +155,7 @@ struct Made {
 /// The key of the base that failed.
 async fn base_of(variant: &Variant, outcomes: &BaseOutcomes) -> Result<Option<Base>, ImageKey> {
     let Some(key) = &variant.after else { return Ok(None) };
-    // Not selected in this run: it is looked for among the published ones.
+    // The base is not selected in this run: it is looked up among the published images.
     let Some(sender) = outcomes.get(key) else { return Ok(None) };
     let mut receiver = sender.subscribe();
     let outcome = receiver.wait_for(|outcome| !matches!(outcome, BaseOutcome::Open)).await;

@@ -1,4 +1,4 @@
-//! The start of a run and the stages of its images, emitted as events.
+//! Emits the start of a run, and the start and end of its stages.
 
 use std::future::Future;
 
@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::plan::ImageKey;
 use crate::run::Run;
 
-/// Emits the start of a run over these images.
+/// Emits the start of a run of these images.
 pub(super) fn started(run: &Run, context: &BakeContext, images: Vec<ImageKey>) {
     run.emit(Event::RunStarted {
         run: run.id().to_owned(),
@@ -20,8 +20,8 @@ pub(super) fn started(run: &Run, context: &BakeContext, images: Vec<ImageKey>) {
     });
 }
 
-/// Emits the start and the end of a stage around `work`. From the moment that a machine runs, no failure means that nothing
-/// was built.
+/// Emits the start and end of a stage around `work`. Once a machine has been launched, failures have kinds that do not
+/// mean "nothing was built".
 pub(super) async fn stage<T>(run: &Run, stage: Stage, work: impl Future<Output = Result<T>>) -> Result<T> {
     run.check()?;
     run.emit(Event::StageStarted { stage });
@@ -38,7 +38,8 @@ pub(super) async fn stage<T>(run: &Run, stage: Stage, work: impl Future<Output =
     result
 }
 
-/// What a failure of the stage is; none where it may be that nothing was built. `ami-bake test` begins with its test.
+/// The error kind for a failure in this stage; `None` for stages in which nothing may have been built yet. `ami-bake
+/// test` begins with its test stage.
 fn kind(stage: Stage) -> Option<ErrorKind> {
     match stage {
         Stage::Source | Stage::Launch | Stage::Test => None,

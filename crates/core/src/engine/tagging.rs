@@ -11,10 +11,10 @@ use crate::tags;
 
 /// Age at which sweep may delete a candidate.
 const CANDIDATE_LIFE: Duration = Duration::from_hours(6);
-/// How long an image of a pull request or side branch is kept (docs/dev/lifecycle.md, "The version").
+/// Lifetime of an image of a pull request or side branch (docs/dev/lifecycle.md, "The version").
 const PRERELEASE_LIFE: Duration = Duration::from_hours(7 * 24);
 
-/// Tags of a candidate: what it is, and that it expires.
+/// Tags of a candidate, including its expiry.
 pub(super) fn candidate(run: &Run, plan: &ImagePlan) -> BTreeMap<String, String> {
     let mut tags = common(run, plan);
     tags.insert(tags::EXPIRES.to_owned(), after(run.clock().now(), CANDIDATE_LIFE));
@@ -25,7 +25,7 @@ pub(super) fn candidate(run: &Run, plan: &ImagePlan) -> BTreeMap<String, String>
 pub(super) fn tested(run: &Run, plan: &ImagePlan, at: Timestamp) -> BTreeMap<String, String> {
     let mut tags = common(run, plan);
     tags.insert(tags::TESTED.to_owned(), at.to_string());
-    // An unmerged version that the manifest publishes explicitly is meant to stay.
+    // An unmerged version that the manifest explicitly publishes is meant to stay.
     if !plan.version.pre.is_empty() && !plan.settings.distribution.wanted {
         tags.insert(tags::EXPIRES.to_owned(), after(at, PRERELEASE_LIFE));
     }
@@ -58,7 +58,7 @@ fn common(run: &Run, plan: &ImagePlan) -> BTreeMap<String, String> {
     if let Some(version) = &source.version {
         ours.insert(tags::BASE_VERSION, version.to_string());
     }
-    // The manifest's own tags may rename the image, but not say another version, digest or source of it.
+    // The manifest's own tags may rename the image, but not change its version, digest or source.
     let mut all = run.origin().clone();
     all.extend(plan.settings.tags.clone());
     for (key, value) in ours {

@@ -1,4 +1,4 @@
-//! Tests an image that exists against a manifest's tests.
+//! Tests an existing image with a manifest's tests.
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ use crate::failure::Failure;
 use crate::plan::{Draft, ImageKey, SourceQuery};
 use crate::run::Run;
 
-/// Boots the image `id` and runs the test steps of `key`; returns the exit code; everything else is emitted as events.
+/// Boots the image `id`, runs the test steps of `key`, and returns the exit code; all other results are emitted as
+/// events.
 pub async fn test(run: &Run, context: &BakeContext, options: &Options, key: &ImageKey, id: &str) -> u8 {
     started(run, context, vec![key.clone()]);
     let work = run.for_image(key);
@@ -44,7 +45,7 @@ async fn test_image(run: &Run, context: &BakeContext, options: &Options, key: &I
     stage(run, Stage::Test, test_candidate(run, context, options, &plan, &image)).await
 }
 
-/// The draft of the image whose tests are run.
+/// The draft of the image whose tests are to be run.
 fn draft(context: &BakeContext, key: &ImageKey) -> Result<Draft> {
     let mut drafts = Arc::clone(&context.recipe).drafts().into_iter();
     drafts

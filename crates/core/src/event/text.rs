@@ -1,10 +1,10 @@
-//! The free text of events: what people and machines wrote, which may contain a secret.
+//! Access to the free text of events: text of people and machines, which may contain a secret.
 
 use super::{Decision, Event, Failure, StepOutcome};
 
 impl Event {
-    /// Changes every free text in the event. Ids, names of stages and the like are left: a secret that happens to be
-    /// the word `test` must not tear the record apart.
+    /// Applies `change` to every free text in the event. IDs, stage names and the like are skipped: a secret that
+    /// happens to be the word `test` must not corrupt the record.
     pub fn rewrite(&mut self, change: &dyn Fn(&mut String)) {
         match self {
             Self::Planned { decision: Decision::Bake { reason }, .. } => change(reason),

@@ -1,4 +1,4 @@
-//! A ledger that is interrupted, taken over, damaged.
+//! Ledgers that are interrupted, taken over or damaged.
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn broken_lines_are_counted_and_the_others_are_read() {
     ledger.intend("aws", "instance", None, "token-1").unwrap();
     let path = ledger.path().unwrap().to_owned();
     drop(ledger);
-    // A disk that lost the first line and a line in the middle.
+    // Simulates a disk that lost the first line and a line in the middle.
     let lines = std::fs::read_to_string(&path).unwrap();
     let (_, rest) = lines.split_once('\n').unwrap();
     std::fs::write(&path, format!("\0\0\0\n{{\"intended\": 7}}\n{rest}")).unwrap();

@@ -1,4 +1,4 @@
-//! The forms in which a secret may appear in text.
+//! The forms in which a secret can appear in text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,46 +8,47 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::unescape::{is_kept, unescaped};
 
-/// Shorter values are not masked: they are part of ordinary text, and masking them would tell more than it hides.
+/// Minimum length of a masked value. Shorter ones are part of ordinary text, and masking them would reveal more than it
+/// hides.
 const SHORTEST: usize = 4;
-/// A word or number shorter than this is only masked as a whole word.
+/// Words and numbers shorter than this are only masked as whole words.
 const LONG: usize = 8;
-/// Shorter base64 is found by chance.
+/// Minimum length of a base64 form; shorter ones match by chance.
 const SHORTEST_BASE64: usize = 5;
-/// Settings, not secrets: masking them would make every log unreadable.
+/// Values that are settings, not secrets: masking them would make every log unreadable.
 const SETTINGS: [&str; 10] =
     ["true", "false", "null", "none", "default", "enabled", "disabled", "undefined", "localhost", "unknown"];
 
-/// What a match of a form has to fulfil, and what is masked with it.
+/// Conditions for a match of a form, and how much is masked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Rule {
-    /// Masked only where no letter, digit or underscore is next to it.
+    /// Masked only when no letter, digit or underscore is next to it.
     pub(super) word: bool,
-    /// Base64 that shares its first or last character with its neighbours: one more at each end is masked.
+    /// Base64 that shares its first or last character with its neighbours: one more character at each end is masked.
     pub(super) ragged: bool,
-    /// Found across white space however short it is, because the value has white space itself.
+    /// Matched across white space even when short, because the value itself has white space.
     pub(super) spread: bool,
 }
 
-/// Texts to look for.
+/// The texts to search for, each with its rule.
 pub(super) type Forms = BTreeMap<Vec<u8>, Rule>;
 
-/// How far a value can be masked.
+/// Where a value can be masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Masking {
-    /// Too short, or a setting such as `true`.
+    /// Nowhere: it is too short, or a setting such as `true`.
     None,
-    /// A short word or number.
+    /// As a whole word: it is a short word or number.
     Words,
-    /// Anything else.
+    /// Everywhere: all other values.
     Everywhere,
 }
 
-/// How far a value can be masked.
+/// Where this value can be masked.
 pub(super) fn masking(value: &str) -> Masking {
     let value = value.trim();
     let setting = SETTINGS.iter().any(|setting| value.eq_ignore_ascii_case(setting));
-    // A letter or digit in a row of itself, such as a line of `=` or `-`.
+    // One repeated letter or symbol, such as a line of `=` or `-`.
     let uniform = value.bytes().all(|byte| Some(byte) == value.bytes().next());
     if value.len() < SHORTEST || setting || uniform && value.len() < LONG {
         return Masking::None;
@@ -62,8 +63,8 @@ pub(super) fn masking(value: &str) -> Masking {
     if word && value.len() < LONG { Masking::Words } else { Masking::Everywhere }
 }
 
-/// Adds the forms of a secret: the value and each of its lines, without quotes and escapes too, in base64 of both
-/// alphabets at each position in a longer text, and in hexadecimal.
+/// Adds the forms of a secret: the value and each of its lines, with and without quotes and escapes; base64 in both
+/// alphabets at each offset in a longer text; and hexadecimal.
 pub(super) fn add(forms: &mut Forms, secret: &str) {
     let value = secret.trim();
     add_plain(forms, value);
@@ -76,7 +77,7 @@ pub(super) fn add(forms: &mut Forms, secret: &str) {
             for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
                 let bytes = [vec![0; before], text.as_bytes().to_vec()].concat();
                 let encoded = engine.encode(&bytes);
-                // Without the characters at both ends that the neighbours have a part in.
+                // Without the characters at both ends, which depend on the neighbouring bytes too.
                 let start = [0, 2, 3][before];
                 let end = encoded.len() - usize::from(!bytes.len().is_multiple_of(3));
                 if end >= start + SHORTEST_BASE64 {
@@ -103,8 +104,8 @@ fn add_plain(forms: &mut Forms, value: &str) {
     if !value.contains(['\n', '\r']) {
         put(forms, value.as_bytes(), rule);
     }
-    // As it is after escapes are undone. A value in which something looks like an escape is there in two forms: printed
-    // as it is, that is undone with all the others; encoded, it comes out whole.
+    // The value with its escapes undone. A value that itself contains something like an escape needs two forms: printed
+    // raw, the scanner decodes that escape too; encoded, it decodes to the value itself.
     let kept: Vec<u8> = value.bytes().filter(|byte| is_kept(*byte)).collect();
     let spaces_as_plus: Vec<u8> =
         value.bytes().map(|byte| if byte == b' ' { b'+' } else { byte }).filter(|byte| is_kept(*byte)).collect();
@@ -117,7 +118,7 @@ fn add_plain(forms: &mut Forms, value: &str) {
     }
 }
 
-/// As Python and JavaScript write it: é is `\xe9` there, which is a byte to others.
+/// The value as Python and JavaScript escape it: `é` is `\xe9` there, which is a single byte to others.
 fn latin(value: &str) -> Vec<u8> {
     let bytes = value.chars().flat_map(|next| match u8::try_from(u32::from(next)) {
         Ok(byte) => vec![byte],

@@ -1,10 +1,10 @@
-//! Masks data.
+//! Masks secrets in JSON values.
 
 use serde_json::Value;
 
 use super::masker::Masker;
 
-/// Masks secrets in all strings of a value, keys included; numbers and the shape stay.
+/// Masks secrets in all strings of a value, including keys; numbers and the structure stay.
 pub fn mask_json(value: &mut Value, masker: &Masker) {
     match value {
         Value::String(text) => *text = masker.mask(text),

@@ -1,4 +1,4 @@
-//! The secrets of a run.
+//! The masker: holds the secrets of a run and masks them in text.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -6,10 +6,10 @@ use super::forms::{self, Forms, Masking};
 use super::matcher::{BuildMatcherError, Matcher};
 use super::scanner::{Scanner, mask_lines};
 
-/// The replacement for a secret.
+/// The text that replaces a secret.
 pub const MASK: &str = "***";
 
-/// Knows the secrets of a run and takes them out of text.
+/// Holds the secrets of a run and replaces them in text.
 #[derive(Default)]
 pub struct Masker {
     known: RwLock<Known>,
@@ -20,11 +20,11 @@ pub struct Masker {
 struct Known {
     forms: Forms,
     secrets: Vec<String>,
-    /// Built when it is first needed.
+    /// Built on first use; `None` after a new secret.
     matcher: Option<Arc<Matcher>>,
 }
 
-/// Hears of a secret before anything of this program can show it.
+/// Called with each secret before this program can print it.
 type Listener = Box<dyn Fn(&str) + Send + Sync>;
 
 impl std::fmt::Debug for Masker {
@@ -34,8 +34,8 @@ impl std::fmt::Debug for Masker {
 }
 
 impl Masker {
-    /// Passes every secret that is masked everywhere to `listener` too, those that are known already first: others that
-    /// show this program's output have to mask them. A second listener is not heard.
+    /// Also passes every secret that is masked everywhere to `listener`, starting with those already known: the GitHub
+    /// runner, for example, must mask them too. Only one listener is supported.
     pub fn listen(&self, listener: impl Fn(&str) + Send + Sync + 'static) {
         if self.listener.set(Box::new(listener)).is_err() {
             return;
@@ -49,7 +49,7 @@ impl Masker {
         }
     }
 
-    /// Adds a secret. Call it before the first use. It is masked as it is and in each of its lines; in JSON, shell
+    /// Adds a secret. Call it before the first use. It is masked verbatim, and each of its lines; in JSON, shell
     /// quoting, Python's `repr`, URLs and HTML; in hexadecimal; and in base64 of both alphabets, alone, within a longer
     /// text such as `user:secret`, and broken over lines.
     ///
@@ -73,7 +73,7 @@ impl Masker {
         true
     }
 
-    /// The text with every known secret replaced.
+    /// The text with all known secrets masked.
     pub fn mask(&self, text: &str) -> String {
         let mut masked = String::with_capacity(text.len());
         match self.matcher() {
@@ -84,10 +84,10 @@ impl Masker {
         masked
     }
 
-    /// Finds the secrets that are known now; none while there are none.
+    /// The matcher of all secrets known now; `None` while there are none.
     ///
     /// # Errors
-    /// When they are too large. Then nothing can be shown.
+    /// When the secrets are too large. Then no text can be shown.
     pub(super) fn matcher(&self) -> Result<Option<Arc<Matcher>>, BuildMatcherError> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if known.matcher.is_some() || known.forms.is_empty() {

@@ -1,4 +1,4 @@
-//! All forms of all secrets as one automaton.
+//! Compiles all forms of all secrets into one automaton.
 
 use std::collections::HashMap;
 
@@ -7,44 +7,45 @@ use aho_corasick::{Anchored, BuildError, MatchError, StartKind, dfa, nfa};
 
 use super::forms::{Forms, Rule};
 
-/// Bytes of all forms up to which there is a table for each state: faster, and a few megabytes at most.
+/// Size of all forms in bytes up to which the automaton has a table per state, which is faster and takes a few
+/// megabytes at most.
 const TABLE: usize = 8 << 10;
 
-/// Finds all forms.
+/// Finds all forms of all secrets in a text.
 pub(super) struct Matcher {
     /// The automaton.
     pub(super) automaton: Engine,
-    /// The rule of each form.
+    /// The rule of each form, by pattern number.
     rules: Vec<Rule>,
-    /// How many bytes of a form that may go on each state has seen.
+    /// For each state, the number of bytes of an unfinished form that were matched.
     depths: HashMap<StateID, usize>,
-    /// The state before any byte.
+    /// The start state.
     pub(super) start: StateID,
-    /// Bytes of the longest form.
+    /// Length of the longest form in bytes.
     pub(super) longest: usize,
 }
 
 /// The two kinds of automata.
 pub(super) enum Engine {
-    /// With a table.
+    /// With a table per state.
     Table(dfa::DFA),
-    /// Compact.
+    /// A compact representation.
     Compact(nfa::contiguous::NFA),
 }
 
-/// Why there is no automaton.
+/// Why the automaton could not be built.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BuildMatcherError {
-    /// More text than an automaton can hold: gigabytes.
+    /// The forms are larger than an automaton can be: gigabytes.
     #[error(transparent)]
     Size(#[from] BuildError),
-    /// An automaton without a start.
+    /// The automaton has no start state.
     #[error(transparent)]
     Start(#[from] MatchError),
 }
 
 impl Matcher {
-    /// Finds `forms`.
+    /// Compiles `forms`.
     ///
     /// # Errors
     /// When they are larger than an automaton can be.
@@ -65,12 +66,12 @@ impl Matcher {
         Ok(Self { automaton, rules: forms.values().copied().collect(), depths, start, longest })
     }
 
-    /// Bytes of the longest beginning of a form that a text ends with.
+    /// Length in bytes of the longest prefix of a form that a text in this state ends with.
     pub(super) fn depth(&self, state: StateID) -> usize {
         if state == self.start { 0 } else { self.depths.get(&state).copied().unwrap_or_default() }
     }
 
-    /// Length and rule of each form that ends in a state.
+    /// Calls `each` with length and rule of each form that ends in a state.
     pub(super) fn found<A: Automaton>(&self, automaton: &A, state: StateID, mut each: impl FnMut(usize, Rule)) {
         for index in 0..automaton.match_len(state) {
             let form = automaton.match_pattern(state, index);
@@ -79,8 +80,8 @@ impl Matcher {
     }
 }
 
-/// The start, and the depth of each state: the length of the longest beginning of a form that every text in this state
-/// ends with. A whole form counts only as what a longer one begins with.
+/// The start state, and the depth of each state: the length of the longest prefix of a form that every text in this
+/// state ends with. A whole form counts only as the prefix of a longer one.
 fn depths<A: Automaton>(automaton: &A, forms: &Forms) -> Result<(StateID, HashMap<StateID, usize>), BuildMatcherError> {
     let start = automaton.start_state(Anchored::No)?;
     let next = |state: StateID, byte: &u8| automaton.next_state(Anchored::No, state, *byte);
@@ -95,7 +96,7 @@ fn depths<A: Automaton>(automaton: &A, forms: &Forms) -> Result<(StateID, HashMa
         }
         whole.push((form, state));
     }
-    // The shortest first: what is left of a form without its first byte ends in a state of fewer bytes.
+    // Shortest first: a form without its first byte ends in a state of smaller depth.
     whole.sort_by_key(|(form, _)| form.len());
     for (form, state) in whole {
         if !depths.contains_key(&state) {

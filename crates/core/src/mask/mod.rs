@@ -1,7 +1,7 @@
-//! The one secret masker: what is declared secret never leaves the program in clear.
+//! The secret masker: values declared as secrets never leave the program in clear.
 //!
-//! It guards against accidents: a tool that prints its configuration, a trace, an error that quotes its input. Code that
-//! wants to reveal a secret can always print it in a form that nothing here knows, such as backwards.
+//! It guards against accidents: a tool that prints its configuration, a trace, an error that quotes its input. Code
+//! that wants to reveal a secret can always print it in an unknown form, such as backwards.
 
 mod forms;
 mod json;

@@ -1,4 +1,4 @@
-//! Finds secrets in a text that comes in pieces, and hands on what is safe to show.
+//! Finds secrets in a text that arrives in pieces, and passes on what is safe to show.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,33 +11,34 @@ use super::masker::MASK;
 use super::matcher::{Engine, Matcher};
 use super::unescape::{is_escape, is_kept, unit};
 
-/// Forms that are shorter are not looked for across white space that the secret does not have: "pass word" is not the
+/// Minimum length of a form that is matched across white space which the secret does not have: "pass word" is not the
 /// secret `password`.
 const SPREAD: usize = 12;
-/// Characters of a form at the end of a line that are a reason to wait for the next one. With fewer, the line is shown.
+/// Minimum number of characters of a form at the end of a line for which the line is held back. With fewer it is shown.
 const LINE_END: usize = 8;
-/// White space in a row within one secret.
+/// Maximum run of white space within one secret.
 const GAP: usize = 1 << 10;
-/// Text that is held back at most, beside the longest form in its longest escape.
+/// Maximum bytes of text that are held back, in addition to the longest form in its longest escape.
 const HELD: usize = 64 << 10;
 const ESCAPED: usize = 6;
 
-/// The text that is not handed on yet, and what was found in it. Positions count from the beginning of the whole text.
+/// The text that has not been passed on yet, and the matches in it. Positions count from the beginning of the whole
+/// text.
 pub(super) struct Scanner {
     pub(super) matcher: Arc<Matcher>,
     pending: String,
-    /// The position of the first pending byte.
+    /// Position of the first pending byte.
     base: usize,
-    /// The state after the text as it is, which was read to its end.
+    /// State of the automaton after the raw text, which was read to its end.
     raw: StateID,
-    /// The state after the text without escapes, which was read up to `plain_to`.
+    /// State of the automaton after the text without escapes, which was read up to `plain_to`.
     plain: StateID,
     plain_to: usize,
-    /// Where the last bytes of the text without escapes come from.
+    /// Positions in the raw text of the last bytes of the text without escapes.
     origins: Vec<usize>,
-    /// White space before `plain_to`.
+    /// Length of the white space before `plain_to`.
     gap: usize,
-    /// Where the line begins before which nothing is held back.
+    /// Beginning of the line before which nothing is held back.
     line: usize,
     hits: Vec<Hit>,
 }
@@ -49,7 +50,7 @@ struct Hit {
 }
 
 impl Scanner {
-    /// Looks for what `matcher` knows.
+    /// A scanner for the forms in `matcher`.
     pub(super) fn new(matcher: Arc<Matcher>) -> Self {
         let start = matcher.start;
         Self {
@@ -66,19 +67,19 @@ impl Scanner {
         }
     }
 
-    /// The text that was not handed on.
+    /// The text that was not passed on.
     pub(super) fn into_pending(self) -> String {
         self.pending
     }
 
-    /// Takes more text, and appends to `out` what can't be a part of a secret any more, with secrets masked.
+    /// Reads more text, and appends to `out` everything that can't be part of a secret any more, with secrets masked.
     pub(super) fn feed(&mut self, text: &str, out: &mut String) {
         self.read(text, false);
         let safe = self.safe();
         self.emit(safe, out);
     }
 
-    /// Takes the end of the text, and appends all that is left to `out`.
+    /// Reads the last piece of the text, and appends the rest to `out`.
     pub(super) fn finish(&mut self, text: &str, out: &mut String) {
         self.read(text, true);
         self.emit(self.end(), out);
@@ -108,7 +109,7 @@ impl Scanner {
             if automaton.is_special(state) && automaton.is_match(state) {
                 let end = base + index + 1;
                 matcher.found(automaton, state, |length, rule| {
-                    // A part of it may have been handed on already, as the end of a line.
+                    // A part of it may have been passed on already, as the end of a line.
                     hits.push(Hit { at: end.saturating_sub(length).max(base)..end, rule });
                 });
             }
@@ -152,8 +153,8 @@ impl Scanner {
         (self.plain, self.plain_to) = (state, base + at);
     }
 
-    /// Up to where the text can be handed on: not where a secret may have begun, and not the character before, which
-    /// decides whether a short one is a word.
+    /// The position up to which text can be passed on: before any possible beginning of a secret and the character
+    /// before that, which decides whether a short secret is a whole word.
     fn safe(&mut self) -> usize {
         let end = self.end();
         let mut safe = self.plain_to.min(end - self.matcher.depth(self.raw).min(self.pending.len()));
@@ -172,7 +173,7 @@ impl Scanner {
         if end - safe > ESCAPED * self.matcher.longest + HELD { end } else { safe }
     }
 
-    /// The position, or the beginning of the hits that it is within.
+    /// The position, or the beginning of the matches that it lies within.
     fn outside(&self, position: usize) -> usize {
         self.hits.iter().rev().fold(position, |position, hit| {
             let around = usize::from(hit.rule.word || hit.rule.ragged);
@@ -211,7 +212,7 @@ impl Scanner {
         });
     }
 
-    /// The pending bytes that are masked for a hit; none where a short word is a part of another one.
+    /// The pending bytes to mask for a match; `None` for a short word that is part of a longer word.
     fn masked(&self, hit: &Hit) -> Option<Range<usize>> {
         let text = &self.pending;
         let mut start = text.floor_char_boundary(hit.at.start - self.base);
@@ -232,7 +233,7 @@ impl Scanner {
     }
 }
 
-/// Notes the forms that end at `at` of the pending text, after escapes were undone.
+/// Records the forms that end at `at` of the pending text, after escapes were undone.
 fn found_plain<A: Automaton>(
     automaton: &A,
     matcher: &Matcher,
@@ -247,14 +248,14 @@ fn found_plain<A: Automaton>(
         let handed_on = start < base;
         let start = start.max(base);
         let spread = handed_on || bytes[start - base..at].iter().any(u8::is_ascii_whitespace);
-        // As it is, a short word was found already.
+        // In the raw text a short word was found already.
         if !rule.word && (length >= SPREAD || rule.spread || !spread) {
             hits.push(Hit { at: start..base + at, rule });
         }
     });
 }
 
-/// Masks a text; one of several lines in each of them.
+/// Masks a match; if it spans several lines, in each of them.
 pub(super) fn mask_lines(text: &str, out: &mut String) {
     for line in text.split_inclusive(['\n', '\r']) {
         let words = line.trim();
@@ -274,7 +275,7 @@ mod tests {
     use super::super::masker::Masker;
     use super::*;
 
-    /// Whatever a text is made of, and however it is cut: what is kept of it does not grow.
+    /// Whatever the text is and however it is cut, memory does not grow.
     #[test]
     fn a_text_of_any_length_takes_bounded_memory() {
         let masker = Masker::default();

@@ -1,4 +1,4 @@
-//! Masks a text that comes in pieces.
+//! Masks a text that arrives in pieces.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use super::masker::Masker;
 use super::matcher::BuildMatcherError;
 use super::scanner::{Scanner, mask_lines};
 
-/// Masks a text that comes in pieces, such as the output of a command, wherever they are cut. One stream of output needs
-/// one of these.
+/// Masks a text that arrives in pieces, such as the output of a command, wherever the pieces are cut. One stream of
+/// output needs one of these.
 ///
 /// Text with line breaks goes in, the same lines come out. A secret that is broken over several lines is masked in each
 /// of them. Give it text without control characters: a secret with an escape sequence in the middle is not found.
 ///
-/// What it holds back until more text comes, or the end:
+/// It holds back until more text arrives, or the end:
 /// - the last characters of the text, where they may be the beginning of a secret in any of its forms or of an escape
 ///   such as `\u0026`, and one character more;
 /// - lines, only where at least eight characters before the line break are the beginning of a form;
@@ -25,12 +25,12 @@ pub struct MaskStream {
 }
 
 impl MaskStream {
-    /// Masks what `masker` knows, also what it learns later.
+    /// A stream that masks the secrets of `masker`, including those added later.
     pub fn new(masker: Arc<Masker>) -> Self {
         Self { masker, scanner: None }
     }
 
-    /// Takes the next piece, and appends what is safe to show to `out`.
+    /// Reads the next piece, and appends what is safe to show to `out`.
     pub fn feed(&mut self, text: &str, out: &mut String) {
         match self.scanner(out) {
             Ok(Some(scanner)) => scanner.feed(text, out),
@@ -39,18 +39,18 @@ impl MaskStream {
         }
     }
 
-    /// Appends the rest to `out`: no more is coming. The stream can be used again.
+    /// Appends the rest of the text to `out`. The stream can be used again.
     pub fn finish(&mut self, out: &mut String) {
         if let Ok(Some(scanner)) = self.scanner(out) {
             scanner.finish("", out);
         }
     }
 
-    /// The scanner of the secrets that are known now; none while there are none.
+    /// The scanner for the secrets known now; `None` while there are none.
     fn scanner(&mut self, out: &mut String) -> Result<Option<&mut Scanner>, BuildMatcherError> {
         let Some(matcher) = self.masker.matcher()? else { return Ok(None) };
         if !self.scanner.as_ref().is_some_and(|scanner| Arc::ptr_eq(&scanner.matcher, &matcher)) {
-            // A secret was added: what is held back is read again.
+            // A secret was added: the held-back text is scanned again.
             let held = self.scanner.take().map(Scanner::into_pending).unwrap_or_default();
             let mut scanner = Scanner::new(matcher);
             scanner.feed(&held, out);

@@ -1,20 +1,20 @@
-//! Text without its escapes, so that one pattern finds a secret however it is quoted.
+//! Removes escapes from text, so that one pattern finds a secret however it is quoted.
 //!
 //! White space, quotes and backslashes are left out, and `\n`, `\u0026`, `\x26`, `\046`, `%26`, `&amp;` and `&#38;` are
 //! decoded. This undoes JSON strings (nested, too), quoting of POSIX shells, bash's `$'…'`, Python's `repr`, URLs,
 //! HTML, and line breaks that `base64`, `xxd -p` or `fold` put into a value.
 
-/// Backslashes before one escape, in JSON in JSON in JSON.
+/// Maximum number of backslashes before one escape: JSON in JSON in JSON.
 const NESTED: usize = 8;
-/// The longest escape, `\ud83d\ude00`.
+/// Maximum length of an escape: `\ud83d\ude00` and backslashes before it.
 const LONGEST: usize = 11 + NESTED;
 
-/// What an escape means.
+/// One unit of escaped text: a character or an escape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unit {
     bytes: [u8; 4],
     length: u8,
-    /// Bytes of the text that it takes.
+    /// Number of bytes of the escaped text.
     pub(super) width: usize,
 }
 
@@ -37,25 +37,24 @@ impl Unit {
         Self { bytes, length: u8::try_from(length).unwrap_or_default(), width }
     }
 
-    /// The bytes that it means; none for what is left out.
+    /// The decoded bytes; empty for what is left out.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
 }
 
-/// True for bytes that are more than layout or quoting.
+/// True for bytes that are neither layout nor quoting.
 pub(super) const fn is_kept(byte: u8) -> bool {
     byte > b' ' && byte != 0x7f && byte != b'\'' && byte != b'"' && byte != b'\\'
 }
 
-/// True for bytes that may begin an escape.
+/// True for bytes that can begin an escape.
 pub(super) const fn is_escape(byte: u8) -> bool {
     matches!(byte, b'\\' | b'%' | b'&')
 }
 
-/// The first unit of a text that isn't empty. None when more text could make it another one; never none when this is
-/// the
-/// `last` of the text.
+/// The first unit of a non-empty text. `None` when more text could change it, but never when this is the `last` piece
+/// of the text.
 pub(super) fn unit(text: &[u8], last: bool) -> Option<Unit> {
     let wait = !last && text.len() < LONGEST;
     match text[0] {
@@ -70,7 +69,7 @@ pub(super) fn unit(text: &[u8], last: bool) -> Option<Unit> {
     }
 }
 
-/// All of a text.
+/// The whole text without escapes.
 pub(super) fn unescaped(text: &str) -> Vec<u8> {
     let (bytes, mut at, mut plain) = (text.as_bytes(), 0, Vec::with_capacity(text.len()));
     while at < bytes.len() {
@@ -97,7 +96,7 @@ fn backslash(text: &[u8], wait: bool) -> Option<Unit> {
             Ok(byte) => Some(Unit::byte(byte, skip + count)),
             Err(_) => Some(Unit::nothing(1)),
         },
-        // The first half of a character beyond U+FFFF in UTF-16, as JSON writes it.
+        // The first half of a surrogate pair, as JSON writes characters beyond U+FFFF.
         Digits::All(high @ 0xd800..=0xdbff) if count == 4 => {
             let rest = &text[6..];
             let slashes = rest.iter().take(NESTED).take_while(|byte| **byte == b'\\').count();
@@ -168,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_quoting_of_a_text_is_the_same_text() {
-        // a"b'c\d&é of JSON, of JSON in JSON, of Go's JSON, of shells, of Python, of URLs, of HTML.
+        // `a"b'c\d&é` in JSON, JSON in JSON, Go's JSON, shells, Python, URLs and HTML.
         for quoted in [
             r#""a\"b'c\\d&é""#,
             r#""a\\\"b'c\\\\d&\u00e9""#,

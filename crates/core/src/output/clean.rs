@@ -1,38 +1,38 @@
-//! Takes out of a machine's text what could steer a terminal.
+//! Removes everything from a machine's text that could control a terminal.
 
-/// Text from a machine without what could steer a terminal: escape sequences and control characters go, a tab stays.
-/// Bidirectional overrides go too: they make a line read otherwise than it is.
+/// Removes escape sequences and control characters from a machine's text, except tabs. Bidirectional overrides are
+/// removed too, since they change how a line reads.
 pub fn sanitize(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     Cleaner::default().push(text.as_bytes(), &mut clean);
     clean
 }
 
-/// The same for text that comes in pieces: a piece may end within a character or an escape sequence.
+/// Like [`sanitize`], for text that arrives in pieces: a piece may end within a character or an escape sequence.
 #[derive(Debug, Default)]
 pub(super) struct Cleaner {
     state: State,
-    /// The beginning of a character.
+    /// First bytes of an incomplete UTF-8 character.
     partial: Vec<u8>,
 }
 
-/// Where in an ANSI escape sequence (ECMA-48) the text is.
+/// Position within an ANSI escape sequence (ECMA-48).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
     #[default]
     Text,
     /// After ESC.
     Escape,
-    /// In a control sequence, which goes to its final byte.
+    /// In a control sequence, which ends with its final byte.
     Control,
-    /// In OSC or one of its kin, which goes to BEL or ST.
+    /// In an OSC or similar string, which ends with BEL or ST.
     String,
     /// In such a string, after ESC.
     StringEscape,
 }
 
 impl Cleaner {
-    /// Adds what is left of `bytes` to `clean`.
+    /// Appends the cleaned `bytes` to `clean`.
     pub(super) fn push(&mut self, bytes: &[u8], clean: &mut String) {
         if self.partial.is_empty() {
             self.decode(bytes, clean);
@@ -43,7 +43,7 @@ impl Cleaner {
         }
     }
 
-    /// The line ends: what it began, it ends too.
+    /// Ends the line, and with it any unfinished character or sequence.
     pub(super) fn end(&mut self, clean: &mut String) {
         if !std::mem::take(&mut self.partial).is_empty() && self.state == State::Text {
             clean.push(char::REPLACEMENT_CHARACTER);

@@ -1,4 +1,4 @@
-//! The end of a stream, for messages about how a command ended.
+//! Keeps the end of a stream, for messages about how a command ended.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use memchr::memchr;
 use super::lines::lines;
 use crate::mask::Masker;
 
-/// Bytes that are kept.
+/// Number of bytes that are kept.
 const KEPT: usize = 16 << 10;
 
 /// The last kilobytes of a stream.
 #[derive(Debug, Default)]
 pub struct StreamEnd {
     bytes: Vec<u8>,
-    /// It does not begin at the beginning of a line. The rest of a line may be the half of a secret, which the masker
-    /// would not know.
+    /// True when the kept text begins within a line. The rest of a line may be half of a secret, which the masker would
+    /// not recognize.
     torn: bool,
 }
 
@@ -28,24 +28,24 @@ impl StreamEnd {
             self.torn = true;
         }
         self.bytes.extend_from_slice(last);
-        // Not at every call: a flood comes in small pieces too.
+        // Not trimmed at every call, since a flood also arrives in small pieces.
         if self.bytes.len() > 2 * KEPT {
             self.bytes.drain(..self.bytes.len() - KEPT);
             self.torn = true;
         }
     }
 
-    /// What follows is the rest of a line.
+    /// Marks what follows as the rest of a line.
     pub(super) fn tear(&mut self) {
         self.torn = true;
     }
 
-    /// What is there from the beginning of a line on; none when no line begins in it.
+    /// The kept text from the beginning of its first whole line; `None` when no line begins in it.
     pub(super) fn whole(&self) -> Option<&[u8]> {
         if self.torn { memchr(b'\n', &self.bytes).map(|end| &self.bytes[end + 1..]) } else { Some(&self.bytes) }
     }
 
-    /// Its whole lines, sanitized and masked.
+    /// The whole lines, sanitized and masked.
     pub fn lines(&self, masker: &Arc<Masker>) -> Vec<String> {
         lines(self.whole().unwrap_or_default(), masker)
     }

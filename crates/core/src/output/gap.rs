@@ -1,4 +1,4 @@
-//! Output that is not shown: how much it is, and its end.
+//! Output that is not shown: its amount and its end.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::end::StreamEnd;
 use super::sink::Stream;
 use crate::mask::Masker;
 
-/// Lines of each stream's end that are shown at most.
+/// Maximum number of lines shown of each stream's end.
 const LINES: usize = 20;
 
 /// Output that is not shown.
@@ -26,24 +26,24 @@ impl Gap {
         self.ends[stream as usize].push(bytes);
     }
 
-    /// Only counts.
+    /// Counts bytes without keeping them.
     pub(super) fn count(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         self.lines += memchr_iter(b'\n', bytes).count() as u64;
     }
 
-    /// What a stream prints next is the rest of a line.
+    /// Marks what a stream prints next as the rest of a line.
     pub(super) fn tear(&mut self, stream: Stream) {
         self.ends[stream as usize].tear();
     }
 
-    /// How much it is: `12345 lines (3.4 MB)`.
+    /// The amount for messages: `12345 lines (3.4 MB)`.
     pub(super) fn amount(&self) -> String {
         let lines = if self.lines == 1 { "line" } else { "lines" };
         format!("{} {lines} ({})", self.lines, size(self.bytes))
     }
 
-    /// The end of a stream from the beginning of a line on; none when not even that is known.
+    /// The end of a stream from the beginning of a line; `None` when no line begins in what was kept.
     pub(super) fn end(&self, stream: Stream) -> Option<&[u8]> {
         self.ends[stream as usize].whole()
     }
@@ -56,7 +56,7 @@ impl Gap {
     }
 }
 
-/// A number of bytes as people write it.
+/// Formats a number of bytes.
 fn size(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "one decimal is printed")]
     let number = bytes as f64;

@@ -7,45 +7,47 @@ use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use super::clean::Cleaner;
 use crate::mask::{MaskStream, Masker};
 
-/// A line longer than this is cut into several, in bytes: memory is bounded whatever a machine prints.
+/// Maximum length of a line in bytes. Longer lines are cut into several, so that memory is bounded whatever a machine
+/// prints.
 pub const LINE_LIMIT: usize = 16 << 10;
 
-/// States of a progress bar that are skipped are shorter. One of that many bytes that are not UTF-8 is shorter than a line.
+/// Maximum bytes of a progress bar's state that is skipped. Even if none of them are UTF-8, they decode to less than a
+/// line.
 const STATE: usize = LINE_LIMIT / 4;
 
-/// A line, sanitized and masked.
+/// A sanitized and masked line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Its text, without a line end.
+    /// Text of the line without its line end.
     pub text: String,
-    /// The line was cut here at [`LINE_LIMIT`]; the next one continues it.
+    /// True when the line was cut at [`LINE_LIMIT`] and the next one continues it.
     pub cut: bool,
 }
 
-/// Splits one stream into lines at LF and CRLF. A lone CR draws the line anew, as progress bars do: only its last state
-/// is a line. Blank lines are left out.
+/// Splits one stream into lines at LF and CRLF. A lone CR redraws the line, as progress bars do: only its last state is
+/// emitted. Blank lines are skipped.
 ///
-/// Memory is bounded: by a line, and by what the masker holds back. Escape sequences are taken out before secrets are
-/// masked, and lines are cut after it, so that neither hides one.
+/// Memory is bounded by a line and by what the masker holds back. Escape sequences are removed before masking, and
+/// lines are cut after it, so that neither hides a secret.
 #[derive(Debug)]
 pub struct LineSplitter {
     masker: Arc<Masker>,
     cleaner: Cleaner,
-    /// The line that has begun, not masked yet.
+    /// The current line, not masked yet.
     text: String,
-    /// A CR came: what follows replaces the text.
+    /// True after a CR: what follows replaces the text.
     returned: bool,
-    /// The beginning of the line is too long to be replaced, and was masked already.
+    /// True when the beginning of the line was too long to be replaced, and was masked already.
     spilled: bool,
     masking: MaskStream,
-    /// Masked text that no line was made of yet.
+    /// Masked text that is not emitted yet.
     masked: String,
-    /// A part of the masked line was cut off already.
+    /// True when a part of the masked line was already cut off and emitted.
     begun: bool,
 }
 
 impl LineSplitter {
-    /// Masks what `masker` knows.
+    /// A splitter that masks the secrets of `masker`.
     pub fn new(masker: Arc<Masker>) -> Self {
         Self {
             cleaner: Cleaner::default(),
@@ -59,8 +61,8 @@ impl LineSplitter {
         }
     }
 
-    /// Takes bytes and hands each line that they complete to `emit`, until that returns false. Returns how many bytes were
-    /// taken: fewer than there are only after `emit` returned false.
+    /// Reads bytes and passes each line that they complete to `emit`, until that returns false. Returns the number of
+    /// bytes read, which is less than all only if `emit` returned false.
     pub fn feed(&mut self, bytes: &[u8], emit: &mut dyn FnMut(Line) -> bool) -> usize {
         let mut at = self.skip_states(bytes);
         while at < bytes.len() {
@@ -91,7 +93,7 @@ impl LineSplitter {
         at
     }
 
-    /// Emits what is left. Call it when the stream has ended.
+    /// Emits the last line. Call it at the end of the stream.
     pub fn finish(&mut self, emit: &mut dyn FnMut(Line) -> bool) {
         self.settle();
         if !self.pass(emit) {
@@ -102,7 +104,7 @@ impl LineSplitter {
         self.emit(emit);
     }
 
-    /// Forgets the line that has begun; the length of what is forgotten, when there was one.
+    /// Forgets the current line; returns its length in bytes, if it has begun.
     pub(super) fn reset(&mut self) -> Option<usize> {
         let begun = self.begun || self.spilled || !self.text.is_empty() || !self.masked.is_empty();
         let length = self.text.len() + self.masked.len();
@@ -110,18 +112,18 @@ impl LineSplitter {
         begun.then_some(length)
     }
 
-    /// What a progress bar shows now: the text before a CR after which nothing came yet.
+    /// The current state of a progress bar: the text before a CR after which nothing followed yet.
     pub fn redrawn(&self) -> Option<String> {
         (self.returned && !self.text.is_empty()).then(|| self.masker.mask(&self.text))
     }
 
-    /// Skips to the last whole state of a progress bar; the number of bytes that are skipped. Only saves time.
+    /// Skips to the last complete state of a progress bar, to save time; returns the number of bytes to skip.
     fn skip_states(&mut self, bytes: &[u8]) -> usize {
         let line = &bytes[..memchr(b'\n', bytes).unwrap_or(bytes.len())];
         let Some(last) = memrchr(b'\r', line) else { return 0 };
         let Some(before) = memrchr(b'\r', &line[..last]) else { return 0 };
         let state = &line[before + 1..last];
-        // What is too long to be drawn anew is a line of its own.
+        // A state that is too long to be redrawn counts as a line of its own.
         let mut from = 0;
         let long = memchr_iter(b'\r', &line[..=last]).any(|end| end - std::mem::replace(&mut from, end + 1) >= STATE);
         if self.spilled || long || self.text.len() >= STATE {
@@ -142,7 +144,8 @@ impl LineSplitter {
             let before = std::mem::take(&mut self.text);
             self.cleaner.push(piece, &mut self.text);
             if self.text.is_empty() {
-                // Only an escape sequence that clears the line: what stood there is still its last state.
+                // What follows the CR is only an escape sequence that clears the line: the text before is still the
+                // last state.
                 self.text = before;
             } else {
                 self.returned = false;
@@ -152,7 +155,7 @@ impl LineSplitter {
         }
     }
 
-    /// The line, or one state of it, ends: so does a character that it began.
+    /// Ends the line, or one state of it, and with it any incomplete character.
     fn settle(&mut self) {
         let mut rest = String::new();
         self.cleaner.end(&mut rest);
@@ -162,7 +165,7 @@ impl LineSplitter {
         self.text.push_str(&rest);
     }
 
-    /// The line ends.
+    /// Ends the line and emits it.
     fn end(&mut self, emit: &mut dyn FnMut(Line) -> bool) -> bool {
         self.returned = false;
         let spilled = std::mem::take(&mut self.spilled);
@@ -173,14 +176,14 @@ impl LineSplitter {
         self.pass(emit)
     }
 
-    /// Masks the text.
+    /// Passes the text to the masker and emits the lines that it completes.
     fn pass(&mut self, emit: &mut dyn FnMut(Line) -> bool) -> bool {
         self.masking.feed(&self.text, &mut self.masked);
         self.text.clear();
         self.emit(emit)
     }
 
-    /// Emits the masked lines, and cuts off what is too long.
+    /// Emits the masked lines, cutting those that are too long.
     fn emit(&mut self, emit: &mut dyn FnMut(Line) -> bool) -> bool {
         loop {
             let end = memchr(b'\n', self.masked.as_bytes());
@@ -206,7 +209,7 @@ impl LineSplitter {
     }
 }
 
-/// The lines of a whole text, sanitized and masked.
+/// Splits a whole text into sanitized and masked lines.
 pub fn lines(bytes: &[u8], masker: &Arc<Masker>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut splitter = LineSplitter::new(Arc::clone(masker));
@@ -260,7 +263,7 @@ mod tests {
     fn a_long_line_is_cut_not_kept() {
         let seen = in_chunks(&[&vec![b'x'; LINE_LIMIT * 2 + 1]]);
         assert_eq!(seen.iter().map(String::len).collect::<Vec<_>>(), [LINE_LIMIT, LINE_LIMIT, 1]);
-        // Characters of three bytes are never cut.
+        // Characters of three bytes are not cut in the middle.
         let seen = in_chunks(&["€".repeat(LINE_LIMIT).as_bytes()]);
         assert_eq!(seen.concat(), "€".repeat(LINE_LIMIT));
         // An endless escape sequence takes no memory.
@@ -310,7 +313,7 @@ mod tests {
         for secret in ["walnut-tree", "abab1abab", &long] {
             assert!(masker.add(secret));
         }
-        // Colours within the secret don't hide it, wherever the chunks break.
+        // Colors within a secret do not hide it, wherever the chunks are cut.
         for secret in ["walnut-tree", "abab1abab", "waln\u{1b}[1mut-t\u{1b}[0mree", &long] {
             for before in (LINE_LIMIT - 12..=LINE_LIMIT).chain([0]) {
                 let mut seen = String::new();

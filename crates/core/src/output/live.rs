@@ -1,4 +1,4 @@
-//! The output of a step as the log shows it: a bounded part of it, and one line for what is left out.
+//! Limits how much of a step's output the log shows, and prints one line for each part that is left out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,64 +13,65 @@ use crate::clock::Clock;
 use crate::limit::{Bucket, Rate};
 use crate::mask::Masker;
 
-/// Bytes of a step that are shown at once. [`PER_SECOND`] more follow every second, up to [`TOTAL`] for an attempt.
+/// Bytes of a step that are shown without delay. [`PER_SECOND`] more may follow every second, up to [`TOTAL`] per
+/// attempt.
 ///
-/// Nobody reads more: 8 MB are some 24,000 lines of 80 characters, and a log of a workflow with more than that is slow to
-/// open. BuildKit stops at 2 MiB in total and 200 KiB a second (`BUILDKIT_STEP_LOG_MAX_SIZE`, `…_MAX_SPEED`).
+/// More is not useful: 8 MB are some 24,000 lines of 80 characters, and a log of a workflow with more than that is slow
+/// to open. BuildKit stops at 2 MiB in total and 200 KiB a second (`BUILDKIT_STEP_LOG_MAX_SIZE`, `…_MAX_SPEED`).
 pub const BURST: usize = 8_000_000;
 /// Bytes that are shown every second once [`BURST`] is used up.
 pub const PER_SECOND: usize = 1_000_000;
-/// Bytes that are shown of one attempt of a step.
+/// Maximum bytes that are shown of one attempt of a step.
 pub const TOTAL: usize = 32_000_000;
-/// What a line counts beyond its text, about what the log adds to it and an event holds: a flood of short lines is as bad
-/// as one of long ones.
+/// Bytes that a line counts in addition to its text, about the overhead of the log and of an event: a flood of short
+/// lines is as expensive as one of long lines.
 pub const LINE_COST: usize = 256;
 
 #[expect(clippy::cast_precision_loss, reason = "exact numbers")]
 const RATE: Rate = Rate { burst: BURST as f64, per_second: PER_SECOND as f64 };
-/// After a gap, this much can be shown before the next one.
+/// Budget in bytes that must be available before output is shown again after a gap.
 const REOPEN: f64 = RATE.per_second;
 /// Pause before a reader that was too slow is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a progress bar that is still being drawn is shown.
+/// Interval at which a progress bar that is still being drawn is shown.
 const REDRAWN: Duration = Duration::from_secs(10);
 
 /// Receiver of the lines to show.
 #[async_trait]
 pub trait LiveOutput: Send {
-    /// Shows a line. False when there is no room for it, because what reads the log is slow; a line that is `forced` always
+    /// Shows a line. False when there is no room for it because the reader of the log is slow; a `forced` line always
     /// has room.
     fn show(&mut self, stream: Stream, line: String, forced: bool) -> bool;
 
-    /// Waits until there is room for what one chunk can be. False when that takes too long.
+    /// Waits until there is room for a chunk. False when that takes too long.
     async fn room(&mut self) -> bool;
 }
 
 /// Shows a step's output within the limits.
 pub struct Live<O> {
     splitters: [LineSplitter; 2],
-    /// The stream is within a line whose beginning was not shown.
+    /// For each stream, true when it is within a line whose beginning was not shown.
     torn: [bool; 2],
     drawn: [Duration; 2],
     gate: Gate<O>,
     missed: Gap,
-    /// What keeps everything, when nothing does yet: said once.
+    /// How to keep the whole output, if it is not kept yet; shown once.
     advice: Option<&'static str>,
     masker: Arc<Masker>,
 }
 
-/// Decides about each line.
+/// Decides for each line whether it is shown.
 struct Gate<O> {
     output: O,
     clock: Arc<dyn Clock>,
     bucket: Bucket,
     shown: usize,
     closed: Option<Closed>,
-    /// The line that closed it.
+    /// The refused line with which the gap began.
     refused: Option<Line>,
 }
 
-/// Why, and since when, nothing is shown.
+/// Reason and begin of a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Closed {
     Rate,
@@ -129,7 +130,7 @@ impl<O: LiveOutput> Gate<O> {
 }
 
 impl<O: LiveOutput> Live<O> {
-    /// Shows lines on `output`. `advice` says how to get all of it, where it is not kept yet.
+    /// Shows lines on `output`. `advice` says how to keep the whole output, if it is not kept yet.
     pub fn new(output: O, clock: Arc<dyn Clock>, masker: &Arc<Masker>, advice: Option<&'static str>) -> Self {
         let now = clock.elapsed();
         let bucket = Bucket::new(RATE, now);
@@ -144,7 +145,8 @@ impl<O: LiveOutput> Live<O> {
         }
     }
 
-    /// Shows what has no line end yet, and what was left out at the end. Call it when the step has ended.
+    /// Shows the last line even without a line end, and the amount of output that was left out at the end. Call it at
+    /// the end of the step.
     pub fn finish(&mut self) {
         for stream in Stream::ALL {
             let gate = &mut self.gate;
@@ -166,7 +168,7 @@ impl<O: LiveOutput> Live<O> {
         self.missed = Gap::default();
     }
 
-    /// Keeps the line that was refused, if there was one: nothing is shown after it.
+    /// Begins a gap, and keeps the line that was refused, if there is one.
     fn close(&mut self, stream: Stream) {
         let Some(Line { text, cut }) = self.gate.refused.take() else { return };
         self.miss(stream, text.as_bytes());
@@ -181,7 +183,7 @@ impl<O: LiveOutput> Live<O> {
         }
     }
 
-    /// Forgets the lines that have begun.
+    /// Forgets the unfinished lines.
     fn forget(&mut self) {
         for stream in Stream::ALL {
             if let Some(length) = self.splitters[stream as usize].reset() {
@@ -192,7 +194,7 @@ impl<O: LiveOutput> Live<O> {
         }
     }
 
-    /// Leaves bytes out.
+    /// Counts bytes as left out.
     fn miss(&mut self, stream: Stream, bytes: &[u8]) {
         if let Some(last) = bytes.last() {
             self.missed.take(stream, bytes);
@@ -200,7 +202,7 @@ impl<O: LiveOutput> Live<O> {
         }
     }
 
-    /// Says what was left out. False when there is no room to say it.
+    /// Shows a line about what was left out. False when there is no room for it.
     fn show_gap(&mut self, reason: &str, last: bool) -> bool {
         let advice = self.advice.map(|advice| format!("; {advice}")).unwrap_or_default();
         let line = format!("[ami-bake: {} not shown: {reason}{advice}]", self.missed.amount());
@@ -211,7 +213,7 @@ impl<O: LiveOutput> Live<O> {
         shown
     }
 
-    /// Opens again, unless there is no room to say so.
+    /// Ends the gap, unless there is no room to report it.
     fn reopen(&mut self, closed: Closed) {
         if !self.show_gap(closed.reason(), false) {
             self.gate.closed = Some(Closed::Reader(self.gate.clock.elapsed()));
@@ -219,7 +221,8 @@ impl<O: LiveOutput> Live<O> {
         }
         let missed = std::mem::take(&mut self.missed);
         for stream in Stream::ALL {
-            // What came last is read, not shown: lines that go on are whole, and a secret that goes on is masked.
+            // The end of the gap is read without being shown, so that lines and secrets that continue after it are
+            // recognized.
             if let Some(end) = missed.end(stream) {
                 self.torn[stream as usize] = false;
                 self.splitters[stream as usize].feed(end, &mut |_| true);
@@ -228,7 +231,7 @@ impl<O: LiveOutput> Live<O> {
         self.gate.closed = None;
     }
 
-    /// What of `bytes` begins at the beginning of a line.
+    /// The part of `bytes` from the beginning of a line.
     fn mend<'a>(&mut self, stream: Stream, bytes: &'a [u8]) -> &'a [u8] {
         let end = memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
         let (before, rest) = bytes.split_at(end);
@@ -270,7 +273,7 @@ impl<O: LiveOutput> OutputSink for Live<O> {
     }
 
     async fn ready(&mut self) {
-        // What is left out anyway makes nobody wait.
+        // Within a gap nobody has to wait for room.
         if self.gate.closed.is_none() && !self.gate.output.room().await {
             self.gate.closed = Some(Closed::Reader(self.gate.clock.elapsed()));
             self.forget();
@@ -286,7 +289,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock that tests move.
+    /// A clock that tests move by hand.
     #[derive(Default)]
     struct Hand(Mutex<Duration>);
 
@@ -311,7 +314,7 @@ mod tests {
         }
     }
 
-    /// What was shown, and whether there is room.
+    /// The lines that were shown, and whether there is room for more.
     #[derive(Clone)]
     struct Screen(Arc<Mutex<(Vec<String>, bool)>>);
 
@@ -347,7 +350,7 @@ mod tests {
         (Live::new(screen.clone(), Arc::clone(&clock) as Arc<dyn Clock>, masker, advice), screen, clock)
     }
 
-    /// Lines that cost 1000 each.
+    /// This many lines, each of which costs 1000 bytes.
     fn lines(count: usize) -> Vec<u8> {
         let line = format!("{}\n", "x".repeat(1000 - LINE_COST));
         line.repeat(count).into_bytes()

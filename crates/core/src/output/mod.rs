@@ -1,4 +1,4 @@
-//! What a machine prints: split into lines, sanitized, masked, limited, and shown or kept.
+//! The output of machines: split into lines, sanitized, masked, limited, and shown or kept.
 
 mod clean;
 mod end;

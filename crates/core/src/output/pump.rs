@@ -1,4 +1,4 @@
-//! From the pipes of a command to a sink.
+//! Copies the output of a local command from its pipes to a sink.
 
 use std::future::Future;
 use std::io;
@@ -8,21 +8,21 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::sink::{OutputSink, Stream};
 
-/// The size of a pipe.
+/// Bytes per read: the default size of a pipe.
 const CHUNK: usize = 64 << 10;
 
-/// After a command has ended, its output is over when nothing came for this long. A background process that it left may
+/// Time without output after which the output of an ended command is complete. A background process that it left may
 /// keep the pipes open, and is not waited for.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// What a command may have written before it ended and nobody has read yet: no pipe holds more (pipe(7),
+/// Maximum output that is still read after a command has ended: no pipe holds more (pipe(7),
 /// `/proc/sys/fs/pipe-max-size`). A background process that prints without end is not read any further.
 const UNREAD: usize = 1 << 20;
 
-/// Passes the output of a command on until the command and its output have ended. `ended` is the end of the command.
+/// Copies the output of a command until the command and its output have ended. `ended` resolves when the command ends.
 ///
 /// # Errors
-/// What reading a pipe, or waiting for the end, fails with.
+/// When reading a pipe or waiting for the end fails.
 pub async fn pump<T>(
     mut stdout: impl AsyncRead + Unpin,
     mut stderr: impl AsyncRead + Unpin,

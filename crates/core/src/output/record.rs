@@ -1,4 +1,4 @@
-//! Files with the whole output of each step.
+//! Writes the whole output of each step to files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write as _};
@@ -10,23 +10,23 @@ use super::sink::Stream;
 use crate::error::{Error, Result};
 use crate::mask::Masker;
 
-/// A machine must not fill the disk of the computer that runs ami-bake.
+/// Maximum size of all logs in bytes: a machine must not fill the disk of the computer that runs ami-bake.
 const LIMIT: u64 = 1_000_000_000;
 
-/// Bytes that are written at once.
+/// Bytes per write.
 const BUFFER: usize = 64 << 10;
 
-/// A folder for the output of steps, one file for each attempt.
+/// A folder for the output of steps, with one file per attempt.
 pub struct LogFolder {
     folder: PathBuf,
     created: Box<dyn Fn(&Path) + Send + Sync>,
 }
 
 impl LogFolder {
-    /// Creates the folder. `created` hears of the folder, and of each file.
+    /// Creates the folder. `created` is called with its path, and with the path of each file in it.
     ///
     /// # Errors
-    /// When it can't be created.
+    /// When the folder can't be created.
     pub fn create(folder: PathBuf, created: impl Fn(&Path) + Send + Sync + 'static) -> Result<Self> {
         let is_new = !folder.is_dir();
         std::fs::create_dir_all(&folder).map_err(|error| {
@@ -38,7 +38,7 @@ impl LogFolder {
         Ok(Self { folder, created: Box::new(created) })
     }
 
-    /// Begins the log of an attempt; a file of this name that an earlier run left is replaced.
+    /// Begins the log of an attempt. A file of the same name from an earlier run is replaced.
     pub fn begin(&self, name: &str, masker: &Arc<Masker>) -> StepLog {
         let path = self.folder.join(name);
         let mut log = StepLog {
@@ -61,19 +61,19 @@ impl LogFolder {
     }
 }
 
-/// The whole output of an attempt of a step, sanitized and masked, in a file.
+/// The log file of an attempt of a step: its whole output, sanitized and masked.
 pub struct StepLog {
     path: PathBuf,
     splitters: [LineSplitter; 2],
-    /// An error ends the log, never the step.
+    /// The file, or the error that ended the log. An error never ends the step.
     file: std::io::Result<BufWriter<File>>,
     size: u64,
-    /// The stream whose last line is not at its end.
+    /// The stream whose last line has no line end yet.
     open: Option<Stream>,
 }
 
 impl StepLog {
-    /// Takes the next bytes of one stream.
+    /// Writes the next bytes of one stream.
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if self.file.is_ok() {
             let Self { splitters, file, size, open, .. } = self;
@@ -84,7 +84,7 @@ impl StepLog {
     /// Ends the log.
     ///
     /// # Errors
-    /// When it is not whole.
+    /// When the log is incomplete.
     pub fn finish(mut self) -> Result<()> {
         let Self { splitters, file, size, open, .. } = &mut self;
         for stream in Stream::ALL {

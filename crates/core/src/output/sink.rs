@@ -1,9 +1,9 @@
-//! Takers of raw output.
+//! Receivers of a command's raw output.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-/// Which of a command's two output streams.
+/// One of a command's two output streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stream {
@@ -18,21 +18,21 @@ impl Stream {
     pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
 }
 
-/// Takes raw output as it arrives.
+/// Receives raw output as it arrives.
 ///
-/// A sink keeps a bounded part of what it takes, whatever a machine prints.
+/// A sink stores a bounded part of the output, whatever a machine prints.
 #[async_trait]
 pub trait OutputSink: Send {
-    /// Takes the next bytes of one stream; chunk borders mean nothing.
+    /// Receives the next bytes of one stream; chunk borders have no meaning.
     fn write(&mut self, stream: Stream, bytes: &[u8]);
 
-    /// Waits until the sink has room for another chunk. Who reads from a machine calls this before it reads on: then
-    /// the machine waits, by a full pipe or a closed SSH window, and nothing is stored here.
+    /// Waits until the sink has room for another chunk. Readers call this before they read on, so that the machine
+    /// waits (full pipe, closed SSH window) instead of output piling up here.
     async fn ready(&mut self) {}
 }
 
-/// Keeps the beginning of both streams in memory, up to a limit; for commands of our own whose answer is read by the
-/// program.
+/// Keeps the beginning of both streams in memory, up to [`COLLECT_LIMIT`]; for commands whose output the program itself
+/// parses.
 #[derive(Debug, Default)]
 pub struct Collect {
     /// Standard output.
@@ -41,8 +41,8 @@ pub struct Collect {
     pub stderr: Vec<u8>,
 }
 
-/// No answer that this program reads is longer (the longest, a list of all packages, has 2 MB); a machine that prints
-/// more is cut here, not stored.
+/// Maximum bytes that [`Collect`] keeps per stream. No output that the program parses is longer (the longest, a list of
+/// all packages, has 2 MB).
 const COLLECT_LIMIT: usize = 8 << 20;
 
 impl OutputSink for Collect {

@@ -1,7 +1,8 @@
-//! What each step type does, as data: one struct a step type, whose fields are its settings.
+//! Settings of each step type, one struct per type.
 //!
-//! A step type is added here, in the manifest crate (its keys) and in the steps crate (what it does): docs/dev/add-a-step.md.
-//! The digest hashes the serialized form: a field that is added later is left out of it while it has its default.
+//! A new step type is added here, in the manifest crate (its keys) and in the steps crate (its implementation):
+//! docs/dev/add-a-step.md. The digest hashes the serialized form: a field that is added later is left out of it while
+//! it has its default.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Expectation, Phase, Value};
 use crate::archive::ArchiveLimits;
 
-/// What a step does.
+/// A step type with its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepAction {
@@ -31,14 +32,14 @@ pub enum StepAction {
     Chef(ChefStep),
     /// Restarts the machine and waits until it is back.
     Reboot,
-    /// Waits until something answers.
+    /// Waits for a port, a file or a command.
     Wait(WaitStep),
     /// Asserts something about the machine.
     Expect(Expectation),
 }
 
 impl StepAction {
-    /// The manifest's key of the step type.
+    /// The step type's key in manifests.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Run(_) => "run",
@@ -112,7 +113,7 @@ pub struct DownloadStep {
     pub to: PathBuf,
     /// Globs of files that are not fetched.
     pub exclude: Vec<String>,
-    /// The most that may come.
+    /// Limits on the archive that the machine sends.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: ArchiveLimits,
 }
@@ -126,22 +127,22 @@ fn is_default(limits: &ArchiveLimits) -> bool {
 pub struct ComponentStep {
     /// The local file.
     pub path: PathBuf,
-    /// Values of its parameters.
+    /// Values of the document's parameters.
     pub parameters: Vec<(String, String)>,
-    /// Its phases that run, in the document's own order.
+    /// Phases of the document to run, in the document's own order.
     pub phases: Vec<Phase>,
 }
 
-/// Runs a playbook by `ansible-playbook` on this computer, over the machine's connection.
+/// Runs a playbook with `ansible-playbook` on this computer, over the machine's connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnsibleStep {
-    /// The local file.
+    /// The local playbook file.
     pub playbook: PathBuf,
     /// A local file of roles and collections to install first.
     pub requirements: Option<PathBuf>,
-    /// The local folder in which it runs.
+    /// The local folder in which `ansible-playbook` runs.
     pub folder: PathBuf,
-    /// A JSON object of extra variables, with secrets inside its strings.
+    /// A JSON object of extra variables; its strings may contain secrets.
     pub vars: Value,
     /// Further arguments.
     pub args: Vec<String>,
@@ -157,7 +158,7 @@ pub struct AnsibleStep {
 /// Runs chef-solo or cinc-solo on the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChefStep {
-    /// The program's name.
+    /// Name of the program: `chef-solo` or `cinc-solo`.
     pub tool: String,
     /// Local folders of cookbooks.
     pub cookbooks: Vec<PathBuf>,
@@ -175,7 +176,7 @@ pub struct ChefStep {
     pub attributes: String,
 }
 
-/// Waits until something answers.
+/// Waits for a port, a file or a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitStep {
     /// The port, file or command to wait for.
@@ -184,14 +185,14 @@ pub struct WaitStep {
     pub interval: Option<Duration>,
 }
 
-/// What a `wait` waits for.
+/// Condition that a `wait` step waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitFor {
-    /// A TCP port on the machine.
+    /// The TCP port on the machine accepts connections.
     Port(u16),
-    /// A path on the machine.
+    /// The path exists on the machine.
     File(String),
-    /// A command that exits with 0.
+    /// The command exits with 0.
     Command(String),
 }

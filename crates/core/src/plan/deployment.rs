@@ -1,5 +1,5 @@
-//! What is moved to a new image: a template that machines are launched from, and the group of machines that uses it
-//! (AWS: launch template and Auto Scaling group).
+//! Deployments of an image: the template that machines are launched from, and the group of machines that uses it (AWS:
+//! launch template and Auto Scaling group).
 
 use std::time::Duration;
 
@@ -12,25 +12,26 @@ use crate::route::Route;
 pub struct Deployment {
     /// Location of the deployment in the manifest.
     pub route: Route,
-    /// The truth of its `if`. When false nothing is moved.
+    /// Value of its `if`; when false nothing is deployed.
     pub wanted: bool,
-    /// The template that gets a version with the new image: its id or name.
+    /// ID or name of the template that gets a version with the new image.
     pub template: String,
-    /// The region; the home region without.
+    /// Region. Default: the home region.
     pub region: Option<String>,
-    /// The role to assume; the run's own without.
+    /// Role to assume. Default: the run's own credentials.
     pub role: Option<String>,
-    /// The version of the template that is copied; the one that the group runs with without.
+    /// Version of the template to copy. Default: the version that the group uses.
     pub source_version: Option<String>,
-    /// Make the new version the template's default once it is at work; unset: where the group follows the default.
+    /// Make the new version the template's default once it is in use. Default: true if the group uses the default
+    /// version.
     pub set_default: Option<bool>,
-    /// The group that is moved to the new version.
+    /// The group to move to the new version.
     pub group: Option<String>,
     /// How the group is updated.
     pub strategy: Strategy,
-    /// How long the old group stays, with [`Strategy::Replace`].
+    /// How long the old group is kept, with [`Strategy::Replace`].
     pub keep_old: Duration,
-    /// How many of the template's versions that ami-bake made are kept; all without.
+    /// Number of the template's versions made by ami-bake to keep. Default: all.
     pub keep_versions: Option<u32>,
 }
 
@@ -38,14 +39,14 @@ pub struct Deployment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// Its machines are replaced in it, a few at a time.
+    /// Machines are replaced within the group, a few at a time.
     Refresh(Refresh),
-    /// A second group takes over from it.
+    /// A second group replaces the first.
     Replace(Refresh),
 }
 
 impl Strategy {
-    /// The waiting times, for either strategy.
+    /// The refresh settings, for either strategy.
     pub fn settings(&self) -> &Refresh {
         match self {
             Self::Refresh(refresh) | Self::Replace(refresh) => refresh,
@@ -56,22 +57,22 @@ impl Strategy {
 /// How the machines of a group are replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refresh {
-    /// The share of the group, in percent, that stays healthy; the platform's own without.
+    /// Percentage of the group that stays healthy. Default: the platform's own.
     pub min_healthy: Option<u16>,
-    /// The share of the group, in percent, that it may grow to.
+    /// Percentage that the group may grow to.
     pub max_healthy: Option<u16>,
-    /// How long a new machine is left alone before it counts.
+    /// Time before a new machine counts as healthy.
     pub warmup: Option<Duration>,
     /// Time limit of the refresh.
     pub wait: Duration,
-    /// Shares, in percent, at which it pauses, in ascending order and without the last, 100.
+    /// Percentages at which the refresh pauses, ascending and without the final 100.
     pub checkpoints: Vec<u16>,
     /// Pause at each checkpoint.
     pub pause: Duration,
-    /// Leave machines that already run with the new version.
+    /// Leave machines that already run the new version.
     pub skip_matching: bool,
-    /// Alarms that stop it.
+    /// Alarms that stop the refresh.
     pub alarms: Vec<String>,
-    /// True when the group goes back to what it ran with on failure.
+    /// True to return to the previous version on failure.
     pub rollback: bool,
 }

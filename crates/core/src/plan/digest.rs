@@ -1,4 +1,4 @@
-//! What an image is made of, as one hash.
+//! The digest of an image: one hash of everything that it is made from.
 
 use std::fmt;
 use std::fs::File;
@@ -10,10 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::plan::inputs::{FileHash, in_chunks};
 
-/// Raised when the meaning of a digest changes, so that no image of an older meaning is taken for a new one.
+/// Version of the digest's meaning. Raised when the meaning changes, so that digests of different meanings never match.
 const FORMAT: u32 = 1;
 
-/// SHA-256 over all that can change an image, as `sha256:` and 64 hexadecimal digits.
+/// SHA-256 of everything that can change an image, as `sha256:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Digest(String);
 
@@ -28,7 +28,7 @@ impl Digest {
         &self.0
     }
 
-    /// Twelve digits for people.
+    /// The first twelve hexadecimal digits, for display.
     pub fn short(&self) -> &str {
         let digits = self.0.strip_prefix("sha256:").unwrap_or(&self.0);
         digits.get(..12).unwrap_or(digits)
@@ -62,15 +62,15 @@ impl Digester {
     }
 
     /// Adds the content of a local file as one labelled part, and returns the hash of the content alone. Opens the file
-    /// once, and holds only a chunk of it in memory. Blocks.
+    /// once and reads it in chunks. Blocks.
     ///
     /// # Errors
-    /// When it can't be read, or changes meanwhile.
+    /// When the file can't be read, or changes meanwhile.
     pub fn file(&mut self, label: &str, path: &Path) -> io::Result<FileHash> {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() || metadata.len() == 0 {
-            // A pipe, or a file of /proc: its size is known only once it is read.
+            // A pipe or a file of /proc: its size is only known once it has been read.
             let mut content = Vec::new();
             file.read_to_end(&mut content)?;
             self.part(label, &content);

@@ -1,27 +1,27 @@
-//! Where a tested image goes: other regions, other accounts' hands, the parameters that point at it.
+//! Distribution of a tested image: other regions, other accounts, and parameters with its ID.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What the manifest says of publishing, beyond name and tags.
+/// The manifest's `publish`, except name and tags.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution {
-    /// The truth of `publish.if`. When false the image stays as it is registered, in the home region alone.
+    /// Value of `publish.if`; when false the image is only registered in the home region.
     pub wanted: bool,
     /// Regions that get the image. The home region may be among them.
     pub regions: Vec<RegionPlan>,
-    /// Other accounts that get an image of their own.
+    /// Other accounts that get a copy of the image.
     pub targets: Vec<TargetPlan>,
     /// How the image is copied to other regions.
     pub copy: CopyMethod,
-    /// Who may launch it.
+    /// Who may launch the image.
     pub share: Share,
-    /// Names of parameters that are set to the image's id, in every region.
+    /// Names of parameters that are set to the image's ID, in every region.
     pub parameters: Vec<String>,
-    /// How long after its publication it is marked as deprecated.
+    /// Time from publication to deprecation of the image.
     pub deprecate_after: Option<Duration>,
-    /// Protect it from being deregistered.
+    /// True to protect the image from deregistration.
     pub protect: bool,
 }
 
@@ -30,16 +30,16 @@ pub struct Distribution {
 pub struct RegionPlan {
     /// The region.
     pub region: String,
-    /// The key that encrypts the image there.
+    /// The key that encrypts the image in this region.
     pub kms_key: Option<String>,
 }
 
-/// Another account that gets an image of its own.
+/// Another account that gets a copy of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetPlan {
-    /// The role to assume there.
+    /// ARN of the role to assume in the account.
     pub role: String,
-    /// The regions there.
+    /// Regions of the account that get the image.
     pub regions: Vec<RegionPlan>,
 }
 
@@ -47,7 +47,7 @@ pub struct TargetPlan {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CopyMethod {
-    /// Its snapshots are copied while it is tested, and registered when it passed.
+    /// The snapshots are copied while the image is tested, and registered once it has passed.
     #[default]
     Snapshot,
     /// The platform copies the registered image.
@@ -57,25 +57,25 @@ pub enum CopyMethod {
 /// Who may launch an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// Accounts.
+    /// IDs of accounts.
     pub accounts: Vec<String>,
     /// Organizations, by ARN.
     pub organizations: Vec<String>,
     /// Organizational units, by ARN.
     pub organizational_units: Vec<String>,
-    /// Everyone.
+    /// True for everyone.
     pub public: bool,
 }
 
 impl Share {
-    /// True when the image stays with its account.
+    /// True when the image is not shared.
     pub fn is_nobody(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl Distribution {
-    /// True when there is anything to do after the registration in the home region.
+    /// True when anything is to be done after the registration in the home region.
     pub fn is_needed(&self) -> bool {
         let Self { wanted, regions, targets, copy: _, share, parameters, deprecate_after, protect } = self;
         *wanted

@@ -1,4 +1,4 @@
-//! The local files at and below a path that a step names, in a fixed order.
+//! Lists the local files at and below a path that a step names, in a fixed order.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-/// What stays behind, by the patterns of `.gitignore`: `*.map` in any folder, `/top` only at the top, `cache/` only a
-/// folder, `!keep.map` an exception from the patterns before it.
+/// Patterns of paths to skip, in the syntax of `.gitignore`: `*.map` in any folder, `/top` only at the top, `cache/`
+/// only a folder, `!keep.map` an exception to the patterns before it.
 #[derive(Debug, Clone)]
 pub struct Exclude(Gitignore);
 
 impl Exclude {
-    /// Reads the patterns.
+    /// Parses the patterns.
     ///
     /// # Errors
-    /// Names the pattern that can't be read.
+    /// When a pattern is invalid; the error names it.
     pub fn new(patterns: &[String]) -> io::Result<Self> {
         let mut builder = GitignoreBuilder::new("");
         builder.allow_unclosed_class(false);
@@ -30,9 +30,9 @@ impl Exclude {
         })
     }
 
-    /// Whether this path, relative to the folder that is sent or fetched, stays behind.
+    /// Whether a path, relative to the folder that is sent or fetched, is skipped.
     pub fn matches(&self, relative: &Path, folder: bool) -> bool {
-        // The library panics on a path with a root; such a path is outside the folder, so no pattern speaks of it.
+        // The library panics on an absolute path; such a path is outside the folder, so no pattern applies.
         !relative.has_root() && self.0.matched_path_or_any_parents(relative, folder).is_ignore()
     }
 }
@@ -44,7 +44,7 @@ pub enum FileKind {
     File(u64),
     /// A folder.
     Folder,
-    /// A symbolic link, with what it points at.
+    /// A symbolic link, with its target.
     Link(PathBuf),
 }
 
@@ -53,7 +53,7 @@ pub enum FileKind {
 pub struct LocalFile {
     /// Path of the file.
     pub path: PathBuf,
-    /// Its path below the named folder; empty for the named path itself.
+    /// Path relative to the named path; empty for the named path itself.
     pub relative: PathBuf,
     /// Kind of the file.
     pub kind: FileKind,
@@ -61,11 +61,11 @@ pub struct LocalFile {
     pub mode: u32,
 }
 
-/// Everything at and below `root` that `exclude` leaves, each folder before what is in it, names in byte order.
-/// The named path itself may be a link, which is followed; links below it stay links, unless `follow` is set.
+/// All files at and below `root` that are not skipped. Folders precede their content, and names are in byte order. The
+/// named path itself may be a link, which is followed; links below it stay links, unless `follow` is set.
 ///
 /// # Errors
-/// Names the path that can't be read, or that is not a file, folder or link.
+/// When a path can't be read, or is not a file, folder or link; the error names it.
 pub fn local_files(root: &Path, exclude: &Exclude, follow: bool) -> io::Result<Vec<LocalFile>> {
     let metadata = fs::metadata(root).map_err(|error| about(root, &error))?;
     let mut found = vec![local_file(root.to_owned(), PathBuf::new(), &metadata)?];
@@ -79,9 +79,9 @@ pub fn local_files(root: &Path, exclude: &Exclude, follow: bool) -> io::Result<V
 /// A walk through a folder.
 struct Walk<'w> {
     exclude: &'w Exclude,
-    /// Links are what they point to.
+    /// True to follow links.
     follow: bool,
-    /// The folders on the way, to detect links that lead back to one of them.
+    /// The folders above the current one, to detect links that lead back to one of them.
     open: Vec<PathBuf>,
     found: &'w mut Vec<LocalFile>,
 }
@@ -139,7 +139,7 @@ fn about(path: &Path, error: &io::Error) -> io::Error {
 mod tests {
     use super::*;
 
-    /// A folder of its own that is gone with the value.
+    /// A test folder, deleted when dropped.
     struct Folder(PathBuf);
 
     impl Folder {

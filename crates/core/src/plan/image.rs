@@ -1,4 +1,4 @@
-//! One image of a plan: its name, its settings and its steps.
+//! The plan of one image: its name, settings and steps.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,27 +10,27 @@ use crate::plan::{
 };
 use crate::route::Route;
 
-/// Which image of a manifest, and which variant of its matrix.
+/// Identifies an image of a manifest and the variant of its matrix.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ImageKey {
     /// The image's key in the manifest.
     pub image: String,
-    /// The matrix values in the manifest's order, joined by `-`; none without a matrix.
-    // Reports of older versions call it `leg`.
+    /// The matrix values in the manifest's order, joined by `-`; `None` without a matrix.
+    // Reports of older versions call this field `leg`.
     #[serde(alias = "leg")]
     pub variant: Option<String>,
 }
 
 impl ImageKey {
-    /// An image without a matrix.
+    /// The key of an image without a matrix.
     pub fn new(image: impl Into<String>) -> Self {
         Self { image: image.into(), variant: None }
     }
 
-    /// The key as a host name: its letters in lower case, and hyphens for characters that a host name can't have
-    /// (hostname(7)). Empty when nothing is left.
+    /// The key as a host name: letters in lower case, and hyphens for characters that host names can't have
+    /// (hostname(7)). Empty when no valid character is left.
     pub fn host_name(&self) -> String {
-        /// The longest host name on Linux.
+        /// Maximum length of a host name on Linux.
         const LIMIT: usize = 64;
         let valid = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let name: String = self.to_string().chars().map(valid).take(LIMIT).collect();
@@ -39,7 +39,7 @@ impl ImageKey {
 }
 
 impl fmt::Display for ImageKey {
-    /// `IMAGE` or `IMAGE-VARIANT`, the name used in every message.
+    /// Formats the key as `IMAGE` or `IMAGE-VARIANT`, the name used in every message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.variant {
             Some(variant) => write!(f, "{}-{variant}", self.image),
@@ -60,7 +60,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// EC2's name of it.
+    /// EC2's name of the architecture.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
@@ -73,16 +73,16 @@ impl Architecture {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaptureMode {
-    /// As soon as it is proven that the guest is down.
+    /// After proof that the guest is down, without waiting for the platform to report it.
     #[default]
     Halted,
-    /// When the platform says that the machine is stopped.
+    /// After the platform reports that the machine has stopped.
     Stopped,
-    /// From the live, frozen file systems.
+    /// While the machine runs, from its frozen file systems.
     Live,
 }
 
-/// What the seal leaves in place although it would take it out by default.
+/// Things that the seal keeps although it removes them by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
@@ -98,41 +98,41 @@ pub enum Keep {
     HostKeys,
 }
 
-/// Settings of an image that are not steps and not the machine.
+/// Settings of an image other than its steps and its machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSettings {
-    /// What the seal keeps.
+    /// Things that the seal keeps.
     pub keep: Vec<Keep>,
-    /// Globs of files in which a private key is meant to be.
+    /// Globs of files that may contain a private key.
     pub allow: Vec<String>,
     /// How the disk is quiesced.
     pub capture: CaptureMode,
-    /// The image's name; the default is `NAME/IMAGE[-VARIANT]/VERSION`.
+    /// Name of the image. Default: `NAME/IMAGE[-VARIANT]/VERSION`.
     pub name: String,
     /// The image's description.
     pub description: String,
-    /// The manifest's own tags for image and snapshots.
+    /// The manifest's own tags for the image and its snapshots.
     pub tags: BTreeMap<String, String>,
-    /// `Some(true)`: instances of the image require IMDSv2, the default on AWS. `Some(false)` leaves it open.
+    /// `Some(true)`: instances of the image require IMDSv2, which is the default on AWS. `Some(false)`: they do not.
     pub imds_v2: Option<bool>,
-    /// On platforms of containers: the image's configuration, and the registry that gets it.
+    /// Container platforms only: configuration of the image, and the registry to push it to.
     pub container: Option<ContainerPublish>,
     /// Where the image is published after its tests.
     pub distribution: Distribution,
-    /// How many of its versions stay once this one is registered.
+    /// How many older versions are kept once this one is registered.
     pub retention: Retention,
-    /// What to deploy the image to once it is published.
+    /// Deployments after publishing.
     pub deployments: Vec<Deployment>,
 }
 
 impl ImageSettings {
-    /// True when there is anything to do beyond the image's own place, once it has its name: regions, a registry.
+    /// True when the image is published beyond the platform's own home: to other regions or a registry.
     pub fn goes_further(&self) -> bool {
         self.container.is_some() || self.distribution.is_needed()
     }
 }
 
-/// Everything that a bake of one image needs to know; nothing in it is left to be evaluated.
+/// Everything that the bake of one image needs; all expressions are evaluated.
 #[derive(Debug, Clone)]
 pub struct ImagePlan {
     /// Image and variant.
@@ -143,7 +143,7 @@ pub struct ImagePlan {
     pub namespace: String,
     /// The source that was found.
     pub source: SourceImage,
-    /// The machine to bake on and to test on.
+    /// Settings of the build and test machines.
     pub machine: MachineSettings,
     /// Steps that make the image.
     pub build: Vec<Step>,
@@ -151,7 +151,7 @@ pub struct ImagePlan {
     pub validate: Vec<Step>,
     /// Steps on a fresh machine that booted the image.
     pub test: Vec<Step>,
-    /// Seal, capture, name and tags.
+    /// Settings for seal, capture, name and tags.
     pub settings: ImageSettings,
     /// The version that the image will carry.
     pub version: semver::Version,
@@ -160,7 +160,7 @@ pub struct ImagePlan {
 }
 
 impl ImagePlan {
-    /// The plan with what reading its local files gave: the digest, and the hashes that steps compare with what they
+    /// The plan with the digest and file hashes from reading its local files; steps compare the hashes with what they
     /// send.
     #[must_use]
     pub(super) fn with(mut self, digest: Digest, inputs: &Inputs) -> Self {

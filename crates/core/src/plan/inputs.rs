@@ -1,4 +1,4 @@
-//! The local files that steps send to machines, as they were when the digest was computed.
+//! The local files that steps send to machines, with their hashes at the time the digest was computed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,24 +14,24 @@ pub type FileHash = [u8; 32];
 /// Size of the chunks in which files are read.
 const CHUNK: usize = 128 << 10;
 
-/// The regular files at and below one path that a step names: by their path below it, which is empty for the path itself.
+/// The regular files at and below one path, by their path relative to it, which is empty for the path itself.
 pub type InputTree = BTreeMap<PathBuf, FileHash>;
 
-/// A path that a step names, the patterns that it excludes, and whether it follows links.
+/// A path, the patterns that are excluded, and whether links are followed.
 type InputKey = (PathBuf, Vec<String>, bool);
 
-/// The local files of an image's steps. What a step sends must still have these hashes. Cheap to clone.
+/// The local files of an image's steps. Files that a step sends must still have these hashes. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inputs(Arc<BTreeMap<InputKey, InputTree>>);
 
 impl Inputs {
-    /// The files at and below `path` without those that `exclude` leaves out, with what links point to when `follow` is set. None where they were not read, such as for
-    /// a path that depends on the image's version.
+    /// The files at and below `path`, except those that match `exclude`; links are followed if `follow` is set. `None`
+    /// if they were not read, such as for a path that depends on the image's version.
     pub fn tree(&self, path: &Path, exclude: &[String], follow: bool) -> Option<&InputTree> {
         self.0.get(&(path.to_owned(), exclude.to_vec(), follow))
     }
 
-    /// The hash of a single file. None where it was not read.
+    /// The hash of a single file; `None` if the file was not read.
     pub fn file(&self, path: &Path) -> Option<FileHash> {
         self.tree(path, &[], false)?.get(Path::new("")).copied()
     }
@@ -48,10 +48,10 @@ impl FromIterator<(InputKey, InputTree)> for Inputs {
     }
 }
 
-/// Hands a file's content to `each` in chunks, and returns how many bytes it had.
+/// Passes a file's content to `each` in chunks, and returns its length in bytes.
 ///
 /// # Errors
-/// When it can't be read.
+/// When the file can't be read.
 pub(super) fn in_chunks(file: &mut File, mut each: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut buffer = vec![0; CHUNK];
     let mut count = 0;
@@ -68,10 +68,10 @@ pub(super) fn in_chunks(file: &mut File, mut each: impl FnMut(&[u8])) -> io::Res
     }
 }
 
-/// The hash of a file's content. Blocks, and holds only a chunk of it in memory.
+/// The hash of a file's content. Blocks, and reads the file in chunks.
 ///
 /// # Errors
-/// When it can't be read.
+/// When the file can't be read.
 pub fn hash_file(path: &Path) -> io::Result<FileHash> {
     let mut hash = Sha256::new();
     in_chunks(&mut File::open(path)?, |chunk| hash.update(chunk))?;

@@ -1,4 +1,4 @@
-//! The machine that an image is baked on.
+//! Settings of the machines that an image is baked and tested on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::plan::Price;
 /// How to connect to the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {
-    /// The address to use; the default is the public one where there is one.
+    /// The address to use. Default: the public one if there is one.
     pub address: Option<AddressKind>,
-    /// A host in between.
+    /// A jump host to connect through.
     pub jump: Option<JumpHost>,
-    /// The machine's host key in OpenSSH's form, or `accept-new`; the default is a key that the bake makes itself.
+    /// The machine's host key in OpenSSH format, or `accept-new`. Default: a key that the bake generates.
     pub host_key: Option<String>,
-    /// The SSH port; 22 where nothing is said.
+    /// The SSH port. Default: 22.
     pub port: Option<u16>,
-    /// The limit for the machine to become reachable after launch.
+    /// Time limit for the machine to become reachable after launch.
     pub timeout: Option<Duration>,
 }
 
@@ -38,13 +38,13 @@ pub enum AddressKind {
 pub struct JumpHost {
     /// Host name or address.
     pub host: String,
-    /// Port; 22 where nothing is said.
+    /// The SSH port. Default: 22.
     pub port: Option<u16>,
     /// Login name.
     pub user: String,
-    /// The file of the private key for the jump host; the SSH agent's or the bake's own key without it.
+    /// File with the private key for the jump host. Default: keys of the SSH agent, or the bake's own.
     pub key: Option<String>,
-    /// The jump host's key in OpenSSH's form, or `accept-new`.
+    /// The jump host's key in OpenSSH format, or `accept-new`.
     pub host_key: Option<String>,
 }
 
@@ -57,13 +57,13 @@ pub struct Disk {
     pub kind: Option<String>,
     /// I/O operations per second.
     pub iops: Option<u32>,
-    /// MiB per second.
+    /// Throughput in MiB per second.
     pub throughput: Option<u32>,
-    /// Encrypt; unset means the account's own setting.
+    /// True to encrypt. Default: the account's own setting.
     pub encrypted: Option<bool>,
     /// The customer key to encrypt with.
     pub kms_key: Option<String>,
-    /// Bake on the fastest volume of the type and register the manifest's values; on by default for gp3.
+    /// Bake on the fastest volume of the type, and register the image with the manifest's values. Default: on for gp3.
     pub fast: Option<bool>,
 }
 
@@ -74,7 +74,7 @@ pub struct Volume {
     pub device: String,
     /// Size and kind.
     pub disk: Disk,
-    /// True for a disk that only the build steps have: it is not part of the image.
+    /// True for a disk that only build machines have: it is not part of the image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub scratch: bool,
 }
@@ -84,24 +84,24 @@ pub struct Volume {
 pub struct Metadata {
     /// `true`: a session token is required (IMDSv2), the default.
     pub tokens_required: Option<bool>,
-    /// Hop limit of the answer, 1 to 64.
+    /// Hop limit of answers, 1 to 64.
     pub hops: Option<u8>,
 }
 
-/// What the manifest's `machine` says, resolved.
+/// The manifest's `machine`, resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineSettings {
-    /// Machine types, tried in order when one has no capacity.
+    /// Machine types, tried in order until one has capacity.
     pub types: Vec<String>,
-    /// Bake on spot capacity.
+    /// True to use spot capacity.
     pub spot: bool,
-    /// Subnets, tried in order; the default VPC's without.
+    /// Subnets, tried in order. Default: those of the default VPC.
     pub subnets: Vec<String>,
     /// Existing security groups to use instead of a temporary one.
     pub security_groups: Vec<String>,
-    /// Ask for a public address; the subnet's setting without.
+    /// Whether the machine gets a public address. Default: the subnet's setting.
     pub public_ip: Option<bool>,
-    /// An existing instance profile.
+    /// Name of an existing instance profile.
     pub profile: Option<String>,
     /// An inline IAM policy document for a temporary role and profile.
     pub policy: Option<String>,
@@ -111,21 +111,21 @@ pub struct MachineSettings {
     pub volumes: Vec<Volume>,
     /// Keep a private copy of the source's snapshot so that the first snapshot is incremental.
     pub lineage: bool,
-    /// Login name; found from the source image without.
+    /// Login name. Default: derived from the source image.
     pub user: Option<String>,
-    /// User data of the manifest's own.
+    /// User data from the manifest.
     pub user_data: Option<String>,
     /// How to connect to the machine.
     pub connect: Connect,
-    /// CIDRs that may reach the machine; the runner's own address without.
+    /// CIDRs that may connect to the machine. Default: the runner's own address.
     pub ingress: Vec<String>,
     /// Metadata service.
     pub metadata: Metadata,
     /// Further tags of the machine.
     pub tags: BTreeMap<String, String>,
-    /// The dead-man timer.
+    /// Time after which the machine ends by itself.
     pub lifetime: Option<Duration>,
-    /// What types cost an hour, as the manifest says it; nobody is charged by it.
+    /// Hourly price per machine type from the manifest, used only for estimates.
     pub hourly: BTreeMap<String, Price>,
     /// Local platform: `Some(false)` gives the machine no network.
     pub network: Option<bool>,

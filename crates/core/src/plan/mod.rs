@@ -1,4 +1,4 @@
-//! What is to be baked: plain data, resolved and validated, without a cloud.
+//! Plans: what is to be baked, as plain data, resolved and validated, without a cloud.
 
 mod action;
 mod container;

@@ -1,22 +1,22 @@
-//! What a machine costs an hour.
+//! Hourly prices of machines.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// US dollars an hour, to the millionth; in JSON a number.
+/// US dollars per hour, in millionths; a number in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "f64", try_from = "f64")]
 pub struct Price(u64);
 
 impl Price {
-    /// The price that a text says, such as EC2's `0.020800`; none when it is not one.
+    /// Parses a price such as EC2's `0.020800`; `None` when it is not a price.
     pub fn of_text(text: &str) -> Option<Self> {
         Self::try_from(text.trim().parse::<f64>().ok()?).ok()
     }
 
-    /// What a machine that ran so long costs, in dollars. EC2 charges by the second, for a minute at least (EC2 pricing,
-    /// "Per second billing").
+    /// The cost in dollars of a machine that ran for `ran`. EC2 charges by the second, for a minute at least (EC2
+    /// pricing, "Per second billing").
     pub fn cost(self, ran: Duration) -> f64 {
         f64::from(self) * ran.max(Duration::from_mins(1)).as_secs_f64() / 3600.0
     }
@@ -31,8 +31,10 @@ impl From<Price> for f64 {
 impl TryFrom<f64> for Price {
     type Error = String;
 
+    /// Converts dollars per hour.
+    ///
     /// # Errors
-    /// When it is not a valid hourly price of a machine.
+    /// When the number is not a valid hourly price of a machine.
     fn try_from(dollars: f64) -> Result<Self, String> {
         if !(0.0..1e6).contains(&dollars) {
             return Err(format!("{dollars} is not a valid hourly price in US dollars"));

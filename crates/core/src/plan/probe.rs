@@ -1,10 +1,10 @@
-//! What an `expect` step asserts.
+//! Assertions of `expect` steps.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What an `expect` asserts; tried again until it holds or its time is over.
+/// An assertion of an `expect` step, retried until it holds or its time limit is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectation {
     /// The assertion.
@@ -15,24 +15,24 @@ pub struct Expectation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probe {
-    /// An HTTP answer, asked for through the machine's connection.
+    /// An HTTP answer, requested through the machine's connection.
     Http(HttpProbe),
-    /// A TCP port that listens, or with `open: false` doesn't.
+    /// A TCP port that listens, or does not listen (`open: false`).
     Port {
         /// Host as seen from the machine. Default: `127.0.0.1`.
         host: Option<String>,
         /// The port.
         port: u16,
-        /// Whether it must listen.
+        /// True if the port must listen.
         open: bool,
     },
     /// A service of the machine's init.
     Service {
         /// Unit name.
         name: String,
-        /// Must run.
+        /// True if the service must run.
         running: bool,
-        /// Must start at boot. Default: either is accepted.
+        /// Whether the service must start at boot. Default: either is accepted.
         enabled: Option<bool>,
     },
     /// An installed package.
@@ -41,40 +41,40 @@ pub enum Probe {
         name: String,
         /// Text that the version must begin with.
         version: Option<String>,
-        /// Must be installed.
+        /// True if the package must be installed.
         installed: bool,
     },
     /// A file or folder.
     File {
         /// Path.
         path: String,
-        /// Whether it must exist.
+        /// True if the path must exist.
         exists: bool,
-        /// Text that it must contain.
+        /// Text that the file must contain.
         contains: Option<String>,
         /// Permission bits.
         mode: Option<u32>,
-        /// `user` or `user:group`.
+        /// Owner of the file, `user` or `user:group`.
         owner: Option<String>,
-        /// SHA-256 of the content, hexadecimal.
+        /// SHA-256 of the content in hexadecimal.
         sha256: Option<String>,
     },
     /// A user account.
     User {
         /// Login name.
         name: String,
-        /// Whether it must exist.
+        /// True if the account must exist.
         exists: bool,
-        /// Groups that it must be in.
+        /// Groups that the account must be in.
         groups: Vec<String>,
         /// Login shell.
         shell: Option<String>,
         /// Home folder.
         home: Option<String>,
     },
-    /// A command's result.
+    /// The result of a command.
     Command {
-        /// Script, run as `run` does.
+        /// Script, run as in a `run` step.
         run: String,
         /// Expected exit status.
         status: i32,
@@ -85,11 +85,11 @@ pub enum Probe {
     },
 }
 
-/// An HTTP answer. `scheme` and `tls_verify` came later: the serialised form, which the digest hashes, has them only
-/// where they are not the default.
+/// An HTTP request and its expected answer. `scheme` and `tls_verify` were added later: they are omitted from the
+/// serialized form, which the digest hashes, while they have their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpProbe {
-    /// Plain or encrypted.
+    /// Scheme of the URL.
     #[serde(default, skip_serializing_if = "Scheme::is_default")]
     pub scheme: Scheme,
     /// Whether the server's certificate is verified: against `host`, with the root certificates of the computer that
@@ -122,7 +122,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The host as it is written in a URL.
+    /// The scheme as it is written in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -130,7 +130,7 @@ impl Scheme {
         }
     }
 
-    /// The port of a URL without one.
+    /// The port of URLs that do not name one.
     pub fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,

@@ -1,6 +1,6 @@
-//! From a manifest to plans: a draft, resolved once its source is known, and the plan of a version.
+//! Turns a manifest into plans: a draft per image, resolved once its source is known, then the plan of a version.
 //!
-//! Each of them is computed once. A resolved draft reads the local files that the image is made of; a plan only
+//! Each is computed once. Resolving a draft reads the local files that the image is made of; making a plan only
 //! evaluates expressions.
 
 use std::sync::Arc;
@@ -12,45 +12,45 @@ use crate::error::{Error, Result};
 use crate::plan::{Digest, ImageKey, ImagePlan, Inputs, Phase, SourceImage, SourceQuery};
 use crate::route::Route;
 
-/// Placeholder for a version that depends on the published images: a digest must not depend on it.
+/// Placeholder for a version that depends on the published images; the digest must not depend on it.
 const UNDECIDED: Version = Version::new(0, 0, 0);
 
-/// One image and variant before its source is found.
+/// An image and variant before its source is found.
 #[derive(Debug, Clone)]
 pub struct Variant {
     /// Image and variant.
     pub key: ImageKey,
     /// Location of the image in the manifest.
     pub route: Route,
-    /// Source of the image.
+    /// Query for the source of the image.
     pub source: SourceQuery,
-    /// The variant of this manifest that must be baked first, where the source is one.
+    /// The variant of this manifest that must be baked first, if the source is one.
     pub after: Option<ImageKey>,
-    /// The manifest's version for it.
+    /// The manifest's `version` for the image.
     pub version: VersionRule,
 }
 
-/// What the manifest's `version` says.
+/// The manifest's `version` of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionRule {
     /// The version after the highest published one.
     Auto,
     /// Only tags and releases make final versions.
     Release,
-    /// This version.
+    /// Always this version.
     Fixed(Version),
 }
 
 /// A manifest as the engine sees it.
 pub trait Recipe: Send + Sync {
-    /// The namespace of its images.
+    /// The namespace of the recipe's images.
     fn namespace(&self) -> &str;
 
-    /// The selected images, each after the one that it is built on.
+    /// Drafts of the selected images, each after the image that it is built on.
     fn drafts(self: Arc<Self>) -> Vec<Draft>;
 }
 
-/// What a manifest says about one image. Its expressions wait for the source and the version.
+/// The manifest's definition of one image. Its expressions are evaluated once source and version are known.
 pub trait ImageDefinition: Send + Sync {
     /// Evaluates every expression. Opens no file that a step sends, and leaves the digest empty.
     ///
@@ -68,7 +68,7 @@ pub trait ImageDefinition: Send + Sync {
 /// One image of a manifest, to be resolved once its source is known.
 #[derive(Clone)]
 pub struct Draft {
-    /// Which image, and what is known about it before its source is.
+    /// The image's key, source query and version rule.
     pub variant: Variant,
     definition: Arc<dyn ImageDefinition>,
 }
@@ -104,7 +104,7 @@ impl Draft {
         Ok(ResolvedDraft { definition: Arc::clone(&self.definition), plan: plan.with(digest, &inputs), inputs })
     }
 
-    /// The plan of an image that exists already, to publish or deploy it: its digest is known, and no file is read.
+    /// The plan for publishing or deploying an existing image. Its digest is known, and no file is read.
     ///
     /// # Errors
     /// When an expression fails with these values.
@@ -113,7 +113,7 @@ impl Draft {
     }
 }
 
-/// A draft whose source is known: what it is made of, whatever version it will get.
+/// A draft whose source is known, for any version that the image may get.
 #[derive(Clone)]
 pub struct ResolvedDraft {
     definition: Arc<dyn ImageDefinition>,
@@ -123,18 +123,18 @@ pub struct ResolvedDraft {
 }
 
 impl ResolvedDraft {
-    /// What the image is made of: the same for every version that `auto` may give it.
+    /// The digest: the same for every version that `auto` may choose.
     pub fn digest(&self) -> &Digest {
         &self.plan.digest
     }
 
-    /// How long an image of this digest may be reused: the shortest `cache-for` of the steps.
+    /// How long an image of this digest may be reused: the shortest `cache-for` of all steps.
     pub fn cache_for(&self) -> Option<Duration> {
         let phases = [Phase::Build, Phase::Validate, Phase::Test].into_iter();
         phases.flat_map(|phase| self.plan.steps(phase)).filter_map(|step| step.cache_for).min()
     }
 
-    /// The plan of this version. Reads no file.
+    /// The plan for this version. Reads no file.
     ///
     /// # Errors
     /// When an expression fails with this version.

@@ -1,20 +1,20 @@
-//! How many versions of an image are kept.
+//! Retention: how many versions of an image are kept.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What of an image's versions stays: what either rule keeps is kept; without a rule everything is.
+/// The manifest's `retention`. An image is kept if either rule keeps it; without rules all images are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
     /// Number of the highest versions to keep.
     pub last: Option<u32>,
-    /// Everything that is younger.
+    /// Maximum age of images to keep.
     pub newer_than: Option<Duration>,
 }
 
 impl Retention {
-    /// True when everything stays.
+    /// True when there is no rule, so all versions are kept.
     pub fn is_none(self) -> bool {
         self == Self::default()
     }

@@ -1,4 +1,4 @@
-//! Where an image comes from.
+//! Source images: how a manifest selects them, and what a bake records about them.
 
 use std::collections::BTreeMap;
 
@@ -11,44 +11,44 @@ use crate::plan::{Architecture, ImageKey};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceQuery {
-    /// One image of the platform by its id.
+    /// The image with this ID on the platform.
     Id(String),
-    /// The newest image whose owner and name fit.
+    /// The newest image whose owner and name match.
     Newest {
-        /// Owners' ids or aliases; never empty.
+        /// IDs or aliases of the owners; never empty.
         owners: Vec<String>,
-        /// Name with `*` and `?`.
+        /// Name pattern with `*` and `?`.
         name: String,
         /// Architecture.
         architecture: Option<Architecture>,
-        /// Further filters of the platform.
+        /// Additional filters of the platform.
         filters: BTreeMap<String, Vec<String>>,
     },
-    /// The image that a parameter (AWS: SSM path) names.
+    /// The image that a parameter names (AWS: SSM path).
     Parameter(String),
-    /// A reference in the platform's own words: a Docker reference, `host`, a path of a root file system.
+    /// A reference in the platform's own syntax: a Docker reference, `host`, or a path of a root file system.
     Reference(String),
-    /// An image that ami-bake made: of this manifest, or published before.
+    /// An image that ami-bake created: of this manifest, or published before.
     Baked(BakedQuery),
 }
 
-/// A baked image as source: the highest semantic version that fits.
+/// Query for a baked image: the highest semantic version that matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BakedQuery {
-    /// The namespace that it was baked under; this manifest's own by default.
+    /// The namespace that the image was baked under. Default: this manifest's own.
     pub namespace: String,
     /// The image and variant.
     pub key: ImageKey,
-    /// The version range; any release without.
+    /// The version range. Default: any release.
     pub version: Option<semver::VersionReq>,
-    /// True when the image is of this manifest, so that it is baked first.
+    /// True when the image belongs to this manifest, so that it is baked first.
     pub sibling: bool,
 }
 
-/// The source image that was found, with what a bake records of it.
+/// The source image that was found, with the facts that a bake records.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceImage {
-    /// The platform's id.
+    /// ID of the image on the platform.
     pub id: String,
     /// Name of the image.
     pub name: String,
@@ -56,12 +56,12 @@ pub struct SourceImage {
     pub owner: String,
     /// Time of creation.
     pub created: Option<Timestamp>,
-    /// Its tags, as far as this account sees them.
+    /// Tags of the image, as far as this account can read them.
     pub tags: BTreeMap<String, String>,
     /// Architecture of the image.
     pub architecture: Option<Architecture>,
-    /// What identifies its content in the digest: an AMI's id, a Docker config digest.
+    /// Identifies the image's content in the digest: an AMI's ID, a Docker config digest.
     pub identity: String,
-    /// Its version, where ami-bake made it.
+    /// Version of the image, if ami-bake created it.
     pub version: Option<semver::Version>,
 }

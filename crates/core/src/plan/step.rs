@@ -1,4 +1,4 @@
-//! Steps as data: what every step has beside what it does.
+//! Steps as data: the settings that all step types share.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use serde::{Deserialize, Serialize};
 use super::{Inputs, StepAction};
 use crate::route::Route;
 
-/// The part of a bake in which a step runs; Image Builder's names.
+/// The part of a bake in which a step runs; the names are Image Builder's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// Makes the image.
+    /// Steps that make the image.
     Build,
-    /// Looks at the build machine before the capture.
+    /// Steps that check the build machine before the capture.
     Validate,
-    /// Looks at a fresh machine that booted the image.
+    /// Steps that check a new machine booted from the image.
     Test,
 }
 
 impl Phase {
-    /// The manifest's key of it.
+    /// The phase's key in manifests.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Build => "build",
@@ -36,10 +36,10 @@ impl Phase {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// The image's bake ends.
+    /// The bake of the image ends.
     #[default]
     Abort,
-    /// The next steps run, the bake fails at the end.
+    /// The next steps run, and the bake fails at the end.
     Continue,
     /// The failure is reported, and the next steps run.
     Ignore,
@@ -51,7 +51,7 @@ pub enum OnFailure {
 pub enum Value {
     /// Plain text.
     Plain(String),
-    /// Text with secrets in it: `parts` are in order.
+    /// Text that contains secrets, as its parts in order.
     Secret(Vec<SecretPart>),
 }
 
@@ -66,7 +66,7 @@ pub enum SecretPart {
 }
 
 impl Value {
-    /// The text with the values of its secrets in place.
+    /// The text with its secrets filled in.
     pub fn expose(&self, secrets: &BTreeMap<String, SecretString>) -> SecretString {
         match self {
             Self::Plain(text) => text.clone().into(),
@@ -85,29 +85,29 @@ impl Value {
 /// One step, with every expression evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Its name in messages: the manifest's, or made from what it does.
+    /// Name of the step in messages: from the manifest, or derived from its settings.
     pub name: String,
     /// Location of the step in the manifest.
     pub route: Route,
-    /// What the step does.
+    /// Step type and settings.
     pub action: StepAction,
-    /// Environment, in the manifest's order.
+    /// Environment variables, in the manifest's order.
     pub env: Vec<(String, Value)>,
-    /// Limit for one attempt. Default: the step type's own.
+    /// Time limit of one attempt. Default: the step type's own.
     pub timeout: Option<Duration>,
-    /// Further attempts after a failure.
+    /// Number of further attempts after a failure.
     pub retries: u32,
     /// What to do after a failure.
     pub on_failure: OnFailure,
-    /// How long an image of the same digest may be reused, for steps whose result changes by itself.
+    /// How long an image of the same digest may be reused, for steps whose result changes over time.
     pub cache_for: Option<Duration>,
-    /// The local files that it sends, as they were when the digest was computed.
+    /// The local files that the step sends, with their hashes at the time the digest was computed.
     #[serde(skip)]
     pub inputs: Inputs,
 }
 
 impl Step {
-    /// The longest that it can take with all its attempts, as far as its time-outs say.
+    /// The longest time that the step can take with all attempts, according to its time-outs.
     pub fn longest(&self) -> Duration {
         self.timeout.unwrap_or_default() * (self.retries + 1)
     }

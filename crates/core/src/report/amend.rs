@@ -1,11 +1,11 @@
-//! A bake's report, brought up to date by what was deployed later.
+//! Updates a bake's report with later deployments.
 
 use super::model::{ImageReport, Report, Status};
 use crate::error::ErrorKind;
 
 impl Report {
-    /// Takes over what a later run deployed: its rollouts, and whether that failed. Everything else stays what the bake said
-    /// of it, so that the report can be used again.
+    /// Takes over the results of a later deploy run: its rollouts, and whether it failed. Everything else stays as the
+    /// bake reported it, so that the report can be used again.
     pub fn amend(&mut self, later: &Report) {
         for image in &later.images {
             if let Some(there) = self.images.iter_mut().find(|there| there.key == image.key) {
@@ -66,7 +66,7 @@ mod tests {
         bake.amend(&report(RolloutOutcome::Deployed, 0));
         assert_eq!((bake.exit_code, bake.images[0].status), (Some(0), Status::Baked));
         assert_eq!(bake.images[0].failure, None);
-        // A bake whose tests failed stays one.
+        // A report whose tests failed keeps that exit code.
         bake.exit_code = Some(6);
         bake.amend(&report(RolloutOutcome::Deployed, 0));
         assert_eq!(bake.exit_code, Some(6));

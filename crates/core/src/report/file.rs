@@ -1,4 +1,4 @@
-//! The report's file: written whole or not at all, and read back by later commands.
+//! Reads and writes the report file. It is written whole or not at all.
 
 use std::fs::File;
 use std::io::{Read as _, Write};
@@ -8,7 +8,7 @@ use super::model::{REPORT_FORMAT, Report};
 use crate::error::{Error, Result};
 use crate::whole_file;
 
-/// The file's name in the working directory.
+/// Name of the file in the working directory.
 pub const FILE_NAME: &str = "bake-report.json";
 
 /// Writes the report as [`FILE_NAME`] into `folder`, as [`whole_file::replace`] does.
@@ -21,7 +21,7 @@ pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The same into any file.
+/// Writes the report to `path`.
 ///
 /// # Errors
 /// As [`write`].
@@ -38,13 +38,13 @@ pub fn write_to(report: &Report, path: &Path) -> Result<()> {
     whole_file::replace(path, content).map_err(failed)
 }
 
-/// The largest report that is read, in bytes. One of 256 images with a thousand packages each has 20 MiB.
+/// Maximum size of a report in bytes. One of 256 images with a thousand packages each has 20 MiB.
 const LARGEST: u64 = 64 << 20;
 
 /// Reads a report.
 ///
 /// # Errors
-/// When it can't be read, is not a report, or is newer than this program.
+/// When the file can't be read, is not a report, or is newer than this program.
 pub fn read(path: &Path) -> Result<Report> {
     let name = path.display().to_string();
     let failed = |error| Error::usage(format!("could not read the report {name}")).because(error);
@@ -56,10 +56,10 @@ pub fn read(path: &Path) -> Result<Report> {
     parse(&text, &name)
 }
 
-/// The report that `text` is; `name` says in errors where it comes from.
+/// Parses a report; errors call it `name`.
 ///
 /// # Errors
-/// When it is not a report, or is newer than this program.
+/// When the text is not a report, or is newer than this program.
 pub fn parse(text: &[u8], name: &str) -> Result<Report> {
     #[derive(serde::Deserialize)]
     struct Head {

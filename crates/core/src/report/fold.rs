@@ -1,4 +1,4 @@
-//! Events, one after the other, into a report.
+//! Folds events into a report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::event::{Decision, Envelope, Event, StepOutcome};
 use crate::image::Superseded;
 use crate::plan::{ImageKey, Phase};
 
-/// How many of the last lines of a step that failed are kept: enough for the message and what led to it.
+/// Number of last lines kept of a failed step: enough for the message and what led to it.
 const LOG_LINES: usize = 60;
-/// Bytes of these lines, for lines of any length. A report holds them for each failed step.
+/// Maximum bytes of these lines. A report has them for each failed step.
 const LOG_BYTES: usize = 64 << 10;
 
 impl Report {
@@ -27,13 +27,13 @@ impl Report {
         report
     }
 
-    /// The image of this key, once it was announced.
+    /// The image of this key, if it was announced.
     pub fn image(&self, key: &ImageKey) -> Option<&ImageReport> {
         self.images.iter().find(|image| image.key == *key)
     }
 
-    /// Takes over the installed packages of images that are unchanged since an earlier report: no machine ran that
-    /// could have listed them, and a later report compares with them.
+    /// Copies the installed packages of unchanged images from an earlier report: no machine ran that could have listed
+    /// them, and a later report compares with them.
     pub fn inherit(&mut self, earlier: &Self) {
         for image in self.images.iter_mut().filter(|image| image.installed.is_empty() && image.digest.is_some()) {
             if let Some(there) = earlier.image(&image.key).filter(|there| there.digest == image.digest) {
@@ -42,7 +42,7 @@ impl Report {
         }
     }
 
-    /// Takes the next event in.
+    /// Adds the next event.
     pub fn apply(&mut self, envelope: &Envelope) {
         self.took = self.took.max(envelope.elapsed);
         let name = envelope.image.as_ref().map(ToString::to_string);
@@ -81,7 +81,7 @@ impl Report {
             }
             Event::RunFinished { exit_code, .. } => {
                 self.exit_code = Some(*exit_code);
-                // A cancelled run does not wait for its images to come to an end of their own.
+                // A cancelled run does not wait until its images finish.
                 let cancelled = *exit_code == ErrorKind::Cancelled.exit_code();
                 for image in self.images.iter_mut().filter(|image| cancelled && image.status == Status::Pending) {
                     image.status = Status::Cancelled;
@@ -179,7 +179,7 @@ impl ImageReport {
                     Some(_) => Status::Failed,
                     None => self.good(image.as_ref().map(|image| &image.id), *reused),
                 };
-                // An image that could not be published everywhere exists nevertheless.
+                // An image that could not be published everywhere exists all the same.
                 let registered = failure
                     .as_ref()
                     .is_some_and(|failure| matches!(failure.kind, ErrorKind::Publish | ErrorKind::Deploy));
@@ -193,7 +193,7 @@ impl ImageReport {
         }
     }
 
-    /// Which success it was: the plan said which image existed before; another one, or another version, is a new
+    /// The kind of success. The plan named the image that existed before; another image or another version is a new
     /// registration of the same content.
     fn good(&self, image: Option<&String>, reused: bool) -> Status {
         let before = self.image.as_ref();

@@ -1,4 +1,4 @@
-//! Several reports as one: of jobs that baked images side by side.
+//! Merges the reports of jobs that baked images side by side.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use super::model::{ImageReport, Report, Status};
 use crate::error::{Error, Result};
 
-/// One report of all, the first one's images first. Times count from the begin of the earliest. An image that several
-/// have is taken from the run that did most for it: a job of the next level finds its base unchanged.
+/// Merges reports into one, in their order. Times count from the earliest start. An image in several reports is taken
+/// from the run that did most for it: jobs of the next level find their base unchanged.
 ///
 /// # Errors
-/// When there is none, or they are of several namespaces.
+/// When `reports` is empty, or has several namespaces.
 pub fn merge(reports: Vec<Report>) -> Result<Report> {
     let began = reports.iter().filter_map(|report| report.started).min();
     let exit_code = exit_code(&reports);
@@ -45,7 +45,7 @@ pub fn merge(reports: Vec<Report>) -> Result<Report> {
     Ok(Report { started: began, exit_code, ..all })
 }
 
-/// The report with its times counted from `began`.
+/// The report with its times relative to `began`.
 fn shifted(mut report: Report, began: Option<Timestamp>) -> Report {
     let later = report.started.zip(began).map(|(started, began)| started.duration_since(began));
     let by = later.and_then(|later| Duration::try_from(later).ok()).unwrap_or_default();
@@ -64,7 +64,8 @@ fn take(images: &mut Vec<ImageReport>, image: ImageReport) {
     }
 }
 
-/// Which status counts when several jobs report the same image: the one that did most for it, a failure above all.
+/// Rank of a status when several jobs report the same image: the one that did most for it counts, and a failure above
+/// all.
 fn weight(status: Status) -> u8 {
     match status {
         Status::Pending => 0,
@@ -78,8 +79,8 @@ fn weight(status: Status) -> u8 {
     }
 }
 
-/// As with several images in one run: the lowest code that is 4 or more, else the highest. None when a run was broken off
-/// and nothing else failed.
+/// The exit code by the same rule as for several images in one run: the lowest code that is 4 or more, else the
+/// highest. `None` when a run was interrupted and nothing else failed.
 fn exit_code(reports: &[Report]) -> Option<u8> {
     let codes = || reports.iter().filter_map(|report| report.exit_code);
     let worst = codes().filter(|code| *code >= 4).min().or_else(|| codes().max())?;

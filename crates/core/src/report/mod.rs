@@ -1,4 +1,4 @@
-//! What came of a run: a fold over its events, and the file that later commands and workflows read.
+//! The report of a run: a fold over its events, and the file that later commands and workflows read.
 
 mod amend;
 mod file;

@@ -1,4 +1,4 @@
-//! The report as data, and as JSON.
+//! The report as data and as JSON.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,29 +17,29 @@ use crate::image::{ImageRecord, Superseded};
 use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
 use crate::rollout::Rollout;
 
-/// The version of the report's format; raised when a reader of older reports would misread it.
+/// Version of the report format; raised when readers of older versions would misread it.
 pub const REPORT_FORMAT: u32 = 1;
 
 /// Report of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
-    /// [`REPORT_FORMAT`] of the writer.
+    /// [`REPORT_FORMAT`] of the program that wrote the report.
     pub format: u32,
-    /// The run's id.
+    /// ID of the run.
     pub run: String,
     /// The namespace of the images: the manifest's `name`.
     pub namespace: String,
-    /// The platform.
+    /// Name of the platform.
     pub platform: String,
-    /// The home region, where the platform has regions.
+    /// The home region, if the platform has regions.
     pub region: Option<String>,
     /// Start time of the run.
     pub started: Option<Timestamp>,
     /// Duration of the run so far, in seconds.
     #[serde(with = "seconds")]
     pub took: Duration,
-    /// The exit code; none as long as the run goes on, or when it was killed.
+    /// The exit code; `None` while the run is in progress, or if it was killed.
     pub exit_code: Option<u8>,
     /// The images, in the order of the plan.
     pub images: Vec<ImageReport>,
@@ -47,7 +47,7 @@ pub struct Report {
     pub machines: Vec<MachineReport>,
     /// Warnings and notes.
     pub warnings: Vec<Notice>,
-    /// What `--keep-on-failure` kept.
+    /// Resources kept by `--keep-on-failure`.
     pub kept: Vec<OrphanReport>,
     /// Resources that could not be deleted.
     pub left: Vec<OrphanReport>,
@@ -77,24 +77,24 @@ impl Default for Report {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// It waits, or is being baked.
+    /// The image waits, or is being baked.
     #[default]
     Pending,
-    /// It was baked, tested and registered.
+    /// The image was baked, tested and registered.
     Baked,
-    /// It was there with the same digest and version.
+    /// An image with the same digest and version existed.
     Reused,
-    /// It was there with the same digest and was registered under another version.
+    /// An image with the same digest existed and was registered under another version.
     Registered,
-    /// It was built and validated, and no image was asked for (`--until validate`).
+    /// The image was built and validated, but not captured (`--until validate`).
     Validated,
-    /// It was there and passed the tests that were run on it (`ami-bake test`).
+    /// An existing image passed the tests (`ami-bake test`).
     Tested,
     /// The image failed.
     Failed,
-    /// It was not begun, because what it is built on failed.
+    /// The bake was not started, because the image's base failed.
     Skipped,
-    /// The run was cancelled before it was done.
+    /// The run was cancelled before the image was finished.
     Cancelled,
 }
 
@@ -114,7 +114,7 @@ impl Status {
         }
     }
 
-    /// True when the image is there, or is not wanted.
+    /// True when the image exists, or was not wanted.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Baked | Self::Reused | Self::Registered | Self::Validated | Self::Tested)
     }
@@ -126,52 +126,51 @@ impl Status {
 pub struct ImageReport {
     /// Image and variant as in messages: `IMAGE` or `IMAGE-VARIANT`.
     pub name: String,
-    /// Image and variant.
+    /// Key of the image.
     pub key: ImageKey,
     /// Result of the image.
     pub status: Status,
-    /// Its version, once known.
+    /// Version of the image, once known.
     pub version: Option<Version>,
-    /// Its digest, once known.
+    /// Digest of the image, once known.
     pub digest: Option<Digest>,
-    /// Its source, once found.
+    /// Source of the image, once found.
     pub source: Option<SourceImage>,
     /// Why the image was baked.
     pub reason: Option<String>,
-    /// The image, where there is one.
+    /// The image, if there is one.
     pub image: Option<ImageRecord>,
     /// Results of publishing, per region.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Delivery>,
-    /// Older versions of it that were deleted, since no more of them are kept.
+    /// Older versions that were deleted by retention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<ImageRecord>,
-    /// Older versions of it that the retention rule would delete, but that are kept.
+    /// Older versions that retention would delete, but that are protected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Superseded>,
-    /// What its deployments came to, in the manifest's order.
+    /// Results of its deployments, in the manifest's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployed: Vec<Rollout>,
-    /// Its stages, in the order in which they began.
+    /// Stages of the image, in the order in which they began.
     pub stages: Vec<StageReport>,
-    /// Its steps, in the order in which they began.
+    /// Steps of the image, in the order in which they began.
     pub steps: Vec<StepReport>,
     /// Changes of the installed packages.
     pub packages: Option<PackageChanges>,
-    /// The installed packages with their versions, for a later report to compare with; empty where no machine ran. Of a
-    /// package that is there in several versions (kernels), all of them. Shared, since a report is copied at every
-    /// event.
+    /// The installed packages with their versions, for comparison with a later report; empty if no machine ran. For a
+    /// package with several versions (kernels) all of them. Shared, since a report is copied at every event.
     #[serde(default, with = "shared", skip_serializing_if = "shared::is_empty")]
     pub installed: Arc<BTreeMap<String, String>>,
     /// Why the image failed.
     pub failure: Option<Failure>,
-    /// From the begin of its first stage to its end, in seconds.
+    /// Seconds from the begin of the image's first stage to its end.
     #[serde(with = "seconds")]
     pub took: Duration,
 }
 
 impl ImageReport {
-    /// An image of which nothing is known yet.
+    /// The report of an image about which nothing is known yet.
     pub(super) fn new(key: ImageKey) -> Self {
         Self {
             name: key.to_string(),
@@ -205,10 +204,10 @@ pub struct StageReport {
     /// Start of the stage, in seconds since the run began.
     #[serde(with = "seconds")]
     pub begin: Duration,
-    /// How long it took, in seconds; none if it did not finish.
+    /// Duration of the stage in seconds; `None` if it did not finish.
     #[serde(with = "seconds::maybe")]
     pub took: Option<Duration>,
-    /// True when it failed.
+    /// True when the stage failed.
     pub failed: bool,
 }
 
@@ -220,7 +219,7 @@ pub enum StepResult {
     Passed,
     /// The step failed.
     Failed,
-    /// It failed, and the manifest says to ignore that.
+    /// The step failed, and the manifest ignores that.
     Ignored,
 }
 
@@ -230,20 +229,20 @@ pub enum StepResult {
 pub struct StepReport {
     /// Phase of the step.
     pub phase: Phase,
-    /// Its index in the phase, from zero.
+    /// Index of the step in the phase, from zero.
     pub index: usize,
     /// Name of the step.
     pub name: String,
     /// Number of attempts.
     pub attempts: u32,
-    /// How it ended; none if it did not finish.
+    /// Result of the step; `None` if it did not finish.
     pub result: Option<StepResult>,
     /// Duration of all attempts together, in seconds.
     #[serde(with = "seconds")]
     pub took: Duration,
     /// Why the step failed.
     pub failure: Option<Failure>,
-    /// The last lines that its last attempt printed, where it did not pass.
+    /// The last lines of the last attempt, if it did not pass.
     pub log: Vec<String>,
 }
 
@@ -255,17 +254,16 @@ pub struct MachineReport {
     pub id: String,
     /// Type of the machine.
     pub kind: String,
-    /// Where: zone and address, in words.
+    /// Zone and address of the machine, for messages.
     pub place: String,
     /// The image that was baked or tested on it.
     pub image: Option<String>,
     /// Whether the machine was for building or for testing.
     pub phase: Phase,
-    /// How long it ran, in seconds; none when its end was not seen.
+    /// Running time of the machine in seconds; `None` if its end was not seen.
     #[serde(with = "seconds::maybe")]
     pub ran: Option<Duration>,
-    /// What it costs an hour in US dollars, where that is known: the price of spot capacity, or the manifest's
-    /// `aws.hourly`.
+    /// Hourly price of the machine in US dollars, if known: the price of spot capacity, or the manifest's `aws.hourly`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hourly: Option<Price>,
 }
@@ -274,22 +272,22 @@ pub struct MachineReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Notice {
-    /// The image that it is about.
+    /// The image that the warning is about.
     pub image: Option<String>,
-    /// The notice, as a sentence.
+    /// The warning, as a sentence.
     pub message: String,
     /// Help for the reader.
     pub help: Option<String>,
 }
 
-/// Something other than an image that remains after the run.
+/// A resource other than an image that is left after the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct OrphanReport {
-    /// The image that it belongs to.
+    /// The image that the resource belongs to.
     pub image: Option<String>,
     /// The resource that was left behind.
     pub what: String,
-    /// Why it remains, and how to reach it or what deletes it.
+    /// Why it is left, and how to connect to it or what deletes it.
     pub why: String,
 }

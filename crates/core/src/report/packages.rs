@@ -1,4 +1,4 @@
-//! What a bake changed about the installed packages.
+//! Changes of the installed packages in a bake.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::event::Package;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackageChange {
-    /// Name, with the architecture where a machine has several.
+    /// Name of the package, with the architecture on machines with several.
     pub name: String,
     /// The version before.
     pub from: String,
@@ -18,15 +18,15 @@ pub struct PackageChange {
     pub to: String,
 }
 
-/// The difference between two lists of installed packages, each part in the order of names.
+/// The difference between two lists of installed packages, each part sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackageChanges {
-    /// Installed since.
+    /// Packages that were installed.
     pub added: Vec<Package>,
-    /// Gone since.
+    /// Packages that were removed.
     pub removed: Vec<Package>,
-    /// There before and after, in two versions.
+    /// Packages whose version changed.
     pub changed: Vec<PackageChange>,
 }
 
@@ -36,7 +36,7 @@ impl PackageChanges {
         Self::between_versions(&versions(before), &versions(after))
     }
 
-    /// What changed between two lists that are versions by name already.
+    /// What changed between two maps of versions by name.
     pub fn between_versions(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Self {
         let only_in = |here: &BTreeMap<String, String>, there: &BTreeMap<String, String>| {
             here.iter()
@@ -60,7 +60,7 @@ impl PackageChanges {
     }
 }
 
-/// Versions by name; of a package that is there in several (kernels), all of them in their order.
+/// Versions by name; for a package with several versions (kernels), all of them in their order.
 pub(super) fn versions(packages: &[Package]) -> BTreeMap<String, String> {
     let mut versions: BTreeMap<String, String> = BTreeMap::new();
     for Package { name, version } in packages {

@@ -1,4 +1,4 @@
-//! Durations in a report are seconds with milliseconds, which every tool that reads JSON understands.
+//! Serializes durations as seconds with milliseconds, which every tool that reads JSON understands.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
 }
 
-/// The same for a duration that may be missing.
+/// The same for an optional duration.
 pub(super) mod maybe {
     use std::time::Duration;
 

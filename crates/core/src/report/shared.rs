@@ -1,4 +1,4 @@
-//! Maps that copies of a report share, in JSON as plain maps.
+//! Serializes maps that copies of a report share as plain maps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -90,7 +90,8 @@ fn an_old_image_is_no_hit_once_cache_for_is_over() {
     assert_eq!(why(&[image("1.0.0", "sha256:aa")], &cache), "cache expired (cache-for)");
 }
 
-/// A version that is said never changes, whatever the reason to bake it again; the error says the reason.
+/// A version that somebody named never changes, whatever the reason to bake the image again; the error gives the
+/// reason.
 #[test]
 fn a_said_version_is_not_baked_again_where_versions_stay() {
     let digest = Digest::from_text("sha256:aa");
