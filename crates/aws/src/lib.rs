@@ -1,7 +1,7 @@
 //! Bakes on Amazon EC2: the only crate that names an AWS crate.
 //!
-//! [`Aws`] is the platform. Calls go through one wrapper that keeps to EC2's published rates and explains every
-//! refusal; everything that is created is in the run's ledger before its request is sent.
+//! [`Aws`] is the platform. Calls go through one wrapper that keeps to EC2's published rate limits and explains every
+//! refusal; every resource is in the run's ledger before the request that creates it.
 //!
 //! The modules are layers, and none imports from a later one: [`client`], [`image`], [`lineage`], [`machine`],
 //! [`capture`], [`usage`], [`publish`], [`deploy`], [`policy`], [`permissions`], [`sweep`], [`platform`].

@@ -1,4 +1,4 @@
-//! The platform: it composes the features, and each of its functions belongs to one of them.
+//! The platform, which composes the features: each method calls one of them.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::publish::Publisher;
 use crate::services::AwsServices;
 use crate::{deploy, image, lineage, machine, permissions, publish, sweep};
 
-/// What EC2 can do for a bake.
+/// Capabilities of the platform.
 pub const CAPABILITIES: Capabilities = Capabilities {
     platform: PLATFORM,
     source: "ami",
@@ -86,7 +86,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// The platform with the credentials that are found now. Makes no call to AWS yet.
+    /// The platform with the current credentials. Makes no call to AWS yet.
     ///
     /// # Errors
     /// When no region is set, or a setting is invalid.
@@ -101,14 +101,14 @@ impl Aws {
         Ok(Self { clients, places, images, lineages, machines, publisher, deployer })
     }
 
-    /// How many requests were sent so far, retries and polls included, by action.
+    /// Number of requests sent so far, including retries and polls, by action.
     pub fn calls(&self) -> std::collections::BTreeMap<String, u64> {
         self.clients.calls()
     }
 }
 
 impl Aws {
-    /// The machines of a region. Bakes have them in the home region; a sweep finds those of other bakes.
+    /// The machines of a region. Bakes launch in the home region only, but a sweep finds machines of other bakes.
     fn machines_at(&self, region: &str, role: Option<&str>) -> Arc<Machines> {
         if role.is_none() && region == self.clients.home().region() {
             return Arc::clone(&self.machines);
@@ -117,7 +117,7 @@ impl Aws {
         Arc::new(Machines::new(Arc::clone(&images), Arc::new(Lineages::new(images))))
     }
 
-    /// Every place that is swept: the home region, and where images are published and deployed.
+    /// Every region and account to sweep: the home region, and those of publishing and deploying.
     fn swept(&self, scope: &SweepScope) -> Vec<sweep::Place> {
         let home = self.clients.home().region();
         let mut wanted: Vec<(Option<&str>, &str)> = vec![(None, home)];
@@ -184,7 +184,7 @@ impl Platform for Aws {
     }
 
     async fn register(&self, run: &Run, candidate: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord> {
-        // The login name becomes a tag of the image, for images that are built on it.
+        // The login name becomes a tag of the image, for images built on it.
         let mut tags = registration.tags.clone();
         if let Some(user) = candidate.image.tags.get(machine::USER) {
             tags.entry(machine::USER.to_owned()).or_insert_with(|| user.clone());

@@ -1,4 +1,4 @@
-//! A machine as the engine drives it: what [`AwsMachine`] can do, and the capture of its disk.
+//! The engine's `Machine` for AWS: an [`AwsMachine`] with the capture of its disk.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use async_trait::async_trait;
 use super::start::capture;
 use crate::machine::{self, AwsMachine, USER};
 
-/// A launched machine.
+/// A launched machine as the engine uses it.
 pub(crate) struct BakeMachine(AwsMachine);
 
 impl BakeMachine {
-    /// The engine's side of a machine.
+    /// Wraps a launched machine.
     pub(crate) fn new(machine: AwsMachine) -> Self {
         Self(machine)
     }
@@ -63,7 +63,7 @@ impl Machine for BakeMachine {
     }
 
     async fn capture(&self, run: &Run, order: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
-        // The login name becomes a tag of the image, for images that are built on it.
+        // The login name becomes a tag of the image, for images built on it.
         let mut tags = order.tags.clone();
         tags.insert(USER.to_owned(), self.0.user().to_owned());
         let order = Capture { plan: order.plan, tags, name: order.name.clone() };

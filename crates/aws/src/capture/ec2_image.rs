@@ -1,4 +1,4 @@
-//! CreateImage: EC2 makes the image, because a billing code of the source has to go along.
+//! Captures with CreateImage: EC2 makes the image, because the source's billing code must be carried over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::client::{create_once, filter, no_retries, tag_filter};
 use crate::image::{self, available, specification};
 use crate::machine::{AwsMachine, Machines, terminate_id};
 
-/// As long as its snapshots take; see the snapshots' own limit.
+/// Time limit for the image: as long as its snapshots may take, see the limit in `snapshots.rs`.
 const AVAILABLE: Duration = Duration::from_hours(6);
 
-/// An image that EC2 makes. Its machine must exist until then: an AMI fails with `Client.InstanceTerminated` when it
-/// goes too early (EC2 user guide, image state reason).
+/// An image that EC2 is creating. Its machine must exist until then: if it is terminated too early, the AMI fails with
+/// `Client.InstanceTerminated` (EC2 user guide, image state reason).
 pub(super) struct PendingEc2Image {
     machines: Arc<Machines>,
     machine: String,
@@ -28,7 +28,7 @@ pub(super) struct PendingEc2Image {
     imds_v2: bool,
 }
 
-/// Disks that are not part of the image; an empty `NoDevice` leaves one out (EC2 API, BlockDeviceMapping).
+/// Mappings that exclude disks from the image: an empty `NoDevice` excludes one (EC2 API, BlockDeviceMapping).
 fn left_out(machine: &MachineSettings) -> Option<Vec<BlockDeviceMapping>> {
     let scratch = machine.volumes.iter().filter(|volume| volume.scratch);
     let mappings =
@@ -36,7 +36,7 @@ fn left_out(machine: &MachineSettings) -> Option<Vec<BlockDeviceMapping>> {
     Some(mappings.collect()).filter(|all: &Vec<_>| !all.is_empty())
 }
 
-/// Asks EC2 for the image of a quiesced machine.
+/// Requests the image of a quiesced machine.
 pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<PendingEc2Image> {
     let client = machine.client();
     let name = &capture.name;
@@ -54,7 +54,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
                 .instance_id(&machine.id)
                 .name(name)
                 .set_description(Some(capture.plan.settings.description.clone()).filter(|text| !text.is_empty()))
-                // The machine is stopped, or its guest is halted for good: a reboot would start it again.
+                // The machine is stopped, or its guest has halted: a reboot would start it again.
                 .no_reboot(true)
                 .set_block_device_mappings(left_out(&capture.plan.machine))
                 .tag_specifications(specification(ResourceType::Image, &tags))
@@ -99,7 +99,7 @@ impl PendingImage for PendingEc2Image {
 }
 
 impl PendingEc2Image {
-    /// Terminates the machine; its disk is copied.
+    /// Terminates the machine once its disk has been copied.
     async fn terminate(&self, run: &Run) -> Result<()> {
         if let Err(failure) = terminate_id(&self.machines, run, &self.machine, None).await {
             return Err(self
@@ -112,7 +112,7 @@ impl PendingEc2Image {
         Ok(())
     }
 
-    /// Makes instances of the image require IMDSv2, which CreateImage can't.
+    /// Makes instances of the image require IMDSv2, which CreateImage has no parameter for.
     async fn require_tokens(&self, made: &Image) -> Result<()> {
         if !self.imds_v2 || made.imds_support() == Some(&ImdsSupportValues::V20) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Freezes the live file systems for the moment of the snapshot.
+//! Freezes the live file systems while the snapshot is taken.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use tokio::sync::oneshot;
 
 use crate::machine::AwsMachine;
 
-/// The guest's part. It runs from memory and the page cache, for nothing can be written meanwhile: a timer that thaws
-/// after 30 s whatever happens, the freeze (the root last), a line that says so, then it waits for a line, or for the
-/// end of its input when the connection is lost, and thaws. Thawing fails when the timer was first.
+/// The script on the guest. It runs from memory and the page cache, since nothing can be written meanwhile. It starts a
+/// timer that thaws after 30 s whatever happens, freezes the file systems (the root last), prints [`FROZEN`], waits for
+/// a line or for the end of its input (a lost connection), and thaws. Thawing fails if the timer was first.
 const SCRIPT: &str = include_str!("freeze.sh");
-/// What the script says once nothing can be written any more.
+/// Printed by the script once nothing can be written any more.
 const FROZEN: &str = "frozen";
-/// Longer than the guest's own timer, so that it is never killed while something is frozen.
+/// Time limit of the script: longer than its own timer, so that it is never killed while something is frozen.
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// Runs `take` while the machine's file systems are frozen.
 ///
 /// # Errors
-/// What `take` fails with; when the file systems can't be frozen; when they thawed before `take` was done.
+/// When `take` fails, the file systems can't be frozen, or they thawed before `take` was done.
 pub(super) async fn around<T, F>(machine: &AwsMachine, run: &Run, take: impl FnOnce() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -43,7 +43,7 @@ where
     control.write_all(SCRIPT.as_bytes()).await.map_err(|error| Error::internal(doing).because(error))?;
     let (sender, frozen) = oneshot::channel();
     let exec = Exec { command: "sh -s", stdin: Box::new(stdin), timeout: Some(LIMIT) };
-    // The sender is dropped with the command, so that the other side does not wait forever.
+    // The sender is dropped with the command, so that the receiver does not wait forever.
     let guest = async move {
         let mut output = FrozenWatch { sender: Some(sender), collect: Collect::default() };
         let exit = communicator.exec(exec, &mut output).await;
@@ -52,7 +52,7 @@ where
     let taking = async move {
         frozen.await.ok()?;
         let taken = take().await;
-        // Nothing to do when this fails: the end of its input thaws the guest too.
+        // A failure is harmless: the end of its input makes the script thaw too.
         let _ = control.write_all(b"thaw\n").await;
         Some(taken)
     };
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs the script in a shell of this machine, with an `fsfreeze` of the test's own.
+    /// Runs the script in a shell of this machine, with the test's own `fsfreeze`.
     struct Shell {
         folder: std::path::PathBuf,
     }
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    /// Remembers what is frozen, as the kernel does.
+    /// An `fsfreeze` that remembers what is frozen, as the kernel does.
     const TOOL: &str = "[ \"$1\" = --version ] && exit 0\necho \"$1 $2\" >> \"$LOG\"\n\
                         mark=\"$LOG.$(printf %s \"$2\" | tr / _)\"\n\
                         if [ \"$1\" = -f ]; then [ ! -e \"$mark\" ] && : > \"$mark\"; else rm \"$mark\"; fi";

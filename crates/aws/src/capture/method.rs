@@ -1,4 +1,4 @@
-//! How an image is taken: decided before anything is touched.
+//! Decides how an image is captured, before anything is changed.
 
 use ami_bake_core::plan::CaptureMode;
 use ami_bake_core::{Error, Result};
@@ -8,40 +8,41 @@ use crate::image::CaptureMethod;
 /// How the disk is quiesced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quiesce {
-    /// StopInstances; `prove` asks the console first, and waits for `stopped` when that proves nothing in time.
+    /// StopInstances. With `prove` the console is checked first, and only if it proves nothing in time the capture
+    /// waits for the state `stopped`.
     Stop { prove: bool },
-    /// `halt` inside the guest, for machines that EC2 can't stop; only the console can prove it.
+    /// `halt` in the guest, for machines that EC2 can't stop; only the console can prove it.
     Halt,
-    /// The live file systems are frozen for the moment of the snapshot.
+    /// The live file systems are frozen while the snapshot is taken.
     Freeze,
 }
 
 /// Facts about the machine that decide the method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MachineFacts {
-    /// It is a one-time spot instance.
+    /// True for a one-time spot instance.
     pub(super) spot: bool,
-    /// Its type is built on the Nitro system: the console is live and a halted guest stays halted.
+    /// True for types built on the Nitro system: the console is live, and a halted guest stays halted.
     pub(super) nitro: bool,
-    /// What the source image allows.
+    /// The method that the source image requires.
     pub(super) method: CaptureMethod,
 }
 
-/// The decision.
+/// The decision how to capture a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CapturePlan {
     /// How the disk is quiesced.
     pub(super) quiesce: Quiesce,
     /// Whether ami-bake registers snapshots, or EC2 creates the image.
     pub(super) method: CaptureMethod,
-    /// Something that the manifest asked for and does not get.
+    /// A warning about something in the manifest that is not possible.
     pub(super) note: Option<&'static str>,
 }
 
-/// Decides for a manifest's mode and a machine (docs/dev/aws.md, "Capture").
+/// Decides from the manifest's mode and the facts about the machine (docs/dev/aws.md, "Capture").
 ///
 /// # Errors
-/// When the machine can't be brought to rest as the manifest asks.
+/// When the machine can't be quiesced in the manifest's mode.
 pub(super) fn decide(mode: CaptureMode, facts: MachineFacts) -> Result<CapturePlan> {
     let MachineFacts { spot, nitro, method } = facts;
     let live = mode == CaptureMode::Live && method == CaptureMethod::Snapshots;
@@ -50,7 +51,7 @@ pub(super) fn decide(mode: CaptureMode, facts: MachineFacts) -> Result<CapturePl
         (CaptureMode::Stopped, true) => return Err(unstoppable()),
         (_, true) if nitro => Quiesce::Halt,
         (_, true) => return Err(loses_its_disk()),
-        // CreateImage promises nothing about the moment of its snapshots, so that it gets a machine that is stopped.
+        // CreateImage does not define the moment of its snapshots, so its machine is stopped.
         (CaptureMode::Halted, false) => Quiesce::Stop { prove: nitro && method == CaptureMethod::Snapshots },
         (CaptureMode::Stopped | CaptureMode::Live, false) => Quiesce::Stop { prove: false },
     };
@@ -82,7 +83,7 @@ mod tests {
         assert_eq!(quiesce(CaptureMode::Halted, ON_DEMAND).unwrap(), Quiesce::Stop { prove: true });
         assert_eq!(quiesce(CaptureMode::Stopped, ON_DEMAND).unwrap(), Quiesce::Stop { prove: false });
         assert_eq!(quiesce(CaptureMode::Live, ON_DEMAND).unwrap(), Quiesce::Freeze);
-        // A Xen console is minutes old: nothing is asked of it.
+        // A Xen console is minutes old, so it is not checked.
         assert_eq!(
             quiesce(CaptureMode::Halted, MachineFacts { nitro: false, ..ON_DEMAND }).unwrap(),
             Quiesce::Stop { prove: false }

@@ -1,4 +1,4 @@
-//! Capture: the disk is quiesced, its content is fixed, and an image is made from it.
+//! Capture: quiesces the disk, takes snapshots, and makes an image from them.
 
 mod bake_machine;
 mod ec2_image;

@@ -1,4 +1,4 @@
-//! Snapshots on their way to an image.
+//! Snapshots that are to become an image.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::snapshots::complete;
 use crate::image::{self, CreateImageError, ImageSpec, Images, VolumeSnapshot, source_image};
 use crate::machine::AwsMachine;
 
-/// Snapshots whose content is fixed.
+/// Snapshots whose content is fixed, but which are not complete yet.
 pub(super) struct PendingSnapshots {
     images: Arc<Images>,
     source: Arc<Image>,
@@ -26,7 +26,7 @@ pub(super) struct PendingSnapshots {
 }
 
 impl PendingSnapshots {
-    /// Snapshots of a machine's volumes.
+    /// The snapshots of a machine's volumes.
     pub(super) fn new(machine: &AwsMachine, capture: &Capture<'_>, taken: Vec<VolumeSnapshot>) -> Self {
         Self {
             images: Arc::clone(&machine.machines.images),
@@ -59,7 +59,7 @@ impl PendingImage for PendingSnapshots {
     }
 }
 
-/// The image as something to be tested; its description is kept for the test machine's launch.
+/// The image as a candidate; its description is cached for the launch of the test machine.
 pub(super) fn candidate(images: &Images, image: Image) -> Candidate {
     let candidate = Candidate { image: source_image(&image), parts: image::snapshots(&image) };
     images.descriptions.keep(image);

@@ -13,18 +13,18 @@ use uuid::Uuid;
 use super::method::Quiesce;
 use crate::machine::{AwsMachine, decode_console};
 
-/// Time to wait for the console to prove that the guest is down, which takes 3–15 s (docs/dev/aws.md, "Timings").
+/// Time limit for the console to prove that the guest is down, which takes 3–15 s (docs/dev/aws.md, "Timings").
 const PROOF: Duration = Duration::from_secs(20);
-/// How long a guest that can't be stopped may take to halt.
+/// Time limit for a guest that can't be stopped to halt.
 const HALT: Duration = Duration::from_mins(2);
-/// The pause between two looks at the console; the limiter makes it longer where many machines are looked at.
+/// Pause between two reads of the console; the limiter makes it longer with many machines.
 const LOOK: Duration = Duration::from_millis(500);
-/// Time that a stop may take: half a minute, 19 minutes on bare metal (docs/dev/aws.md, "Timings").
+/// Time limit for a stop: it takes half a minute, or 19 minutes on bare metal (docs/dev/aws.md, "Timings").
 const STOPPED: Duration = Duration::from_mins(25);
-/// The limit for a short command of our own.
+/// Time limit for a short command of our own.
 const COMMAND: Duration = Duration::from_secs(15);
 
-/// Halts without powering off, whatever the init system is. It does not wait: the halt ends the connection.
+/// Halts without powering off, with any init system. It does not wait, because the halt ends the connection.
 const HALT_GUEST: &str = "if command -v systemctl >/dev/null 2>&1; then systemctl --no-block halt; \
                           else (sleep 1; shutdown -H now || halt) >/dev/null 2>&1 </dev/null & fi";
 
@@ -60,7 +60,7 @@ async fn stop(machine: &AwsMachine, run: &Run, prove: bool) -> Result<()> {
 
 async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
     let client = machine.client();
-    // If the guest powers off anyway, its disk must not be deleted with it.
+    // If the guest powers off all the same, its disk must not be deleted with it.
     let request = client
         .ec2
         .modify_instance_attribute()
@@ -73,7 +73,7 @@ async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
     };
     run.check()?;
     match command(machine, HALT_GUEST).await {
-        // The guest may be gone before it answers.
+        // The guest may be down before it answers.
         Some(Exit::Status(0) | Exit::Lost(_) | Exit::TimedOut(_)) | None => {}
         Some(exit) => return Err(unproven(machine, &format!("`halt` ended with {exit:?}"))),
     }
@@ -94,7 +94,7 @@ fn unproven(machine: &AwsMachine, why: &str) -> Error {
         .help("EC2 can't stop one-time spot instances. Bake without `spot`, or use `capture: live`.")
 }
 
-/// Writes a nonce to the console; none when that failed, for then nothing can be proven.
+/// Writes a nonce to the console; `None` if that failed, since nothing can be proven then.
 async fn mark(machine: &AwsMachine, run: &Run) -> Option<String> {
     let nonce = format!("ami-bake-down-{}", Uuid::new_v4().simple());
     if command(machine, &announce(&nonce)).await == Some(Exit::Status(0)) {
@@ -104,14 +104,14 @@ async fn mark(machine: &AwsMachine, run: &Run) -> Option<String> {
     None
 }
 
-/// Runs a short command of our own; none when there is no connection.
+/// Runs a short command of our own; `None` when there is no connection.
 async fn command(machine: &AwsMachine, command: &str) -> Option<Exit> {
     let communicator = machine.communicator()?;
     communicator.exec(Exec::new(command).timeout(COMMAND), &mut Collect::default()).await.ok()
 }
 
-/// Looks at the console until it shows that the guest is down; false when the time is over or the console can't be
-/// read.
+/// Reads the console until it proves that the guest is down. False when the time limit is reached or the console can't
+/// be read.
 async fn proof(machine: &AwsMachine, run: &Run, nonce: &str, line: &str, limit: Duration) -> Result<bool> {
     let client = machine.client();
     let begun = run.clock().elapsed();
@@ -121,7 +121,7 @@ async fn proof(machine: &AwsMachine, run: &Run, nonce: &str, line: &str, limit: 
             Ok(answer) if is_down(&decode_console(answer.output()), nonce, line) => return Ok(true),
             Ok(_) => {}
             Err(failure) if failure.unknown() || failure.throttled() => {}
-            // No Nitro type after all, or no permission: the slow way works without.
+            // Not a Nitro type after all, or no permission: waiting for the state `stopped` works without the console.
             Err(failure) => {
                 run.progress(format!("Console of {} can't be read ({})", machine.id, failure.code()));
                 return Ok(false);

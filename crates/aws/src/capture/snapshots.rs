@@ -1,4 +1,4 @@
-//! CreateSnapshots: all volumes of a machine at one point in time.
+//! CreateSnapshots: takes snapshots of all volumes of a machine at one point in time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,14 +13,15 @@ use crate::client::{Client, MissingTimer, create_once, no_retries, one_of, tag_f
 use crate::image::{Images, VolumeSnapshot, specification};
 use crate::machine::AwsMachine;
 
-/// How long an answer may leave out a volume that was just attached.
+/// Time limit for an answer to include a volume that was just attached.
 const VOLUMES: Duration = Duration::from_secs(30);
-/// A terabyte takes half an hour and more (docs/dev/aws.md, "Timings").
+/// Time limit for a snapshot: a terabyte takes half an hour and more (docs/dev/aws.md, "Timings").
 const COMPLETE: Duration = Duration::from_hours(6);
-/// Progress is reported no more often than this.
+/// Minimum time between two progress reports.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// Takes snapshots of the machine's volumes, without those that are not part of the image. Their content is fixed when this returns (EC2 API, CreateSnapshots).
+/// Takes snapshots of the machine's volumes, except those that are not part of the image. Their content is fixed when
+/// this returns (EC2 API, CreateSnapshots).
 pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Vec<VolumeSnapshot>> {
     let client = machine.client();
     let doing = format!("create snapshots of {}", machine.in_words());
@@ -78,14 +79,14 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
         machine.machines.images.recent.created(&snapshot.id);
         run.ledger().confirm(ticket, &snapshot.id);
     }
-    // A volume that a step detached since has no snapshot.
+    // A volume that a step has detached since has no snapshot.
     for ticket in tickets.into_values() {
         run.ledger().close(ticket, Closed::Refused);
     }
     taken(machine, run, &volumes, made).await
 }
 
-/// Volume ids with their devices, once EC2 shows them.
+/// Volume IDs with their devices, once EC2 shows all of them.
 async fn volumes(machine: &AwsMachine, run: &Run) -> Result<BTreeMap<String, String>> {
     let known = machine.instance().volumes;
     let known = if known.is_empty() { described(machine, run).await? } else { known };
@@ -134,8 +135,8 @@ fn description(capture: &Capture<'_>, machine: &AwsMachine) -> String {
     format!("{} {} baked by ami-bake on {}", capture.plan.key, capture.plan.version, machine.id)
 }
 
-/// What a lost answer may have made: all of these volumes have a snapshot of this run, or the call was not carried out (it makes
-/// all or none).
+/// Finds the snapshots that a call with a lost answer made. Either all of these volumes have a snapshot of this run, or
+/// the call had no effect (it makes all or none).
 async fn found(client: &Client, run: &Run, volumes: Vec<String>, doing: &str) -> Result<Option<Vec<CreatedSnapshot>>> {
     let request = client
         .ec2
@@ -157,7 +158,7 @@ async fn found(client: &Client, run: &Run, volumes: Vec<String>, doing: &str) ->
     Ok(all.then(|| newest.into_values().map(|(_, made)| made).collect()))
 }
 
-/// A snapshot as both answers name it.
+/// A snapshot, from the answer of either CreateSnapshots or DescribeSnapshots.
 struct CreatedSnapshot {
     id: String,
     volume: String,
@@ -185,7 +186,7 @@ impl CreatedSnapshot {
     }
 }
 
-/// Waits until a snapshot is complete, and reports its progress.
+/// Waits until a snapshot is complete, and emits its progress.
 pub(super) async fn complete(images: &Images, run: &Run, part: &VolumeSnapshot) -> Result<()> {
     let clock = images.client.clock();
     let mut missing = MissingTimer::new(clock, format!("the snapshot {} of {}", part.snapshot, part.device));

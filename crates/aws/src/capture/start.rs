@@ -1,4 +1,4 @@
-//! The order of a capture.
+//! The order of the steps of a capture.
 
 use ami_bake_core::platform::{Capture, PendingImage};
 use ami_bake_core::{Result, Run};
@@ -9,9 +9,10 @@ use super::{ec2_image, freeze, quiesce, snapshots};
 use crate::image::{self, CaptureMethod, capture_method};
 use crate::machine::{AwsMachine, terminate_captured};
 
-/// Quiesces a machine's disk and fixes its content. Where we make the image the machine is terminated at once.
+/// Quiesces a machine's disk and takes its snapshots. If ami-bake registers the image itself, the machine is terminated
+/// at once.
 pub(super) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
-    // A name that EC2 refuses shows here, not after the snapshots.
+    // A name that EC2 would refuse fails here, not after the snapshots.
     image::validate_name(&capture.name)?;
     image::of_plan(capture.plan)?;
     let instance = machine.instance();
@@ -30,7 +31,7 @@ pub(super) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'
         quiesce::quiesce(machine, run, plan.quiesce).await?;
         snapshots::create(machine, run, capture).await?
     };
-    // The content is fixed, so the machine is no longer needed. If this fails, it is still in the ledger.
+    // The content is fixed, so the machine is no longer needed. If this fails, the machine is still in the ledger.
     if let Err(error) = terminate_captured(machine, run).await {
         run.warn(format!("could not terminate {} yet: {error}", machine.in_words()), None);
     }

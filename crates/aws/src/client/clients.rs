@@ -1,4 +1,4 @@
-//! The one place that makes clients: for each region, and for each role that is assumed in another account.
+//! Creates all clients: one per region, and per role that is assumed in another account.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,16 +17,16 @@ use super::regional::Client;
 pub struct Settings {
     /// The home region. Default: from the environment or the profile.
     pub region: Option<String>,
-    /// Whose credentials are used.
+    /// The credentials to use.
     pub identity: Identity,
-    /// Time that AWS may take to answer one attempt of a call; all attempts together get six times that. Default: 30 s.
+    /// Time limit for one attempt of a call; all attempts together have six times that. Default: 30 s.
     pub attempt: Option<Duration>,
 }
 
-/// A role in another account, where there is one, and a region.
+/// A role in another account, if any, and a region.
 type AccountRegion = (Option<String>, String);
 
-/// The clients of every region and account that a run touches, each made at its first use.
+/// The clients of every region and account that a run uses, each created on first use.
 pub(crate) struct Clients {
     home: Arc<Client>,
     others: Mutex<HashMap<AccountRegion, Arc<Client>>>,
@@ -34,7 +34,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Clients with the credentials that are found now. Makes no call to AWS yet.
+    /// Creates the home client with the current credentials. Makes no call to AWS yet.
     ///
     /// # Errors
     /// When no region is set, or a setting is invalid.
@@ -48,10 +48,10 @@ impl Clients {
         &self.home
     }
 
-    /// The number of the bake's own account. Every role may ask for it (STS API, GetCallerIdentity).
+    /// ID of the bake's own account. Every role may request it (STS API, GetCallerIdentity).
     ///
     /// # Errors
-    /// When STS does not say.
+    /// When the call to STS fails.
     pub(crate) async fn account(&self) -> Result<&str> {
         let ask = async {
             let request = self.home.sts.get_caller_identity().send();
@@ -68,7 +68,7 @@ impl Clients {
         self.at(region, None)
     }
 
-    /// The client of a region, in the account of `role` where one is given.
+    /// The client of a region, in the account of `role` if there is one.
     pub(crate) fn at(&self, region: &str, role: Option<&str>) -> Arc<Client> {
         if role.is_none() && region == self.home.region() {
             return Arc::clone(&self.home);
@@ -86,13 +86,13 @@ impl Clients {
         Arc::clone(others.entry(place).or_insert_with(|| Arc::new(account.in_region(region))))
     }
 
-    /// Requests sent so far, retries and polls included, by action.
+    /// Number of requests sent so far, including retries and polls, by action.
     pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
         self.home.calls()
     }
 }
 
-/// What a feature keeps for each region and account, made at its first use.
+/// A value of a feature for each region and account, created on first use.
 pub(crate) struct PerPlace<T> {
     clients: Arc<Clients>,
     make: fn(Arc<Client>) -> T,
@@ -100,7 +100,7 @@ pub(crate) struct PerPlace<T> {
 }
 
 impl<T> PerPlace<T> {
-    /// Values made by `make` from the client of their place.
+    /// Values created by `make` from the client of their region and account.
     pub(crate) fn new(clients: Arc<Clients>, make: fn(Arc<Client>) -> T) -> Self {
         Self { clients, make, all: Mutex::default() }
     }
@@ -110,7 +110,7 @@ impl<T> PerPlace<T> {
         self.at(self.clients.home().region(), None)
     }
 
-    /// The value of a region, in the account of `role` where one is given.
+    /// The value of a region, in the account of `role` if there is one.
     pub(crate) fn at(&self, region: &str, role: Option<&str>) -> Arc<T> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (role.map(str::to_owned), region.to_owned());
@@ -118,7 +118,7 @@ impl<T> PerPlace<T> {
         Arc::clone(all.entry(place).or_insert_with(new))
     }
 
-    /// The clients that the values are made from.
+    /// The clients that the values are created from.
     pub(crate) fn clients(&self) -> &Arc<Clients> {
         &self.clients
     }

@@ -1,4 +1,4 @@
-//! Signs a refused request anew with AWS' time, once.
+//! Re-signs a refused request with AWS' time, once.
 
 use aws_runtime::service_clock_skew::DisableClockSkewCorrection;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -9,7 +9,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
 /// When AWS refuses a signature and its time differs from this machine's, the SDK signs again with AWS' time. A request
-/// that is refused with that time too fails with the clock's difference; the SDK would repeat it as often as a lost answer.
+/// that is refused with that time too fails with an error about the clock; the SDK would repeat it as often as a lost
+/// answer.
 #[derive(Debug)]
 pub(crate) struct ClockCorrection;
 
@@ -24,7 +25,7 @@ impl Intercept for ClockCorrection {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The difference that the first answer showed stays in use; no later answer is a reason to repeat the request.
+        // The difference from the first answer stays in use; no later answer is a reason to repeat the request.
         if cfg.load::<RequestAttempts>().is_some_and(|attempts| attempts.attempts() > 1) {
             cfg.interceptor_state().store_put(DisableClockSkewCorrection::from(true));
         }

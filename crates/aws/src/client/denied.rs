@@ -1,23 +1,23 @@
-//! A missing permission: which action on what, and the policy statement that grants it.
+//! A missing permission: which action on which resource, and the policy statement that grants it.
 
 use serde_json::{Value, json};
 
-/// A refusal for want of a permission.
+/// A request that was denied because a permission is missing.
 #[derive(Debug, Clone)]
 pub(super) struct Denied {
     action: String,
     resource: Option<String>,
     who: Option<String>,
-    /// True when a policy denies it explicitly: granting it elsewhere changes nothing.
+    /// True when a policy denies the action explicitly, so that granting it elsewhere does not help.
     explicit: bool,
     encoded: Option<String>,
 }
 
-/// EC2 puts the encoded message behind these words.
+/// The text before the encoded message in EC2's answer.
 const ENCODED: &str = "Encoded authorization failure message: ";
 
 impl Denied {
-    /// Reads a refusal's text; none when `code` is about something else.
+    /// Parses the text of a refusal; `None` when `code` is about something else.
     pub(super) fn new(call: &str, code: &str, text: &str) -> Option<Self> {
         matches!(
             code,
@@ -41,7 +41,7 @@ impl Denied {
         })
     }
 
-    /// Names what it is about, where AWS did not; the resource's ARN without `arn:` and partition.
+    /// Sets the resource (its ARN without `arn:` and partition) if AWS did not name one.
     pub(super) fn on(&mut self, call: &str, partition: &str, resource: &str) {
         if self.resource.is_none() && self.action == format!("{}:{call}", service(call)) {
             self.resource = Some(format!("arn:{partition}:{resource}"));
@@ -53,12 +53,12 @@ impl Denied {
         &self.action
     }
 
-    /// The encoded message, unless it was read already.
+    /// The encoded message, unless it was decoded already.
     pub(super) fn encoded(&self) -> Option<String> {
         self.encoded.clone()
     }
 
-    /// Takes what STS decoded.
+    /// Adds the message that STS decoded.
     pub(super) fn read(&mut self, message: &str) {
         let Ok(message) = serde_json::from_str::<Value>(message) else { return };
         self.encoded = None;
@@ -72,7 +72,7 @@ impl Denied {
         self.explicit |= message["explicitDeny"].as_bool().unwrap_or_default();
     }
 
-    /// "the role may not ec2:RunInstances on arn:…".
+    /// The denial as a clause: "the role may not ec2:RunInstances on arn:…".
     pub(super) fn in_words(&self) -> String {
         let who = self.who.as_deref().unwrap_or("the role");
         match &self.resource {
@@ -81,7 +81,7 @@ impl Denied {
         }
     }
 
-    /// The statement that grants it.
+    /// The policy statement that grants the action.
     fn statement(&self) -> String {
         json!({
             "Effect": "Allow",
@@ -102,13 +102,13 @@ impl Denied {
         format!("Add this statement to the role's policy: {}", self.statement())
     }
 
-    /// AWS's text without the unreadable encoded message.
+    /// AWS's text without the encoded message.
     pub(super) fn short(text: &str) -> String {
         text.split_once(ENCODED).map_or(text, |(before, _)| before).trim().to_owned()
     }
 }
 
-/// The IAM prefix of an API call that this program makes.
+/// The IAM prefix of an API call that ami-bake makes.
 pub(crate) fn service(call: &str) -> &'static str {
     match call {
         "GetObject" | "ListBucket" | "PutObject" => "s3",
@@ -141,7 +141,7 @@ pub(crate) fn service(call: &str) -> &'static str {
     }
 }
 
-/// The text between two marks, or up to the end when the second is missing. A trailing full stop is not part of it.
+/// The text between two marks, or to the end if the second is missing. A trailing full stop is removed.
 fn between(text: &str, start: &str, end: &str) -> Option<String> {
     let (_, rest) = text.split_once(start)?;
     let found = rest.split_once(end).map_or(rest, |(found, _)| found);

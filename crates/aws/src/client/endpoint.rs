@@ -1,4 +1,4 @@
-//! Endpoints and percent-encoding for requests that are signed here, not by an SDK of the service.
+//! Endpoints and percent-encoding for requests that this crate signs itself, without an SDK client of the service.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use aws_types::service_config::ServiceConfigKey;
 
 use super::regional::Client;
 
-/// The address of a service in the client's region: an override of the environment or the profile, else AWS's own.
+/// The endpoint of a service in the client's region: an override of the environment or the profile, else AWS's own.
 pub(crate) fn endpoint(client: &Client, service: &str) -> String {
     let own = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let own = own.ok().and_then(|key| client.config().service_config()?.load_config(key));
@@ -18,7 +18,7 @@ pub(crate) fn endpoint(client: &Client, service: &str) -> String {
     format!("https://{service}.{region}.{suffix}")
 }
 
-/// Percent-encoding of all but RFC 3986's unreserved characters, as Signature Version 4 counts them.
+/// Percent-encodes everything except RFC 3986's unreserved characters, as Signature Version 4 requires.
 pub(crate) fn encode(text: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     if text.bytes().all(plain) {

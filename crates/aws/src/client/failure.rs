@@ -1,4 +1,4 @@
-//! What AWS refused, as data and in words.
+//! Failures of AWS calls, as data and as errors.
 //!
 //! EC2's API model has no error types, so failures are distinguished by their codes.
 
@@ -18,11 +18,11 @@ use super::server_time::ServerTime;
 enum FailureKind {
     /// AWS answered with an error.
     Refused,
-    /// No answer, or half of one, or a server-side failure: it may have been done.
+    /// No answer, an incomplete answer, or a server-side failure: the request may have taken effect.
     Lost,
-    /// The request never left: no credentials.
+    /// The request was not sent: there were no credentials.
     Credentials,
-    /// The request never left: the endpoint can't be reached.
+    /// The request was not sent: the endpoint can't be reached.
     Unreachable,
 }
 
@@ -36,14 +36,14 @@ pub(crate) struct Failure {
     text: String,
     status: Option<u16>,
     denied: Option<Denied>,
-    /// The explanation of the credentials source, where it failed.
+    /// The credentials source's own error, if that is what failed.
     explained: Option<Error>,
     /// AWS' time in the answer.
     time: Option<ServerTime>,
 }
 
 impl Failure {
-    /// A call's failure, with what can be learnt from the SDK.
+    /// A failure with everything that the SDK's error says.
     pub(crate) fn new<E>(action: &'static str, region: &str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -53,7 +53,7 @@ impl Failure {
         let kind = match error {
             SdkError::ServiceError(_) => FailureKind::Refused,
             _ if no_credentials(error) => FailureKind::Credentials,
-            // A connection that was never made carried no request.
+            // If no connection was made, no request was sent.
             SdkError::DispatchFailure(dispatch) if dispatch.is_io() && never_connected(error) => {
                 FailureKind::Unreachable
             }
@@ -70,7 +70,7 @@ impl Failure {
         Self { action, region: region.to_owned(), kind, code, text, status, denied, explained, time }
     }
 
-    /// AWS's code of the refusal.
+    /// AWS's error code.
     pub(crate) fn code(&self) -> &str {
         self.code.as_deref().unwrap_or_default()
     }
@@ -80,17 +80,18 @@ impl Failure {
         &self.region
     }
 
-    /// AWS's own words.
+    /// AWS's error message.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// True for one of these codes.
+    /// True if AWS's code is one of these.
     pub(crate) fn is(&self, codes: &[&str]) -> bool {
         codes.contains(&self.code())
     }
 
-    /// True when the object isn't there (`InvalidInstanceID.NotFound`, `InvalidAMIID.Unavailable`, `NoSuchEntity` …).
+    /// True when the object does not exist (`InvalidInstanceID.NotFound`, `InvalidAMIID.Unavailable`, `NoSuchEntity`
+    /// …).
     pub(crate) fn not_found(&self) -> bool {
         let code = self.code();
         code.ends_with(".NotFound")
@@ -98,9 +99,9 @@ impl Failure {
             || matches!(code, "NoSuchEntity" | "ParameterNotFound" | "InvalidAMIID.Unavailable")
     }
 
-    /// True when the request may have been carried out although no good answer came: a lost connection, a time-out, a
-    /// 5xx. Such a call is repeated with the same token, or its object is looked up. A code that names a reason, such
-    /// as missing capacity (which EC2 sends as 500), is a definite refusal.
+    /// True when the request may have taken effect although no good answer came: a lost connection, a time-out, a 5xx.
+    /// Such a call is repeated with the same token, or its object is looked up. A code that names a reason, such as
+    /// missing capacity (which EC2 sends as 500), is a definite refusal.
     pub(crate) fn unknown(&self) -> bool {
         match self.kind {
             FailureKind::Lost => true,
@@ -113,18 +114,17 @@ impl Failure {
         }
     }
 
-    /// True when the request never left, since nothing took the connection.
+    /// True when the request was not sent, because no connection could be made.
     pub(crate) fn never_sent(&self) -> bool {
         self.kind == FailureKind::Unreachable
     }
 
-    /// True when the request never left, since there were no credentials for it: none was found, or a role could not be
-    /// assumed.
+    /// True when the request was not sent for lack of credentials: none were found, or a role could not be assumed.
     pub(crate) fn without_credentials(&self) -> bool {
         self.kind == FailureKind::Credentials
     }
 
-    /// True when AWS asks to come back later.
+    /// True when AWS throttled the request.
     pub(crate) fn throttled(&self) -> bool {
         self.is(&[
             "RequestLimitExceeded",
@@ -135,17 +135,17 @@ impl Failure {
         ])
     }
 
-    /// True when the role may not do it.
+    /// True when a permission is missing.
     pub(crate) fn is_denied(&self) -> bool {
         self.denied.is_some()
     }
 
-    /// The action that the role lacks, such as `kms:Decrypt`; often the call's own.
+    /// The action that the role may not use, such as `kms:Decrypt`; often that of the call itself.
     pub(crate) fn missing(&self) -> Option<&str> {
         self.denied.as_ref().map(Denied::action)
     }
 
-    /// Names what a refused call was about, where AWS did not: the resource's ARN without `arn:` and partition.
+    /// Sets the resource of a denied call (its ARN without `arn:` and partition) if AWS did not name one.
     #[must_use]
     pub(crate) fn on(mut self, partition: &str, resource: &str) -> Self {
         let action = self.action;
@@ -155,25 +155,25 @@ impl Failure {
         self
     }
 
-    /// The failure to get credentials, as the credentials source explained it.
+    /// The credentials source's own error, if there is one.
     pub(crate) fn explained(&self) -> Option<&Error> {
         self.explained.as_ref()
     }
 
-    /// The encoded authorization message, where EC2 sent one that was not decoded yet.
+    /// The encoded authorization message, if EC2 sent one that was not decoded yet.
     pub(crate) fn encoded(&self) -> Option<String> {
         self.denied.as_ref().and_then(Denied::encoded)
     }
 
-    /// Takes the decoded authorization message (STS' JSON).
+    /// Adds the decoded authorization message (STS' JSON).
     pub(crate) fn decoded(&mut self, message: &str) {
         if let Some(denied) = &mut self.denied {
             denied.read(message);
         }
     }
 
-    /// The failure in words, where this machine's clock is the cause: AWS refuses the signature, in some services with a
-    /// code that says something else.
+    /// The error if this machine's clock is the cause: AWS refuses the signature, in some services with an unrelated
+    /// code.
     pub(crate) fn clock_error(&self, doing: &str) -> Option<Error> {
         let says = self.is(&["RequestTimeTooSkewed", "RequestInTheFuture"]);
         let may_mean =
@@ -197,10 +197,10 @@ impl Failure {
         })
     }
 
-    /// The failure in words. `doing` fits after "could not" and names the object.
+    /// The failure as an error. `doing` completes "could not …" and names the object.
     pub(crate) fn into_error(self, doing: &str) -> Error {
         if let Some(error) = self.explained {
-            // The source asked again for as long as that could help.
+            // The credentials source has retried as long as that could help.
             return error.denied();
         }
         if let Some(error) = self.clock_error(doing) {
@@ -297,7 +297,7 @@ impl Failure {
     }
 }
 
-/// What AWS said, as the cause of an error.
+/// AWS's message, as the cause of an error.
 #[derive(Debug)]
 struct AwsMessage(String);
 
@@ -314,7 +314,7 @@ fn no_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
     causes(error).any(|cause| cause.downcast_ref::<CredentialsError>().is_some())
 }
 
-/// True when the connection was refused or its name not found.
+/// True when the connection was refused or the host name did not resolve.
 fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
     causes(error).any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
@@ -322,7 +322,7 @@ fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-/// The error and its causes in one line each, as far as they say something new; Display alone says "dispatch failure".
+/// The error and those of its causes that add something; Display alone says "dispatch failure".
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::new();
     for cause in causes(error) {

@@ -1,4 +1,4 @@
-//! Filters of EC2's Describe calls.
+//! Filters for EC2's Describe calls.
 
 use aws_sdk_ec2::types::Filter;
 
@@ -19,7 +19,7 @@ pub(crate) fn tag_filter(key: &str, value: &str) -> Filter {
     filter(&format!("tag:{key}"), value)
 }
 
-/// A filter with several values, of which one has to match; `*` and `?` are wildcards in them.
+/// A filter with several values, one of which must match; `*` and `?` are wildcards.
 pub(crate) fn one_of(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {
     Filter::builder().name(name).set_values(Some(values.into_iter().map(Into::into).collect())).build()
 }

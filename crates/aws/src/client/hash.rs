@@ -1,4 +1,4 @@
-//! Short digests for names and tokens.
+//! Short hashes for names and tokens.
 
 use sha2::{Digest, Sha256};
 

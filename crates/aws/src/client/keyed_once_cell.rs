@@ -1,4 +1,4 @@
-//! Values that are made once for each key, whoever asks first.
+//! Values that are created once per key.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ami_bake_core::Result;
 use tokio::sync::OnceCell;
 
-/// A [`OnceCell`] for each key: who asks second waits for who asked first. A failure is returned to who met it, and the
-/// next one tries again.
+/// A [`OnceCell`] per key: concurrent callers wait for the first one. A failure is returned to its caller, and the next
+/// caller tries again.
 pub(crate) struct KeyedOnceCell<K, V>(Mutex<HashMap<K, Arc<OnceCell<V>>>>);
 
 impl<K, V> Default for KeyedOnceCell<K, V> {
@@ -19,7 +19,7 @@ impl<K, V> Default for KeyedOnceCell<K, V> {
 }
 
 impl<K: Hash + Eq, V: Clone> KeyedOnceCell<K, V> {
-    /// The value of `key`, made by `make` where there is none.
+    /// The value of `key`, created by `make` if there is none.
     pub(crate) async fn get(&self, key: K, make: impl Future<Output = Result<V>>) -> Result<V> {
         let cell = {
             let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,11 +1,11 @@
-//! How often EC2 lets each action be called.
+//! Rate limits of AWS per action.
 //!
 //! Figures: <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>, per account, region and action.
-//! Other tools draw from the same buckets; a throttled answer empties ours (see the client's interceptor).
+//! Other tools use the same quota, so a throttled answer empties the bucket (see `meter.rs`).
 
 use ami_bake_core::limit::Rate;
 
-/// The bucket of an action, by its API name.
+/// The rate limit of an action, by its API name.
 pub(crate) fn rate(action: &str) -> Rate {
     let (burst, per_second) = match action {
         "RunInstances" | "StartInstances" => (5.0, 2.0),
@@ -20,11 +20,11 @@ pub(crate) fn rate(action: &str) -> Rate {
         "CopyImage" => (100.0, 1.0),
         // Systems Manager's standard throughput (AWS General Reference, "Systems Manager endpoints and quotas").
         "PutParameter" => (3.0, 3.0),
-        // S3 takes thousands a second for each prefix.
+        // S3 allows thousands a second for each prefix.
         "GetObject" | "ListBucket" | "PutObject" => (100.0, 100.0),
-        // STS allows 600 a second; the Systems Manager's reads 40.
+        // STS allows 600 a second; Systems Manager's reads 40.
         "DecodeAuthorizationMessage" | "GetCallerIdentity" | "GetParameter" => (40.0, 40.0),
-        // IAM publishes no figure; one bucket for all of it, kept low.
+        // IAM publishes no limit; one low limit for all of its actions.
         "CreateRole"
         | "DeleteRole"
         | "PutRolePolicy"

@@ -1,4 +1,4 @@
-//! Counts requests, and tells the limiter of throttled answers.
+//! Counts requests, and reports throttled answers to the limiter.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,31 +17,32 @@ use aws_smithy_types::config_bag::ConfigBag;
 use super::identity::Warn;
 use super::server_time::ServerTime;
 
-/// The name of a rate limit: EC2 counts per account, region and action.
+/// The name of an action's bucket: EC2 counts per account, region and action.
 pub(super) fn bucket(place: &str, action: &str) -> String {
     format!("{place}/{action}")
 }
 
-/// Counts every request that leaves, and tells the limiter of every throttled answer, those that the SDK retries by
-/// itself included.
+/// Counts every request that is sent, and reports every throttled answer to the limiter, including those that the SDK
+/// retries by itself.
 #[derive(Clone)]
 pub(super) struct Meter {
-    /// Account and region of the buckets.
+    /// Account and region in the names of the buckets.
     place: String,
     limiter: Arc<Limiter>,
     clock: Arc<dyn Clock>,
-    /// Receives the warning about the clock; none once it was given.
+    /// Receives the warning about the clock; `None` once it has been given.
     warn: Arc<Mutex<Option<Warn>>>,
     calls: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl Meter {
-    /// A meter for a place, as [`super::regional::Client::place`] writes it. `clock` learns AWS' time.
+    /// A meter for the region and account `place`, in the form of [`super::regional::Client::place`]. `clock` learns
+    /// AWS' time.
     pub(super) fn new(place: String, limiter: Arc<Limiter>, clock: Arc<dyn Clock>, warn: Option<Warn>) -> Self {
         Self { place, limiter, clock, warn: Arc::new(Mutex::new(warn)), calls: Arc::default() }
     }
 
-    /// A meter for another place that shares these counters.
+    /// A meter for another region or account that shares these counters.
     pub(super) fn at(&self, place: String) -> Self {
         Self { place, ..self.clone() }
     }
@@ -50,7 +51,7 @@ impl Meter {
         &self.place
     }
 
-    /// Takes the time from an answer: what expires is judged by AWS' clock.
+    /// Learns the time from an answer: AWS decides by its own clock what has expired.
     fn learn(&self, response: &HttpResponse) {
         let Some(time) = ServerTime::of(response) else { return };
         self.clock.learn(time.at);
@@ -61,7 +62,7 @@ impl Meter {
         }
     }
 
-    /// Requests sent so far, retries included, by action.
+    /// Number of requests sent so far, including retries, by action.
     pub(super) fn calls(&self) -> BTreeMap<String, u64> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

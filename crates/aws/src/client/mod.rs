@@ -1,4 +1,4 @@
-//! The ground of the crate: SDK clients for each region and account, credentials, rate limits, retries and failures.
+//! The lowest layer of the crate: SDK clients per region and account, credentials, rate limits, retries and failures.
 
 mod clients;
 mod clock_correction;

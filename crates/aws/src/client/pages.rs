@@ -1,9 +1,9 @@
-//! Calls that answer page by page.
+//! Reads paginated answers.
 
 use std::future::Future;
 
-/// All pages of a call. `ask` is given the mark of a page, none for the first, and answers what the page holds and the
-/// mark of the next.
+/// The items of all pages. `ask` gets the token of a page (`None` for the first), and returns its items and the token
+/// of the next page.
 ///
 /// # Errors
 /// The first failure of `ask`.
@@ -15,7 +15,7 @@ where
     loop {
         let (page, next) = ask(mark).await?;
         all.extend(page);
-        // AWS writes "no more" as a missing mark or as an empty one.
+        // AWS writes "no more pages" as a missing or an empty token.
         mark = next.filter(|mark| !mark.is_empty());
         if mark.is_none() {
             return Ok(all);

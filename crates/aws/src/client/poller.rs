@@ -1,4 +1,4 @@
-//! Pollers over what AWS describes.
+//! Pollers for the results of Describe calls.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,17 +8,16 @@ use ami_bake_core::poll::{PollAnswer, Poller};
 
 use super::regional::Client;
 
-/// Interval of a poller.
+/// Intervals of a poller.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
-    /// The pause between two questions.
+    /// Pause between two requests.
     pub(crate) interval: Duration,
-    /// A shorter pause, for this long after somebody began to wait.
+    /// A shorter pause, and how long after the begin of a wait it applies.
     pub(crate) eager: Option<(Duration, Duration)>,
 }
 
-/// A poller whose question is `ask`: the state of each of these ids that AWS knows. It asks nothing until somebody
-/// waits.
+/// A poller that calls `ask` for the states of IDs. It makes no request until somebody waits.
 pub(crate) fn poller<S, F>(client: &Arc<Client>, timing: Timing, ask: fn(Arc<Client>, Vec<String>) -> F) -> Poller<S>
 where
     S: Clone + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The AWS clients of one region and account, and the one wrapper that every call goes through.
+//! The AWS clients of one region and account, and the wrapper that every call goes through.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -23,21 +23,21 @@ use super::identity::{self, Identity};
 use super::limits::rate;
 use super::meter::{Meter, bucket};
 
-/// One attempt of one call; EC2 answers in a second or two, a RunInstances in five.
+/// Time limit for one attempt of a call; EC2 answers in a second or two, RunInstances in five.
 const ATTEMPT: Duration = Duration::from_secs(30);
-/// A call with all its retries, in times of one attempt.
+/// Time limit for a call with all its retries, as a multiple of the limit for one attempt.
 const OPERATION: u32 = 6;
-/// Attempts of a call, the first included: throttles back off to 20 s each.
+/// Attempts of a call including the first: throttled calls back off up to 20 s.
 const ATTEMPTS: u32 = 8;
-/// The first pause before a retry, doubled each time; EC2's buckets fill within it. The SDK's own is a second.
+/// The first pause before a retry, doubled each time; EC2's buckets refill within it. The SDK's default is a second.
 const BACKOFF: Duration = Duration::from_millis(250);
 
-/// Retry settings of the SDK.
+/// The SDK's retry settings.
 pub(crate) fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF)
 }
 
-/// Time limit of a request.
+/// The SDK's time-outs.
 fn timeouts(attempt: Option<Duration>) -> TimeoutConfig {
     let attempt = attempt.unwrap_or(ATTEMPT);
     TimeoutConfig::builder().operation_attempt_timeout(attempt).operation_timeout(attempt * OPERATION).build()
@@ -53,9 +53,9 @@ pub(crate) struct Client {
     pub(crate) sts: aws_sdk_sts::Client,
     config: SdkConfig,
     region: String,
-    /// The region whose STS is used.
+    /// Region whose STS is used.
     sts_region: Region,
-    /// The account of a role that was assumed on top of the bake's own credentials.
+    /// ID of the account of a role that was assumed with the bake's own credentials.
     account: Option<String>,
     identity: Identity,
     limiter: Arc<Limiter>,
@@ -64,8 +64,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Clients with the credentials and endpoints that environment and profile give (`AWS_ENDPOINT_URL` and the
-    /// services' own variables included).
+    /// Clients with the credentials and endpoints of environment and profile (including `AWS_ENDPOINT_URL` and its
+    /// per-service variants).
     pub(super) async fn new(
         region: Option<String>,
         identity: Identity,
@@ -107,8 +107,8 @@ impl Client {
         Self::with(config, region, origin, meter, Arc::clone(&self.limiter), Arc::clone(&self.clock))
     }
 
-    /// The clients of another account in the same region, under a role there that the bake's own credentials assume.
-    /// Makes no call yet.
+    /// Clients of another account in the same region, with a role that the bake's own credentials assume. Makes no call
+    /// yet.
     pub(super) fn under(&self, role: &str) -> Self {
         let provider = identity::chained(&self.config, &self.identity, role, self.sts_region.clone());
         let config = self.config.to_builder().credentials_provider(provider).build();
@@ -175,27 +175,27 @@ impl Client {
         }
     }
 
-    /// The region's name.
+    /// Name of the region.
     pub(crate) fn region(&self) -> &str {
         &self.region
     }
 
-    /// The account, where the client is under a role of another one.
+    /// ID of the account, if the client uses a role of another account.
     pub(crate) fn account(&self) -> Option<&str> {
         self.account.as_deref()
     }
 
-    /// Where its calls go, in words: the region, and the account where it is another one.
+    /// Where calls go, for messages: the region, and the account if it is another one.
     pub(crate) fn place(&self) -> &str {
         self.meter.place()
     }
 
-    /// What all the clients share: HTTP client, time source, credentials.
+    /// Configuration that all clients share: HTTP client, time source, credentials.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
     }
 
-    /// Counts the requests of a service without an SDK's client, as those of all others.
+    /// Counts the requests of a service without an SDK client like all others.
     pub(crate) fn meter(&self) -> impl Intercept + 'static {
         self.meter.clone()
     }
@@ -205,13 +205,13 @@ impl Client {
         &self.clock
     }
 
-    /// Requests sent so far, retries included, by action.
+    /// Number of requests sent so far, including retries, by action.
     pub(super) fn calls(&self) -> BTreeMap<String, u64> {
         self.meter.calls()
     }
 
-    /// Makes one call when its action's bucket allows it. `action` is the API's name of it (`RunInstances`), `request`
-    /// the builder's `send()`. The refusal comes back as data, for callers that act on its code.
+    /// Makes one call as soon as the rate limit allows it. `action` is its API name (`RunInstances`), `request` the
+    /// builder's `send()`. A refusal is returned as data, for callers that act on its code.
     pub(crate) fn ask<T, E>(
         &self,
         action: &'static str,
@@ -220,7 +220,7 @@ impl Client {
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        // The SDK's futures hold 16 KiB each; on the heap, once, instead of in every future that awaits one.
+        // The SDK's futures hold 16 KiB each; boxed here once, instead of in every future that awaits one.
         let request = Box::pin(request);
         async move {
             self.limiter.acquire(&bucket(self.place(), action), rate(action)).await;
@@ -228,8 +228,8 @@ impl Client {
         }
     }
 
-    /// Like [`Client::ask`], for callers to whom every refusal is a failure. `doing` is what the call is for, in words
-    /// that fit after "could not" and name the object: "import the key pair ami-bake-7f3".
+    /// Like [`Client::ask`], for callers to whom every refusal is an error. `doing` completes "could not …" and names
+    /// the object: "import the key pair ami-bake-7f3".
     pub(crate) fn call<T, E>(
         &self,
         action: &'static str,
@@ -248,11 +248,11 @@ impl Client {
         }
     }
 
-    /// A refusal in words; an encoded authorization message is decoded first, where the role may do that.
+    /// A failure as an error. An encoded authorization message is decoded first, if the role may do that.
     pub(crate) async fn explain(&self, mut failure: Failure, doing: &str) -> Error {
         if let Some(encoded) = failure.encoded() {
             let request = self.sts.decode_authorization_message().encoded_message(encoded).send();
-            // Who may not decode it gets the statement made from the call's name.
+            // Without the permission to decode it, the policy statement is made from the call's name.
             if let Ok(answer) = self.ask("DecodeAuthorizationMessage", request).await {
                 failure.decoded(answer.decoded_message().unwrap_or_default());
             }
@@ -260,7 +260,7 @@ impl Client {
         failure.into_error(doing)
     }
 
-    /// Like [`Client::explain`], for something that was to be created. Its ledger entry is closed, unless it may have
+    /// Like [`Client::explain`], for a failed create call. Its ledger entry is closed, unless the resource may have
     /// been created although no answer was received.
     pub(crate) async fn not_created(&self, run: &Run, ticket: Ticket, failure: Failure, doing: &str) -> Error {
         if !failure.unknown() {
@@ -270,12 +270,12 @@ impl Client {
     }
 }
 
-/// An object takes as long as it is large; a step has a limit of its own.
+/// Time-outs for transfers of objects, which depend on their size; steps have time limits of their own.
 fn unhurried() -> TimeoutConfig {
     TimeoutConfig::builder().disable_operation_timeout().disable_operation_attempt_timeout().build()
 }
 
-/// The region, and the account where it is not the bake's own.
+/// The region, and the account if it is not the bake's own.
 fn place(region: &str, account: Option<&str>) -> String {
     account.map_or_else(|| region.to_owned(), |account| format!("{region} of {account}"))
 }

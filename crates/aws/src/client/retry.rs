@@ -1,4 +1,4 @@
-//! Retries of calls that the SDK must not repeat by itself, or that come too early.
+//! Retries of calls that the SDK must not repeat by itself, or that are made too early.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use aws_sdk_ec2::config::retry::RetryConfig;
 use super::failure::Failure;
 use super::regional::Client;
 
-/// Pauses before a throttled call is made again; also the number of tries.
+/// Pauses before a throttled call is repeated; also the number of attempts.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -18,23 +18,22 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(8),
     Duration::from_secs(16),
 ];
-/// When to look for what a lost answer may have made, each after the one before: it may stay invisible for some 5 s
+/// Pauses before each look-up of what a call with a lost answer may have created: it may be invisible for some 5 s
 /// (docs/dev/aws.md, "Stale reads").
 const LOOKS: [Duration; 4] =
     [Duration::from_millis(500), Duration::from_millis(1500), Duration::from_secs(2), Duration::from_secs(3)];
 
-/// EC2 and IAM show what was just created to every part of themselves within this time.
+/// Time within which EC2 and IAM show a new resource everywhere.
 const VISIBLE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// For a call's `customize().config_override(…)`: the SDK would repeat it blindly.
+/// For a call's `customize().config_override(…)`: disables retries, since the SDK would repeat the call blindly.
 pub(crate) fn no_retries() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// Makes a call that creates something and takes no client token, until it is answered. After an answer that was lost
-/// `find` looks for what the call may have created, and only when nothing is found the call is made again; a throttled
-/// call created nothing.
+/// Makes a create call without client token until it is answered. After a lost answer `find` looks for what the call
+/// may have created, and the call is repeated only if nothing is found. A throttled call created nothing.
 ///
 /// # Errors
 /// The call's last failure.
@@ -64,14 +63,14 @@ where
             match find().await {
                 Ok(Some(made)) => return Ok(made),
                 Ok(None) => {}
-                // It is unknown whether it was created: another call could create a second one.
+                // It is unknown whether the resource was created: another call could create a second one.
                 Err(_) => return Err(failure),
             }
         }
     }
 }
 
-/// Repeats a call as long as `early` says that it came too early, for a minute at most.
+/// Repeats a call while `early` says that it was made too early, for at most a minute.
 pub(crate) async fn until_visible<T, F>(
     run: &Run,
     early: impl Fn(&Failure) -> bool,

@@ -1,12 +1,12 @@
-//! What time it is for AWS, as its answers say, and how far this machine's clock is off.
+//! AWS' time according to its answers, and the difference to this machine's clock.
 
 use ami_bake_core::duration::human;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::date_time::{DateTime, Format};
 use jiff::{SignedDuration, Timestamp};
 
-/// AWS refuses requests that were signed five minutes before or after its own time (AWS General Reference, "Signing AWS
-/// API requests"); an answer may be some seconds old.
+/// Accepted difference of the clocks. AWS refuses requests signed five minutes before or after its own time (AWS
+/// General Reference, "Signing AWS API requests"); an answer may be some seconds old.
 const ACCEPTED: SignedDuration = SignedDuration::from_secs(4 * 60);
 
 /// The time of an answer.
@@ -14,12 +14,12 @@ const ACCEPTED: SignedDuration = SignedDuration::from_secs(4 * 60);
 pub(super) struct ServerTime {
     /// AWS' time.
     pub(super) at: Timestamp,
-    /// How far this machine's clock is ahead of it.
+    /// How far this machine's clock is ahead of AWS'.
     ahead: SignedDuration,
 }
 
 impl ServerTime {
-    /// The time in the header `Date` (RFC 9110), where there is one.
+    /// The time in the header `Date` (RFC 9110), if there is one.
     pub(super) fn of(response: &HttpResponse) -> Option<Self> {
         Self::read(response.headers().get("date")?, Timestamp::now())
     }
@@ -30,12 +30,12 @@ impl ServerTime {
         Some(Self { at, ahead: now.duration_since(at) })
     }
 
-    /// True when AWS may refuse requests for it.
+    /// True when AWS may refuse requests because of the difference.
     pub(super) fn is_off(self) -> bool {
         self.ahead.abs() > ACCEPTED
     }
 
-    /// "the clock of this machine is 1d 2h ahead of AWS".
+    /// The difference as a clause: "the clock of this machine is 1d 2h ahead of AWS".
     pub(super) fn in_words(self) -> String {
         let way = if self.ahead.is_negative() { "behind" } else { "ahead of" };
         format!("the clock of this machine is {} {way} AWS", human(self.ahead.unsigned_abs()))

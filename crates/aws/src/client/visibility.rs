@@ -1,4 +1,5 @@
-//! What EC2 does not show yet, or no more: its answers lag behind what was done (EC2 API, "Eventual consistency").
+//! Resources that EC2 does not show yet, or does not show any more: its answers lag behind (EC2 API, "Eventual
+//! consistency").
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,10 +8,11 @@ use std::time::Duration;
 use ami_bake_core::clock::Clock;
 use ami_bake_core::{Error, Result};
 
-/// How long something that was just created may be unknown.
+/// Time for which something that was just created may be unknown.
 const UNKNOWN: Duration = Duration::from_mins(1);
 
-/// What was created a moment ago and not described since. Until it is, "not found" does not mean that it was deleted.
+/// Resources that were created recently and not described since. For these "not found" does not mean that they were
+/// deleted.
 pub(crate) struct RecentlyCreated {
     clock: Arc<dyn Clock>,
     created: Mutex<HashMap<String, Duration>>,
@@ -21,17 +23,17 @@ impl RecentlyCreated {
         Self { clock: Arc::clone(clock), created: Mutex::default() }
     }
 
-    /// Notes that it was created now.
+    /// Records that a resource was created now.
     pub(crate) fn created(&self, id: &str) {
         self.lock().insert(id.to_owned(), self.clock.elapsed());
     }
 
-    /// Notes that it was seen, or that its deletion was accepted.
+    /// Records that a resource was described, or that its deletion was accepted.
     pub(crate) fn seen(&self, id: &str) {
         self.lock().remove(id);
     }
 
-    /// True when it may be there although EC2 does not find it.
+    /// True when the resource may exist although EC2 does not find it.
     pub(crate) fn holds(&self, id: &str) -> bool {
         let now = self.clock.elapsed();
         self.lock().get(id).is_some_and(|created| now.saturating_sub(*created) < UNKNOWN)
@@ -42,7 +44,7 @@ impl RecentlyCreated {
     }
 }
 
-/// Decides what "EC2 does not know it" means for something that is waited for: normal for a while, then it was deleted.
+/// Decides what "not found" means for a resource that is waited for: normal for a while, then it was deleted.
 pub(crate) struct MissingTimer {
     clock: Arc<dyn Clock>,
     since: Duration,
@@ -50,17 +52,17 @@ pub(crate) struct MissingTimer {
 }
 
 impl MissingTimer {
-    /// For something that was created now; `what` names it in words: "the snapshot snap-1".
+    /// A timer for a resource that was created now; `what` names it in messages: "the snapshot snap-1".
     pub(crate) fn new(clock: &Arc<dyn Clock>, what: impl Into<String>) -> Self {
         Self { clock: Arc::clone(clock), since: clock.elapsed(), what: what.into() }
     }
 
-    /// Notes that it exists.
+    /// Records that the resource exists.
     pub(crate) fn seen(&mut self) {
         self.since = self.clock.elapsed();
     }
 
-    /// A verdict once it was missing for too long.
+    /// The result, once the resource has been missing for too long.
     pub(crate) fn missing<T>(&self) -> Option<Result<T>> {
         (self.clock.elapsed().saturating_sub(self.since) > UNKNOWN).then(|| {
             Err(Error::build(format!("{} no longer exists", self.what))

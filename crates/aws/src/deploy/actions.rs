@@ -1,8 +1,8 @@
-//! What a deployment may have to call, for `plan --permissions` and `policy`.
+//! The actions that deployments may use, for `plan --permissions` and `policy`.
 
 use ami_bake_core::plan::{Deployment, Strategy};
 
-/// The template's part, and what every group asks.
+/// Actions on the template, and those that every group needs.
 const ALWAYS: [&str; 7] = [
     "ec2:DescribeImages",
     "ec2:DescribeSnapshots",
@@ -12,8 +12,8 @@ const ALWAYS: [&str; 7] = [
     "ec2:DeleteLaunchTemplateVersions",
     "ec2:ModifyLaunchTemplate",
 ];
-/// A refresh, its rollback, and the group that follows a pointer again. Auto Scaling checks a launch of the template's
-/// version as the caller, hence the last three.
+/// Actions of a refresh, its rollback, and of following `$Default` or `$Latest` again. Auto Scaling checks a launch of
+/// the template's version as the caller, hence the last three.
 const REFRESH: [&str; 9] = [
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeInstanceRefreshes",
@@ -25,7 +25,7 @@ const REFRESH: [&str; 9] = [
     "ec2:RunInstances",
     "iam:PassRole",
 ];
-/// A group that takes over from another.
+/// Actions of replacing a group with a second one.
 const REPLACE: [&str; 29] = [
     "autoscaling:AttachLoadBalancerTargetGroups",
     "autoscaling:AttachLoadBalancers",
@@ -58,7 +58,7 @@ const REPLACE: [&str; 29] = [
     "iam:PassRole",
 ];
 
-/// The actions that a deployment may need, each once.
+/// The actions that a deployment may use, without duplicates.
 pub(crate) fn actions(deployment: &Deployment) -> Vec<&'static str> {
     let of_group: &[&'static str] = match (&deployment.group, &deployment.strategy) {
         (None, _) => &[],
@@ -66,7 +66,7 @@ pub(crate) fn actions(deployment: &Deployment) -> Vec<&'static str> {
         (Some(_), Strategy::Replace(_)) => &REPLACE,
     };
     let of_versions: &[&'static str] = match (&deployment.group, deployment.keep_versions) {
-        // Which versions the groups ask for.
+        // Pruning checks which versions the groups use.
         (None, Some(_)) => &["autoscaling:DescribeAutoScalingGroups"],
         _ => &[],
     };

@@ -1,4 +1,4 @@
-//! The groups that took over from each other: their names, and which of them serves.
+//! Groups that replaced each other: their names, and which of them is in service.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use super::group::{self, Group};
 use super::traffic::Traffic;
 use crate::client::{Client, pages};
 
-/// Which group a new one takes over from; removed once it did.
+/// Tag with the group that a new one replaces; removed once it has replaced it.
 pub(super) const REPLACES: &str = "ami-bake:replaces";
 /// Tag with the group that replaced this one.
 pub(super) const REPLACED_BY: &str = "ami-bake:replaced-by";
-/// What a group does no more while it is kept: Asgard's three.
+/// Processes that are suspended in a group that is kept: the same three as in Asgard.
 pub(super) const DISABLED: [&str; 3] = ["Launch", "Terminate", "AddToLoadBalancer"];
-/// Numbers after which it begins anew.
+/// Number after which numbering starts again at zero.
 const NUMBERS: u32 = 1000;
 
-/// The name without its number: `web-production-v012` is of `web-production`.
+/// The name without its number: `web-production-v012` belongs to `web-production`.
 fn cluster(name: &str) -> &str {
     match name.rsplit_once("-v") {
         Some((cluster, digits)) if digits.len() == 3 && digits.bytes().all(|one| one.is_ascii_digit()) => cluster,
@@ -31,7 +31,7 @@ fn number(name: &str) -> Option<u32> {
     name.strip_prefix(cluster(name))?.strip_prefix("-v")?.parse().ok()
 }
 
-/// The next name that is free.
+/// The next free name in the cluster.
 pub(super) fn next_name(of: &str, taken: &[&str]) -> String {
     let cluster = cluster(of);
     let mut next = number(of).map_or(0, |number| (number + 1) % NUMBERS);
@@ -51,7 +51,7 @@ pub(super) fn tags_of(group: &AutoScalingGroup) -> BTreeMap<String, String> {
     tags.filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()))).collect()
 }
 
-/// True for a group that did not take over yet.
+/// True for a group that is not in service yet.
 pub(super) fn is_passing(group: &AutoScalingGroup) -> bool {
     tags_of(group).contains_key(REPLACES)
 }
@@ -60,7 +60,7 @@ pub(super) fn name_of(group: &AutoScalingGroup) -> &str {
     group.auto_scaling_group_name().unwrap_or_default()
 }
 
-/// The groups that took over from each other.
+/// All groups of the cluster.
 pub(super) async fn members(client: &Client, of: &str) -> Result<Vec<AutoScalingGroup>> {
     let cluster_name = cluster(of);
     let doing = format!("list the groups of {cluster_name}");
@@ -76,10 +76,10 @@ pub(super) async fn members(client: &Client, of: &str) -> Result<Vec<AutoScaling
     Ok(all)
 }
 
-/// The group that serves: the one that nothing took over from, and that is not being brought up.
+/// The group in service: no other one has replaced it, and it is not being started.
 ///
 /// # Errors
-/// When there is none, or it can't be replaced.
+/// When there is no such group, or it can't be replaced.
 pub(super) async fn at_work(client: &Client, named: &str) -> Result<Group> {
     let all = members(client, named).await?;
     let serves = |group: &&AutoScalingGroup| {
@@ -87,7 +87,7 @@ pub(super) async fn at_work(client: &Client, named: &str) -> Result<Group> {
         !tags.contains_key(REPLACES) && !tags.contains_key(REPLACED_BY) && group.status().is_none()
     };
     let Some(found) = all.iter().rfind(serves) else {
-        // Says that there is none, or why it can't be moved.
+        // Returns the error: no such group, or why it can't be moved.
         return group::find(client, named).await;
     };
     Traffic::of(found)?;
@@ -98,7 +98,7 @@ pub(super) fn tag(group: &str, key: &str, value: &str) -> Tag {
     mark(group, key).value(value).propagate_at_launch(false).build()
 }
 
-/// A tag as DeleteTags takes it: the name is enough.
+/// A tag to delete; DeleteTags only needs its name.
 pub(super) fn mark(group: &str, key: &str) -> TagBuilder {
     Tag::builder().resource_id(group).resource_type("auto-scaling-group").key(key)
 }

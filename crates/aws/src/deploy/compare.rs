@@ -1,9 +1,9 @@
-//! A version of a launch template against the one that it should be.
+//! Compares a version of a launch template with what it should be.
 
 use aws_sdk_ec2::types::{LaunchTemplateBlockDeviceMapping, ResponseLaunchTemplateData};
 
-/// The data of a version that differs from `source` in its image alone. A snapshot under the image's own root device
-/// goes: it would put the old image's disk below the new one.
+/// The data of `source` with another image and no other change. A snapshot for the root device is removed: it would put
+/// the old image's disk below the new one.
 pub(super) fn with_image(source: &ResponseLaunchTemplateData, image: &str, root: &str) -> ResponseLaunchTemplateData {
     let mut data = source.clone();
     data.image_id = Some(image.to_owned());
@@ -17,7 +17,7 @@ pub(super) fn with_image(source: &ResponseLaunchTemplateData, image: &str, root:
     data
 }
 
-/// The names of the fields in which two versions differ, in EC2's words.
+/// The fields in which two versions differ, by EC2's names.
 pub(super) fn differences(wanted: &ResponseLaunchTemplateData, seen: &ResponseLaunchTemplateData) -> Vec<&'static str> {
     let mut all = Vec::new();
     macro_rules! compare {
@@ -63,7 +63,7 @@ pub(super) fn differences(wanted: &ResponseLaunchTemplateData, seen: &ResponseLa
     all
 }
 
-/// The mapping by device: EC2 promises no order.
+/// The mapping sorted by device: EC2 guarantees no order.
 fn mappings(data: &ResponseLaunchTemplateData) -> Vec<&LaunchTemplateBlockDeviceMapping> {
     let mut all: Vec<_> = data.block_device_mappings().iter().collect();
     all.sort_by_key(|mapping| mapping.device_name());

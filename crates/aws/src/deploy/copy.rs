@@ -1,4 +1,4 @@
-//! A second group like the first: everything but its name, its machines, its traffic, and the version that it runs.
+//! Creates a second group like the first, except for its name, machines, traffic and template version.
 
 use ami_bake_core::{Result, Run};
 use aws_sdk_autoscaling::types::{
@@ -9,10 +9,10 @@ use aws_smithy_types::DateTime;
 
 use crate::client::{Client, Failure, pages};
 
-/// Scheduled actions in one call (Auto Scaling API, BatchPutScheduledUpdateGroupAction).
+/// Maximum number of scheduled actions per call (Auto Scaling API, BatchPutScheduledUpdateGroupAction).
 const ACTIONS: usize = 50;
 
-/// Makes the group without a machine and without traffic.
+/// Creates the group without machines and without traffic.
 ///
 /// # Errors
 /// The call's failure.
@@ -27,7 +27,7 @@ pub(super) async fn create(
         Ok(hooks) => hooks,
         Err(failure) => return Err(failure),
     };
-    // Zones follow from subnets, and EC2 wants only one of the two.
+    // Zones follow from subnets, and EC2 accepts only one of the two.
     let in_subnets = old.vpc_zone_identifier().is_some_and(|subnets| !subnets.is_empty());
     let zones = old.availability_zones.clone().filter(|_| !in_subnets);
     let request = client
@@ -81,8 +81,8 @@ fn hook(hook: LifecycleHook) -> LifecycleHookSpecification {
         .build()
 }
 
-/// Gives the group the policies, scheduled actions, notifications, metrics and warm pool of the old one. What is there
-/// is written again, so that it can be repeated.
+/// Copies the old group's policies, scheduled actions, notifications, metrics and warm pool to the new one. Existing
+/// ones are overwritten, so it can be repeated.
 pub(super) async fn furnish(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str) -> Result<()> {
     policies(client, run, old, name).await?;
     schedule(client, run, old, name).await?;
@@ -129,7 +129,7 @@ async fn policies(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str
             .set_adjustment_type(policy.adjustment_type)
             .set_min_adjustment_magnitude(policy.min_adjustment_magnitude)
             .set_scaling_adjustment(policy.scaling_adjustment)
-            // Only a simple policy takes one, and EC2 shows it for all.
+            // Only a simple policy accepts a cooldown, but EC2 reports it for all.
             .set_cooldown(policy.cooldown.filter(|_| kind == "SimpleScaling"))
             .set_metric_aggregation_type(policy.metric_aggregation_type.filter(|_| kind == "StepScaling"))
             .set_step_adjustments(policy.step_adjustments.filter(|steps| !steps.is_empty()))
@@ -139,8 +139,8 @@ async fn policies(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str
             .set_predictive_scaling_configuration(policy.predictive_scaling_configuration);
         let doing = format!("copy the scaling policy {title} to {name}");
         let made = client.call("PutScalingPolicy", &doing, request.send()).await?;
-        // Target tracking makes alarms of its own; a step's or a simple policy's alarm is somebody's, and calls one
-        // policy.
+        // Target tracking creates its own alarms. The alarm of a step or simple policy belongs to the user, and invokes
+        // only the old policy.
         if !alarms.is_empty() && matches!(kind.as_str(), "SimpleScaling" | "StepScaling") {
             run.warn(
                 format!("the alarm {} triggers the policy {title} of {from}, not the one of {name}", alarms.join(", ")),
@@ -185,7 +185,7 @@ async fn schedule(client: &Client, run: &Run, old: &AutoScalingGroup, name: &str
     Ok(())
 }
 
-/// An action that is still to come; EC2 takes no start that is over.
+/// A future action; EC2 refuses start times in the past.
 fn action(action: ScheduledUpdateGroupAction, now: DateTime) -> Option<ScheduledUpdateGroupActionRequest> {
     let past = |time: Option<DateTime>| time.is_some_and(|time| time <= now);
     if past(action.end_time) || (action.recurrence.is_none() && past(action.start_time)) {
@@ -225,7 +225,7 @@ async fn notifications(client: &Client, old: &AutoScalingGroup, name: &str) -> R
     Ok(())
 }
 
-/// The tags of the old group for the new one: not AWS' own, and not ours, which say what became of the old one.
+/// The old group's tags for the new one, except AWS' own and ours, which describe the state of the old group.
 pub(super) fn tags(old: &AutoScalingGroup, name: &str) -> Vec<Tag> {
     let own = |key: &str| key.starts_with("aws:") || key.starts_with("ami-bake:");
     old.tags()

@@ -1,4 +1,4 @@
-//! What a deployment starts from: the template, the group in service, and the version that it runs with.
+//! The state before a deployment: the template, the group in service, and the version that it uses.
 
 use ami_bake_core::plan::{Deployment, Strategy};
 use ami_bake_core::{Error, Result};
@@ -9,8 +9,8 @@ use super::group::{self, Group, RequestedVersion};
 use super::template::{self, Template, Version};
 use crate::client::Client;
 
-/// Where a template takes its image from a parameter, that is what its id begins with (EC2 user guide, "Use a Systems
-/// Manager parameter to reference AMI IDs").
+/// Prefix of a template's image ID that refers to a parameter (EC2 user guide, "Use a Systems Manager parameter to
+/// reference AMI IDs").
 const PARAMETER: &str = "resolve:ssm:";
 /// Root device names of common images.
 const ROOTS: [&str; 2] = ["/dev/sda1", "/dev/xvda"];
@@ -19,17 +19,19 @@ const ROOTS: [&str; 2] = ["/dev/sda1", "/dev/xvda"];
 #[derive(Debug, Clone)]
 pub(super) struct CurrentState {
     pub(super) template: Template,
-    /// The group that is at work; for a replacement that of the highest number.
+    /// The group in service; for a replacement the one with the highest number.
     pub(super) group: Option<Group>,
-    /// The version that is copied.
+    /// The version to copy.
     pub(super) source: Version,
-    /// The number of the version that is at work.
+    /// Number of the version in use.
     pub(super) from: i64,
 }
 
 impl CurrentState {
+    /// Reads the state.
+    ///
     /// # Errors
-    /// When something is not there, or can't be moved.
+    /// When something does not exist, or can't be moved.
     pub(super) async fn look_up(client: &Client, deployment: &Deployment) -> Result<Self> {
         let template = template::find(client, &deployment.template).await?;
         let group = match (&deployment.group, &deployment.strategy) {
@@ -75,7 +77,7 @@ impl CurrentState {
         Ok(Self { template, group, source, from })
     }
 
-    /// Checks whether the new image can take the old one's place in the template.
+    /// Checks that the new image can replace the old one in the template.
     pub(super) fn fits(&self, old: Option<&Image>, new: &Image) -> Result<()> {
         let name = &self.template.name;
         if let Some(old) = old

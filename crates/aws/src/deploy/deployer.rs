@@ -1,4 +1,4 @@
-//! What all deployments of the platform share.
+//! State that all deployments of the platform share.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::image::Images;
 
 use super::fleet::Fleet;
 
-/// Moves what runs with an older version to an image, in any region and account.
+/// Deploys images in any region and account.
 pub(crate) struct Deployer {
     /// The images of each region and account.
     pub(super) places: Arc<PerPlace<Images>>,

@@ -1,4 +1,4 @@
-//! The Auto Scaling groups of one region and account, and their instance refreshes, as deployments wait for them.
+//! Pollers for the Auto Scaling groups and instance refreshes of one region and account.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use futures::future::try_join_all;
 
 use crate::client::{Client, Timing, poller};
 
-/// A batch takes minutes; Auto Scaling publishes no rates.
+/// Pause between two requests: a batch of replacements takes minutes, and Auto Scaling publishes no rate limits.
 const INTERVAL: Duration = Duration::from_secs(3);
-/// A shorter pause while a wait has only begun, and how long it lasts.
+/// A shorter pause, and how long after the begin of a wait it applies.
 const EAGER: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(6));
-/// Names in one question (Auto Scaling API, DescribeAutoScalingGroups).
+/// Maximum number of names per request (Auto Scaling API, DescribeAutoScalingGroups).
 const BATCH: usize = 50;
 
 /// The groups of one region and account.
@@ -28,14 +28,14 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Creates the fleet; makes no request.
+    /// Creates the pollers; makes no request.
     pub(crate) fn new(client: Arc<Client>) -> Self {
         let timing = Timing { interval: INTERVAL, eager: Some(EAGER) };
         Self { refreshes: poller(&client, timing, refreshes), groups: poller(&client, timing, groups), client }
     }
 }
 
-/// A refresh is asked for by its group and id; the id holds no slash, the group's name may.
+/// The key of a refresh: its group and ID. The ID contains no slash, but the group's name may.
 pub(super) fn key(group: &str, id: &str) -> String {
     format!("{group}/{id}")
 }

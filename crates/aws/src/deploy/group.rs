@@ -1,4 +1,4 @@
-//! An Auto Scaling group: which template it uses, and its configuration with another version.
+//! An Auto Scaling group: the template version that it uses, and its configuration with another version.
 
 use ami_bake_core::{Error, Result};
 use aws_sdk_autoscaling::types::{
@@ -12,11 +12,11 @@ use crate::client::Client;
 /// The template version that a group requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestedVersion {
-    /// This version number.
+    /// A fixed version number.
     Number(i64),
-    /// Whatever is the template's default.
+    /// The template's default version.
     Default,
-    /// Whatever is the template's newest.
+    /// The template's latest version.
     Latest,
 }
 
@@ -30,7 +30,7 @@ impl RequestedVersion {
         }
     }
 
-    /// The number that it leads to now.
+    /// The number that it resolves to now.
     pub(super) fn number(self, template: &Template) -> i64 {
         match self {
             Self::Number(number) => number,
@@ -39,7 +39,7 @@ impl RequestedVersion {
         }
     }
 
-    /// The version as the API takes it.
+    /// The version in the API's syntax.
     pub(super) fn as_version(self) -> String {
         match self {
             Self::Number(number) => number.to_string(),
@@ -49,7 +49,7 @@ impl RequestedVersion {
     }
 }
 
-/// A group with what it runs with.
+/// A group and its launch template.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Group {
     pub(super) raw: AutoScalingGroup,
@@ -57,7 +57,7 @@ pub(super) struct Group {
     specification: LaunchTemplateSpecification,
 }
 
-/// The group of this name; none where there is none.
+/// The group of this name; `None` if it does not exist.
 pub(super) async fn describe(client: &Client, name: &str) -> Result<Option<AutoScalingGroup>> {
     let request = client.autoscaling.describe_auto_scaling_groups().auto_scaling_group_names(name);
     let doing = format!("look up the Auto Scaling group {name}");
@@ -65,10 +65,10 @@ pub(super) async fn describe(client: &Client, name: &str) -> Result<Option<AutoS
     Ok(answer.auto_scaling_groups.unwrap_or_default().into_iter().next())
 }
 
-/// The group of this name, which must run with a launch template.
+/// The group of this name, which must use a launch template.
 ///
 /// # Errors
-/// When there is none, or it can't be moved by a version; with what to do.
+/// When it does not exist, or can't be moved to another version.
 pub(super) async fn find(client: &Client, name: &str) -> Result<Group> {
     let place = client.place();
     let Some(raw) = describe(client, name).await? else {
@@ -80,8 +80,10 @@ pub(super) async fn find(client: &Client, name: &str) -> Result<Group> {
 }
 
 impl Group {
+    /// Wraps a described group.
+    ///
     /// # Errors
-    /// When the group does not run with a launch template, or is on its way out.
+    /// When the group does not use a launch template, or is being deleted.
     pub(super) fn new(raw: AutoScalingGroup) -> Result<Self> {
         let name = raw.auto_scaling_group_name().unwrap_or_default().to_owned();
         if let Some(status) = raw.status().filter(|status| status.contains("Delete")) {
@@ -108,12 +110,12 @@ impl Group {
         Ok(Self { raw, name, specification })
     }
 
-    /// The id of its template.
+    /// ID of its launch template.
     pub(super) fn template(&self) -> &str {
         self.specification.launch_template_id().unwrap_or_default()
     }
 
-    /// The name of its template.
+    /// Name of its launch template.
     pub(super) fn template_name(&self) -> &str {
         self.specification.launch_template_name().unwrap_or_default()
     }
@@ -123,8 +125,8 @@ impl Group {
         RequestedVersion::of(self.specification.version())
     }
 
-    /// True when EC2 itself can bring the group back to what it asks for now: all versions in it are numbers (user
-    /// guide, "Undo changes with a rollback").
+    /// True when EC2 itself can roll the group back: all versions in its configuration are numbers (user guide, "Undo
+    /// changes with a rollback").
     pub(super) fn is_steady(&self) -> bool {
         let overrides = self.raw.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
         let overrides = overrides.map(LaunchTemplate::overrides).unwrap_or_default().iter();
@@ -134,8 +136,8 @@ impl Group {
             .all(|one| matches!(RequestedVersion::of(one.version()), RequestedVersion::Number(_)))
     }
 
-    /// What the group runs with, with another version of its template and nothing else changed: the whole policy where
-    /// there is one, overrides of the same template included.
+    /// The group's configuration with another version of its template and no other change: the whole mixed instances
+    /// policy if there is one, including overrides with the same template.
     pub(super) fn with_version(&self, version: &str) -> DesiredConfiguration {
         let desired = DesiredConfiguration::builder();
         match self.raw.mixed_instances_policy() {
@@ -159,7 +161,8 @@ impl Group {
         policy
     }
 
-    /// Another template stays as it is. Of id and name a request takes only one.
+    /// A template specification with the new version; another template stays as it is. Requests accept either ID or
+    /// name.
     fn moved(&self, one: &LaunchTemplateSpecification, version: &str) -> LaunchTemplateSpecification {
         let mut moved = one.clone();
         if moved.launch_template_id.is_some() {
@@ -173,10 +176,10 @@ impl Group {
         moved
     }
 
-    /// Checks whether its machines can be replaced.
+    /// Checks that the group's machines can be replaced.
     ///
     /// # Errors
-    /// When a process that this needs is suspended (user guide, "Suspend and resume processes").
+    /// When a required process is suspended (user guide, "Suspend and resume processes").
     pub(super) fn replaces_machines(&self) -> Result<()> {
         let needed = ["InstanceRefresh", "Launch", "Terminate"];
         let suspended = self.raw.suspended_processes().iter().filter_map(|one| one.process_name());
@@ -193,7 +196,7 @@ impl Group {
             )))
     }
 
-    /// How many machines a refresh would wait for, an hour by default, before it fails: they are protected from
+    /// Number of machines that a refresh would wait for (an hour by default) before it fails: those protected from
     /// scale-in, or in standby (Auto Scaling API, RefreshPreferences).
     pub(super) fn held(&self) -> usize {
         let standby = |one: &&Instance| {
@@ -202,7 +205,7 @@ impl Group {
         self.raw.instances().iter().filter(|one| one.protected_from_scale_in() == Some(true) || standby(one)).count()
     }
 
-    /// The instances that run with a version of the group's template.
+    /// The instances that use this version of the group's template.
     pub(super) fn on(&self, version: i64) -> impl Iterator<Item = &Instance> {
         let version = version.to_string();
         self.raw.instances().iter().filter(move |one| {
@@ -212,7 +215,7 @@ impl Group {
         })
     }
 
-    /// The version that most instances run with, but for `not`.
+    /// The version that most instances use, except `not`.
     pub(super) fn prevailing(&self, not: i64) -> Option<i64> {
         let mut counts = std::collections::BTreeMap::<i64, usize>::new();
         for one in self.raw.instances().iter().filter_map(|one| one.launch_template()) {
@@ -225,14 +228,14 @@ impl Group {
         counts.into_iter().max_by_key(|(_, count)| *count).map(|(number, _)| number)
     }
 
-    /// "3 of 5 machines run with version 8".
+    /// The state for messages: "3 of 5 machines run with version 8".
     pub(super) fn state(&self, version: i64) -> String {
         let all = self.raw.instances().len();
         format!("{} of {all} machines of {} run version {version}", self.on(version).count(), self.name)
     }
 }
 
-/// True for one that serves.
+/// True for an instance in service.
 pub(super) fn is_in_service(instance: &Instance) -> bool {
     instance.lifecycle_state() == Some(&LifecycleState::InService)
         && instance.health_status().is_none_or(|health| health.eq_ignore_ascii_case("healthy"))

@@ -1,4 +1,4 @@
-//! The image in the region and account that it is deployed to.
+//! Finds the image in the region and account of a deployment.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use aws_sdk_ec2::types::Image;
 use crate::client::{Client, PerPlace, filter};
 use crate::image::{self, Images, described, tags_of};
 
-/// Finds it: at home by its id, in another region by its name, in another account as its own copy or as what is shared
-/// with it.
+/// Finds the image: in the home region by its ID, in another region by its name, in another account as its own copy or
+/// as an image shared with it.
 pub(super) async fn find(
     places: &PerPlace<Images>,
     client: &Client,
@@ -44,7 +44,7 @@ pub(super) async fn find(
         .at(deployment.route.clone()))
 }
 
-/// The account's own image of this name and content.
+/// The account's own image with this name and content.
 async fn by_name(client: &Client, run: &Run, record: &ImageRecord) -> Result<Option<Image>> {
     let doing = format!("look for the image {:?} in {}", record.name, client.place());
     let filters = vec![filter("name", &record.name)];
@@ -53,7 +53,7 @@ async fn by_name(client: &Client, run: &Run, record: &ImageRecord) -> Result<Opt
     Ok(found.into_iter().find(same))
 }
 
-/// An image of another account that this one may launch.
+/// An image of another account that this account may launch.
 async fn shared_image(client: &Client, run: &Run, id: &str) -> Result<Option<Image>> {
     let request = client.ec2.describe_images().image_ids(id);
     match run.until_cancelled(client.ask("DescribeImages", request.send())).await? {

@@ -1,4 +1,4 @@
-//! What the steps of one deployment share.
+//! State that the steps of one deployment share.
 
 use std::sync::Arc;
 
@@ -16,22 +16,22 @@ pub(super) struct Job<'a> {
     pub(super) run: Run,
     pub(super) plan: &'a ImagePlan,
     pub(super) deployment: &'a Deployment,
-    /// Take over what somebody else moved meanwhile.
+    /// True to overwrite changes that somebody else made meanwhile.
     pub(super) force: bool,
     pub(super) current: CurrentState,
-    /// The version that is deployed.
+    /// Number of the template version that is deployed.
     pub(super) version: i64,
-    /// True when it was made for this deployment.
+    /// True when the version was created for this deployment.
     pub(super) made: bool,
 }
 
 impl Job<'_> {
-    /// The client of the region and account that is deployed to.
+    /// The client of the deployment's region and account.
     pub(super) fn client(&self) -> &Client {
         &self.fleet.client
     }
 
-    /// True when the group asks for the version, and all its machines run with it.
+    /// True when the group requests the version, and all its machines use it.
     pub(super) fn is_there(&self, group: &Group) -> bool {
         group.follows().number(&self.current.template) == self.version
             && group.on(self.version).count() == group.raw.instances().len()

@@ -1,4 +1,4 @@
-//! Whether Auto Scaling may use the key of an encrypted image.
+//! Checks whether Auto Scaling may use the key of an encrypted image.
 
 use ami_bake_core::{Result, Run};
 use aws_sdk_ec2::types::Image;
@@ -7,11 +7,11 @@ use super::group::Group;
 use crate::client::Client;
 use crate::image::snapshots;
 
-/// The alias of the key that AWS manages, which Auto Scaling may use.
+/// Alias of the key that AWS manages, which Auto Scaling may use.
 const AWS_KEY: &str = "alias/aws/ebs";
 
-/// Says which statement the policy of `key` needs, unless the group's present image shows that it is there. Without it
-/// every launch fails with `Client.InternalError` (Auto Scaling user guide, "Required AWS KMS key policy").
+/// Warns about the statement that the policy of `key` needs, unless the group's present image shows that it exists.
+/// Without it every launch fails with `Client.InternalError` (Auto Scaling user guide, "Required AWS KMS key policy").
 pub(super) async fn warn(client: &Client, run: &Run, group: &Group, image: Option<&Image>, key: &str) -> Result<()> {
     if key == AWS_KEY {
         return Ok(());
@@ -20,7 +20,7 @@ pub(super) async fn warn(client: &Client, run: &Run, group: &Group, image: Optio
         Some(image) => keys(client, image).await?,
         None => Vec::new(),
     };
-    // An alias can't be compared with the key ids that EC2 returns; a group that launches encrypted images has some
+    // An alias can't be compared with the key IDs that EC2 returns. A group that launches encrypted images has some
     // grant.
     let proven = if key.starts_with("alias/") || key.contains(":alias/") {
         !now.is_empty()
@@ -49,12 +49,12 @@ async fn keys(client: &Client, image: &Image) -> Result<Vec<String>> {
     let request = client.ec2.describe_snapshots().set_snapshot_ids(Some(ids));
     match client.ask("DescribeSnapshots", request.send()).await {
         Ok(answer) => Ok(answer.snapshots().iter().filter_map(|one| one.kms_key_id.clone()).collect()),
-        // Snapshots of another account's image are not shown; what is not known is said.
+        // Snapshots of another account's image are not visible; unknown keys count as not proven.
         Err(_) => Ok(Vec::new()),
     }
 }
 
-/// The statements, each as the user guide has it.
+/// The policy statements, as in the user guide.
 fn statement(role: &str) -> String {
     let principal = serde_json::json!({ "AWS": role });
     let uses = serde_json::json!({

@@ -1,57 +1,57 @@
-//! The ledger entries of a deployment, and how their resources are found again.
+//! Ledger entries of deployments, and the marks by which their resources are found again.
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of a launch template's version.
+/// Kind of a launch template version's entry.
 pub(crate) const VERSION: &str = "launch-template-version";
-/// The kind of an instance refresh.
+/// Kind of an instance refresh's entry.
 pub(crate) const REFRESH: &str = "instance-refresh";
-/// The kind of a group that takes over from another.
+/// Kind of the entry of a group that replaces another.
 pub(crate) const GROUP: &str = "auto-scaling-group";
 
-/// A version that is made. Its id is `TEMPLATE:NUMBER`.
+/// Mark of a template version. The entry's ID is `TEMPLATE:NUMBER`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct VersionMark {
-    /// The template's id.
+    /// ID of the template.
     pub(super) template: String,
-    /// What the version says of itself: it names the run, so that a lost answer's version is found.
+    /// Description of the version, which names the run, so that the version of a lost answer is found.
     pub(super) description: String,
-    /// The group that is moved to it.
+    /// The group that is moved to the version.
     pub(super) group: Option<String>,
 }
 
-/// A refresh that is started. Its id is EC2's.
+/// Mark of an instance refresh. The entry's ID is EC2's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RefreshMark {
     /// The group.
     pub(super) group: String,
-    /// The template's id.
+    /// ID of the template.
     pub(super) template: String,
-    /// The number of the version that it brings.
+    /// Number of the version that is rolled out.
     pub(super) version: i64,
 }
 
-/// A group that takes over. Its id is its name.
+/// Mark of a group that replaces another. The entry's ID is the group's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct GroupMark {
     /// Name of the group.
     pub(super) group: String,
-    /// The group that it takes over from.
+    /// The group that is replaced.
     pub(super) replaces: String,
 }
 
 /// The mark as the ledger's `find_by` text.
 pub(super) fn line(mark: &impl Serialize) -> String {
-    // A struct of texts and numbers always is JSON.
+    // A struct of strings and numbers always serializes.
     serde_json::to_string(mark).unwrap_or_default()
 }
 
-/// The id of a version.
+/// The ID of a version's entry.
 pub(super) fn version_id(template: &str, number: i64) -> String {
     format!("{template}:{number}")
 }
 
-/// The number in a version's id.
+/// The version number in an entry's ID.
 pub(super) fn number_of(id: &str) -> Option<i64> {
     id.rsplit_once(':')?.1.parse().ok()
 }

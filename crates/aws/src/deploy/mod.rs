@@ -1,4 +1,4 @@
-//! Deploying: launch templates and Auto Scaling groups are moved to an image, and rolled back when that fails.
+//! Deployments: move launch templates and Auto Scaling groups to an image, and roll back on failure.
 
 mod actions;
 mod cluster;

@@ -1,4 +1,4 @@
-//! Versions of a launch template that a killed deployment left: made for a group, and never at work.
+//! Finds versions of a launch template that a killed deployment left: created for a group, and never used.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use super::template::{self, Template, Version};
 use crate::client::Client;
 use crate::usage::all_groups;
 
-/// What a deployment needs beside the wait for its group.
+/// Time that a deployment needs in addition to the wait for its group.
 const SLACK: Duration = Duration::from_hours(1);
 
-/// A version that no deployment finished.
+/// A version whose deployment never finished.
 pub(crate) struct OrphanedVersion {
-    /// `TEMPLATE:NUMBER`.
+    /// ID as in the ledger: `TEMPLATE:NUMBER`.
     pub(crate) id: String,
-    /// The run that made it.
+    /// ID of the run that created it.
     pub(crate) run: String,
     /// Description of the template version.
     pub(crate) about: String,
-    /// Since when nobody can be at it.
+    /// Time since when no run can be working on it.
     pub(crate) expired: Timestamp,
 }
 
-/// The versions that ami-bake made for an entry of `deploy` and that are newer than whatever is at work: a deployment
-/// that came to its end moved the group or the default to them, or deleted them. Versions can't have tags. An entry
-/// that moves neither leaves its version for somebody else, so that nothing can be said of it.
+/// The versions that ami-bake created for an entry of `deploy` and that are newer than any version in use. A finished
+/// deployment moved the group or the default to its version, or deleted it. Versions can't have tags. For an entry that
+/// moves neither group nor default nothing is known, since its versions are for others to use.
 pub(crate) async fn orphaned_versions(
     client: &Client,
     run: &Run,
@@ -68,7 +68,7 @@ async fn newest_at_work(client: &Client, template: &Template) -> Result<i64> {
     Ok(groups.iter().flat_map(|group| used(group, template)).chain([template.default]).max().unwrap_or_default())
 }
 
-/// Deletes such a version, unless it came to work since it was listed.
+/// Deletes such a version, unless it has been used since it was listed.
 pub(crate) async fn remove_version(client: &Client, id: &str) -> Result<Undo> {
     let (Some((named, _)), Some(number)) = (id.rsplit_once(':'), number_of(id)) else { return Ok(Undo::Done) };
     let template = template::find(client, named).await?;

@@ -1,4 +1,4 @@
-//! What follows a template by name: its default, and the groups on `$Default` and `$Latest`.
+//! Moves what follows a template by name: its default version, and the groups on `$Default` and `$Latest`.
 
 use ami_bake_core::{Error, ErrorKind, Result, Run};
 
@@ -6,8 +6,8 @@ use super::group::{Group, RequestedVersion};
 use super::template::{self, Template};
 use crate::client::Client;
 
-/// Makes a version the default. A default that somebody else moved since `before` was read is not taken over unless it
-/// is forced. Answers whether it was moved.
+/// Makes a version the default. A default that somebody else changed since `before` was read is only overwritten with
+/// `force`. Returns whether it was changed.
 pub(super) async fn make_default(client: &Client, before: &Template, number: i64, forced: bool) -> Result<bool> {
     let now = template::find(client, &before.id).await?;
     if now.default == number {
@@ -27,8 +27,8 @@ pub(super) async fn make_default(client: &Client, before: &Template, number: i64
     Ok(true)
 }
 
-/// Lets a group follow again what it followed before a refresh put a number there. Where that is another version by
-/// now, it stays on the number, which is said.
+/// Makes a group follow `$Default` or `$Latest` again, which a refresh replaced with a number. If that is another
+/// version by now, the group stays on the number, with a warning.
 pub(super) async fn follow_again(
     client: &Client,
     run: &Run,
@@ -56,7 +56,7 @@ pub(super) async fn follow_again(
     ask_for(client, before, &version).await
 }
 
-/// Changes which version a group asks for; no machine is replaced by that.
+/// Changes the version that a group requests; this replaces no machine.
 pub(super) async fn ask_for(client: &Client, group: &Group, version: &str) -> Result<()> {
     let desired = group.with_version(version);
     let request = client

@@ -1,4 +1,4 @@
-//! What of a deployment can't come to a good end, said before a machine starts.
+//! Checks before a machine starts whether deployments can succeed.
 
 use ami_bake_core::plan::{Deployment, ImagePlan};
 use ami_bake_core::{Error, Result, Run};
@@ -9,7 +9,7 @@ use super::keys;
 use crate::client::Clients;
 use crate::image::by_id;
 
-/// Refuses deployments that can't come to a good end.
+/// Refuses deployments that can't succeed.
 ///
 /// # Errors
 /// [`ami_bake_core::ErrorKind::Preflight`], with what to do.
@@ -29,7 +29,7 @@ async fn one(clients: &Clients, run: &Run, plan: &ImagePlan, deployment: &Deploy
     let client = clients.at(region, deployment.role.as_deref());
     let current = CurrentState::look_up(&client, deployment).await?;
     let old = by_id(&client, current.source.data.image_id().unwrap_or_default()).await?;
-    // The image to come has the root device and the processor of what it is made from.
+    // The new image will have the root device and architecture of its source.
     let new = by_id(clients.home(), &plan.source.id).await?;
     if let Some(new) = &new {
         current.fits(old.as_ref(), new)?;
@@ -44,7 +44,7 @@ async fn one(clients: &Clients, run: &Run, plan: &ImagePlan, deployment: &Deploy
     Ok(())
 }
 
-/// An image is deployed where it is published.
+/// Checks that the image is published to the deployment's region and account.
 fn reaches(clients: &Clients, plan: &ImagePlan, deployment: &Deployment, region: &str) -> Result<()> {
     let wanted = &plan.settings.distribution;
     let there = region == clients.home().region()

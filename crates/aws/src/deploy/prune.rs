@@ -1,4 +1,5 @@
-//! Old versions of a launch template go: every image that a version names is in use, so that retention would free none.
+//! Deletes old versions of a launch template. Every image that a version names counts as used, so retention could
+//! delete none.
 
 use ami_bake_core::Result;
 use aws_sdk_autoscaling::types::{
@@ -10,11 +11,11 @@ use super::template::{self, Template};
 use crate::client::Client;
 use crate::usage::all_groups;
 
-/// Deletes the versions that ami-bake made and nothing asks for, but for the newest `keep` of them and those in
-/// `spared`. Other versions are not touched. Returns the deleted numbers, in ascending order.
+/// Deletes unused versions that ami-bake created, except the newest `keep` and those in `spared`. Other versions are
+/// not touched. Returns the deleted numbers, in ascending order.
 ///
 /// # Errors
-/// When a call fails; then nothing more is deleted.
+/// When a call fails; no more versions are deleted then.
 pub(super) async fn prune(client: &Client, template: &Template, keep: usize, spared: &[i64]) -> Result<Vec<i64>> {
     let now = template::find(client, &template.id).await?;
     let all = template::versions(client, &template.id).await?;
@@ -32,7 +33,7 @@ pub(super) async fn prune(client: &Client, template: &Template, keep: usize, spa
     Ok(old)
 }
 
-/// The versions that a group asks for, and those that its machines run with: a refresh may go back there.
+/// The versions that a group requests, and those that its machines use: a refresh may go back to them.
 pub(super) fn used(group: &AutoScalingGroup, template: &Template) -> Vec<i64> {
     let mixed = group.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
     let overrides = mixed.map(LaunchTemplate::overrides).unwrap_or_default();

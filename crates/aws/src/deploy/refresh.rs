@@ -1,4 +1,4 @@
-//! Instance refreshes: begun with the very version, watched to their end.
+//! Instance refreshes: started with a fixed version number, and watched to their end.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::client::{Client, MissingTimer};
 
 /// EC2's default for the healthy percentage (Auto Scaling API, RefreshPreferences).
 const MIN_HEALTHY: u16 = 90;
-/// How long a rollback or a cancellation is watched beyond the time of the refresh.
+/// Time limit for a rollback or cancellation, in addition to the time of the refresh.
 const BACK: Duration = Duration::from_hours(2);
 
 /// How a refresh ended, with EC2's reason.
@@ -29,7 +29,7 @@ pub(super) enum RefreshEnd {
     Cancelled(String),
     RolledBack(String),
     RollbackFailed(String),
-    /// It is still at work.
+    /// The refresh is still in progress.
     TimedOut,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct StartRefresh<'a> {
     pub(super) settings: &'a Refresh,
     /// True for a deployment; false for a rollback, which has no checkpoints and no alarms.
     pub(super) forward: bool,
-    /// EC2 rolls back automatically.
+    /// True to let EC2 roll back automatically.
     pub(super) auto_rollback: bool,
 }
 
@@ -59,7 +59,7 @@ impl StartRefresh<'_> {
             preferences = preferences.auto_rollback(true);
         }
         if self.forward && !settings.checkpoints.is_empty() {
-            // Without the last one the rest of the group would never be replaced.
+            // Without the final 100 the rest of the group would never be replaced.
             let points = settings.checkpoints.iter().copied().chain([100]).map(i32::from).collect();
             preferences =
                 preferences.set_checkpoint_percentages(Some(points)).checkpoint_delay(seconds(settings.pause));
@@ -72,7 +72,7 @@ impl StartRefresh<'_> {
     }
 }
 
-/// The refresh that is at work in a group.
+/// The refresh in progress in a group.
 pub(super) async fn active(client: &Client, group: &str) -> Result<Option<InstanceRefresh>> {
     let request = client.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group).max_records(10);
     let doing = format!("look for an instance refresh of {group}");
@@ -80,7 +80,7 @@ pub(super) async fn active(client: &Client, group: &str) -> Result<Option<Instan
     Ok(answer.instance_refreshes.unwrap_or_default().into_iter().find(is_active))
 }
 
-/// A refresh by its id; none where it is not known.
+/// A refresh by its ID; `None` if it is not known.
 pub(super) async fn by_id(client: &Client, group: &str, id: &str) -> Result<Option<InstanceRefresh>> {
     let request =
         client.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group).instance_refresh_ids(id);
@@ -100,7 +100,7 @@ pub(super) fn is_active(refresh: &InstanceRefresh) -> bool {
     )
 }
 
-/// The version that a refresh brings, as it was asked for.
+/// The version that a refresh rolls out, as it was requested.
 pub(super) fn brings(refresh: &InstanceRefresh) -> Option<&str> {
     let desired = refresh.desired_configuration()?;
     let policy = desired.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
@@ -111,7 +111,7 @@ pub(super) fn brings(refresh: &InstanceRefresh) -> Option<&str> {
     one?.version()
 }
 
-/// Begins a refresh. It is in the ledger until it ended.
+/// Starts a refresh. It is in the ledger until it has ended.
 pub(super) async fn start(client: &Client, run: &Run, start: &StartRefresh<'_>) -> Result<String> {
     let group = &start.mark.group;
     let doing = format!("start an instance refresh of {group}");
@@ -126,7 +126,7 @@ pub(super) async fn start(client: &Client, run: &Run, start: &StartRefresh<'_>) 
         .preferences(start.preferences());
     let id = match client.ask("StartInstanceRefresh", request.send()).await {
         Ok(answer) => answer.instance_refresh_id.unwrap_or_default(),
-        // An answer was lost, or a repetition met the first one: there is never more than one refresh of a group.
+        // A lost answer, or a repeated call that met the first one: a group never has more than one refresh.
         Err(failure) if failure.unknown() || failure.is(&["InstanceRefreshInProgress"]) => {
             let version = wanted(&start.desired);
             let ours = active(client, group).await?.filter(|one| brings(one) == version.as_deref());
@@ -150,14 +150,14 @@ fn wanted(desired: &DesiredConfiguration) -> Option<String> {
     brings(&refresh).map(str::to_owned)
 }
 
-/// Takes a refresh that an earlier run began into the ledger.
+/// Records a refresh that an earlier run started in the ledger.
 pub(super) fn adopt(client: &Client, run: &Run, mark: &RefreshMark, id: &str) -> Result<()> {
     let ticket = run.intend(PLATFORM, REFRESH, Some(client.region()), &line(mark))?;
     run.ledger().confirm(ticket, id);
     Ok(())
 }
 
-/// Watches a refresh to its end, or until `limit` is over, and reports how far it is.
+/// Watches a refresh until it ends or `limit` is reached, and emits its progress.
 pub(super) async fn watch(
     fleet: &Fleet,
     run: &Run,
@@ -192,7 +192,7 @@ pub(super) async fn watch(
         .await
 }
 
-/// "web: 40% on version 8, 3 machines to go".
+/// Progress for messages: "web: 40% on version 8, 3 machines to go".
 fn progress(refresh: &InstanceRefresh, mark: &RefreshMark) -> String {
     let group = &mark.group;
     if let Some(Status::RollbackInProgress) = refresh.status() {
@@ -225,22 +225,22 @@ fn reason(refresh: &InstanceRefresh) -> String {
     format!("at {percent}%: {text}")
 }
 
-/// Asks EC2 to bring the group back to what it asks for.
+/// Starts EC2's own rollback of the refresh.
 ///
 /// # Errors
-/// When that is refused; `Ok(false)` when EC2 can't do it by itself.
+/// When the call is refused. `Ok(false)` means that EC2 can't roll this group back by itself.
 pub(super) async fn roll_back(client: &Client, group: &str) -> Result<bool> {
     let request = client.autoscaling.rollback_instance_refresh().auto_scaling_group_name(group);
     match client.ask("RollbackInstanceRefresh", request.send()).await {
         Ok(_) => Ok(true),
         Err(failure) if failure.is(&["IrreversibleInstanceRefresh"]) => Ok(false),
-        // It ended in the meantime: the watcher sees how.
+        // The refresh ended meanwhile: the watcher sees how.
         Err(failure) if failure.is(&["ActiveInstanceRefreshNotFound"]) => Ok(true),
         Err(failure) => Err(client.explain(*failure, &format!("roll back the instance refresh of {group}")).await),
     }
 }
 
-/// Asks EC2 to stop a refresh where it is.
+/// Cancels a refresh, leaving the group as it is.
 pub(super) async fn cancel(client: &Client, group: &str) -> Result<()> {
     let request = client.autoscaling.cancel_instance_refresh().auto_scaling_group_name(group);
     match client.ask("CancelInstanceRefresh", request.send()).await {
@@ -250,7 +250,7 @@ pub(super) async fn cancel(client: &Client, group: &str) -> Result<()> {
     }
 }
 
-/// Another refresh is at work in the group.
+/// The error when another refresh is in progress in the group.
 pub(super) fn busy(group: &str, other: &InstanceRefresh) -> Error {
     let id = other.instance_refresh_id().unwrap_or_default();
     let status = other.status().map(|status| status.as_str().to_owned()).unwrap_or_default();
@@ -263,7 +263,7 @@ pub(super) fn busy(group: &str, other: &InstanceRefresh) -> Error {
     .help("Somebody or something else changes the group. Wait until it ends, or run `aws autoscaling cancel-instance-refresh`.")
 }
 
-/// The refresh took longer than it may.
+/// The message when a refresh exceeds its time limit.
 pub(super) fn overdue(settings: &Refresh) -> String {
     format!("not finished after {} (`refresh.wait`)", human(settings.wait))
 }

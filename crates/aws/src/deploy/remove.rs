@@ -1,4 +1,4 @@
-//! Groups that go: one that did not take over, and one that was kept long enough.
+//! Deletes groups: those that did not replace the old one, and those that were kept long enough.
 
 use ami_bake_core::ledger::Entry;
 use ami_bake_core::platform::Undo;
@@ -13,7 +13,7 @@ use super::ledger_kinds::GroupMark;
 use super::traffic::{self, Traffic};
 use crate::client::Client;
 
-/// The old group gets its traffic and its processes back before the new one is deleted, so that one group is always in
+/// Returns traffic and processes to the old group before the new one is deleted, so that one group is always in
 /// service.
 pub(super) async fn hand_back(client: &Client, old: &str, next: &str) -> Result<()> {
     let taken = group::describe(client, next).await?;
@@ -33,7 +33,7 @@ pub(super) async fn hand_back(client: &Client, old: &str, next: &str) -> Result<
     if taken.is_some() { delete(client, next).await } else { Ok(()) }
 }
 
-/// Deletes a group with its machines. Not being there is success.
+/// Deletes a group with its machines. A missing group is success.
 pub(super) async fn delete(client: &Client, name: &str) -> Result<()> {
     let request = client.autoscaling.delete_auto_scaling_group().auto_scaling_group_name(name).force_delete(true);
     match client.ask("DeleteAutoScalingGroup", request.send()).await {
@@ -43,7 +43,7 @@ pub(super) async fn delete(client: &Client, name: &str) -> Result<()> {
     }
 }
 
-/// Groups of the cluster that were kept long enough.
+/// Deletes groups of the cluster that were kept long enough.
 pub(super) async fn remove_expired(job: &Job<'_>, all: &[AutoScalingGroup]) {
     let now = job.run.clock().now();
     for group in all {
@@ -60,17 +60,17 @@ pub(super) async fn remove_expired(job: &Job<'_>, all: &[AutoScalingGroup]) {
     }
 }
 
-/// Takes a group away that did not take over, or that was kept long enough.
+/// Undoes the ledger entry of a group that did not replace the old one, or that was kept long enough.
 pub(super) async fn undo(client: &Client, entry: &Entry) -> Result<Undo> {
     let mark = serde_json::from_str::<GroupMark>(&entry.find_by).ok();
-    // Sweep only has the name.
+    // Sweep only knows the name.
     let name = entry.id.clone().or_else(|| mark.map(|mark| mark.group)).unwrap_or_default();
     let Some(group) = group::describe(client, &name).await? else { return Ok(Undo::Done) };
     let tags = tags_of(&group);
     match tags.get(REPLACES) {
         Some(old) => hand_back(client, old, &name).await.map(|()| Undo::Done),
         None if tags.contains_key(REPLACED_BY) => delete(client, &name).await.map(|()| Undo::Done),
-        // It took over before it could be stopped.
+        // The group was in service before it could be stopped.
         None => Ok(Undo::Done),
     }
 }

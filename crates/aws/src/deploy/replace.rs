@@ -1,5 +1,6 @@
-//! A second group takes over from the first, as Netflix' Asgard did it ("red/black"): brought up beside it, given the
-//! traffic once it is healthy, and deleted if it does not become healthy. The first one is kept for a while, disabled.
+//! Replaces a group with a second one, like Netflix' Asgard ("red/black"): it is started beside the first, gets the
+//! traffic once it is healthy, and is deleted if it does not become healthy. The first one is kept for a while,
+//! disabled.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use crate::image::{created, expiring};
 const LIFETIME: Duration = Duration::from_hours(24);
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// A replacement on its way.
+/// A replacement in progress.
 struct Replacement<'a> {
     job: &'a Job<'a>,
     old: &'a Group,
@@ -35,7 +36,7 @@ struct Replacement<'a> {
     traffic: Traffic,
 }
 
-/// Brings a group up beside `old` and lets it take over; false when the version was at work already.
+/// Starts a group beside `old` and replaces it; false when the version was in use already.
 pub(super) async fn replace(
     job: &Job<'_>,
     old: &Group,
@@ -67,7 +68,7 @@ pub(super) async fn replace(
     Ok(true)
 }
 
-/// A group that a run which was cut off began, when it runs the same version.
+/// A group that an interrupted run created, if it uses the same version.
 fn adopted(job: &Job<'_>, begun: &AutoScalingGroup) -> Result<String> {
     let name = name_of(begun).to_owned();
     let group = Group::new(begun.clone())?;
@@ -101,7 +102,7 @@ impl Replacement<'_> {
         rollout.done.push(format!("{size} machines healthy"));
         if !self.traffic.is_none() {
             traffic::attach(self.client(), next, &self.traffic).await?;
-            // Where nothing runs nothing can be found healthy.
+            // A group without machines can't become healthy.
             if size > 0 {
                 self.flowing().await?;
                 self.healthy(size).await?;
@@ -116,7 +117,7 @@ impl Replacement<'_> {
         self.finish(rollout).await
     }
 
-    /// Makes the group; what an earlier run made is taken into the ledger.
+    /// Creates the group, or records the one of an earlier run in the ledger.
     async fn create(&self, new: bool) -> Result<()> {
         let (run, next) = (&self.job.run, &self.next);
         let client = self.client();
@@ -127,7 +128,7 @@ impl Replacement<'_> {
             let desired = self.old.with_version(&self.job.version.to_string());
             let made = copy::create(client, &self.old.raw, next, desired, self.tags()).await;
             if let Err(failure) = made {
-                // A repeated request meets what the first one made.
+                // A repeated request meets the group that the first one created.
                 let there = failure.is(&["AlreadyExists"]) || failure.unknown();
                 if !(there && group::describe(self.client(), next).await?.is_some_and(|group| self.is_ours(&group))) {
                     run.ledger().close(ticket, Closed::Refused);
@@ -143,7 +144,7 @@ impl Replacement<'_> {
         tags_of(group).get(tags::RUN).map(String::as_str) == Some(self.job.run.id())
     }
 
-    /// The old group's tags, and what says whose it is until it took over.
+    /// The old group's tags, and those that mark the new one until it is in service.
     fn tags(&self) -> Vec<Tag> {
         let plan = self.job.plan;
         let mut ours = created(&self.job.run, &self.next, Some(&plan.namespace), Some(&plan.key), LIFETIME);
@@ -151,13 +152,13 @@ impl Replacement<'_> {
         ours.insert(REPLACES.to_owned(), self.old.name.clone());
         ours.insert(tags::VERSION.to_owned(), plan.version.to_string());
         let mut all = copy::tags(&self.old.raw, &self.next);
-        // Of what the manifest tags everything with, the group keeps its own value.
+        // The group keeps its own values of tags that the manifest also sets.
         ours.retain(|key, _| key.starts_with("ami-bake:") || !all.iter().any(|tag| tag.key() == Some(key)));
         all.extend(ours.iter().map(|(key, value)| tag(&self.next, key, value)));
         all
     }
 
-    /// Gives the group the sizes that the old one has now; answers how many machines that are.
+    /// Resizes the group to the old one's current size; returns the number of machines.
     async fn resize(&self) -> Result<usize> {
         let old = &self.old.raw;
         let now = group::describe(self.client(), &self.old.name).await?;
@@ -225,7 +226,7 @@ impl Replacement<'_> {
         }
     }
 
-    /// Takes the old group out of service: it keeps its machines, and gets no traffic.
+    /// Takes the old group out of service: it keeps its machines, but gets no traffic.
     async fn disable(&self) -> Result<()> {
         let (client, old) = (self.client(), &self.old.name);
         let expires = expiring(&self.job.run, self.job.deployment.keep_old);
@@ -238,14 +239,14 @@ impl Replacement<'_> {
         traffic::detach(self.client(), old, &self.traffic).await
     }
 
-    /// The new group is what it should be: nothing of it expires any more.
+    /// Completes the replacement: removes the new group's expiry.
     async fn finish(&self, rollout: &mut Rollout) -> Result<()> {
         let (client, old, next) = (self.client(), &self.old.name, &self.next);
         let passing = [REPLACES, tags::EXPIRES].map(|key| mark(next, key).build());
         let request = client.autoscaling.delete_tags().set_tags(Some(passing.to_vec()));
         client.call("DeleteTags", &format!("mark {next} as in service"), request.send()).await?;
         self.job.run.ledger().close_id(GROUP, next, Closed::Published);
-        // What was suspended in the old group before stays suspended in the new one.
+        // Processes that were suspended in the old group stay suspended in the new one.
         let suspended: Vec<String> =
             self.old.raw.suspended_processes().iter().filter_map(|one| one.process_name.clone()).collect();
         if !suspended.is_empty() {
@@ -274,8 +275,8 @@ impl Replacement<'_> {
         Ok(())
     }
 
-    /// Deletes the old group. The new one serves, so that a refusal fails no deployment: the entry stays in the ledger,
-    /// and the end of the run tries again and reports it.
+    /// Deletes the old group. The new one is in service, so a refusal does not fail the deployment: the entry stays in
+    /// the ledger, and the end of the run retries and reports it.
     async fn delete_old(&self) -> Result<bool> {
         let (run, old) = (&self.job.run, &self.old.name);
         let entry = GroupMark { group: old.clone(), replaces: String::new() };
@@ -293,7 +294,7 @@ impl Replacement<'_> {
         }
     }
 
-    /// Gives everything back to the old group, and takes the new one away.
+    /// Returns everything to the old group, and deletes the new one.
     async fn roll_back(&self, error: Error, rollout: &mut Rollout) -> RolloutFailure {
         if error.kind() == ErrorKind::Cancelled {
             return RolloutFailure::new(RolloutOutcome::RollingBack, error);

@@ -1,4 +1,4 @@
-//! Rolls a group back whose instance refresh failed.
+//! Rolls a group back after a failed instance refresh.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use super::refresh::{self, RefreshEnd, StartRefresh};
 use super::template::{self, Template};
 use crate::client::Client;
 
-/// How long EC2 may take to stop a refresh: it waits for machines that are being launched.
+/// Time limit for EC2 to stop a refresh: it waits for machines that are being launched.
 const STOPPED: Duration = Duration::from_mins(30);
 
-/// A deployment that failed, and the state that it leaves.
+/// The error of a failed deployment, and the outcome for its rollout.
 #[derive(Debug)]
 pub(super) struct RolloutFailure {
     pub(super) outcome: RolloutOutcome,
@@ -35,21 +35,21 @@ pub(super) struct Rollback<'a> {
     pub(super) fleet: &'a Fleet,
     pub(super) run: &'a Run,
     pub(super) settings: &'a Refresh,
-    /// The template before anything was moved.
+    /// The template before anything was changed.
     pub(super) template: &'a Template,
-    /// The group before anything was moved.
+    /// The group before anything was changed.
     pub(super) group: &'a Group,
-    /// The version that it ran with.
+    /// Number of the version that the group used.
     pub(super) from: i64,
-    /// The refresh, and the version that it brings.
+    /// The refresh, and the version that it rolls out.
     pub(super) mark: RefreshMark,
     pub(super) id: String,
-    /// True when the version was made for this deployment, so that it may go.
+    /// True when the version was created for this deployment, so it may be deleted.
     pub(super) made: bool,
 }
 
 impl Rollback<'_> {
-    /// What a bad end leaves, once everything is done that can be done about it.
+    /// Rolls back after a failed refresh, and returns the resulting failure.
     pub(super) async fn roll_back(&self, end: Result<RefreshEnd>) -> RolloutFailure {
         let group = &self.group.name;
         let failed =
@@ -84,12 +84,12 @@ impl Rollback<'_> {
             return failure;
         }
         let why = if failure.outcome == RolloutOutcome::RolledBack { Closed::Deleted } else { Closed::Kept };
-        // A line that can't be written makes a sweep look at the group once more.
+        // If the line can't be written, a sweep checks the group once more.
         self.run.ledger().close_id(REFRESH, &self.id, why);
         failure
     }
 
-    /// Goes back from a refresh that failed, or that is still `active`.
+    /// Rolls back a refresh that failed, or that is still `active`.
     async fn undo(&self, error: Error, active: bool) -> RolloutFailure {
         if !self.settings.rollback {
             let stopped = if active { refresh::cancel(&self.fleet.client, &self.group.name).await } else { Ok(()) };
@@ -119,12 +119,12 @@ impl Rollback<'_> {
         }
     }
 
-    /// None when everything is as it was; else why it is not.
+    /// Rolls back; `None` when everything is as before, else the reason why not.
     async fn undone(&self, active: bool) -> Result<Option<String>> {
         if active && self.group.is_steady() && refresh::roll_back(&self.fleet.client, &self.group.name).await? {
             return Ok(match refresh::watch(self.fleet, self.run, &self.mark, &self.id, self.settings.wait).await? {
                 RefreshEnd::RolledBack(_) => None,
-                // It failed before the request came: the rest is done by hand.
+                // The refresh failed before the request arrived: the rest is done without EC2's rollback.
                 RefreshEnd::Failed(_) | RefreshEnd::Cancelled(_) => return self.by_hand().await,
                 RefreshEnd::Successful => Some("because it had just finished".to_owned()),
                 RefreshEnd::RollbackFailed(why) => Some(why),
@@ -138,8 +138,8 @@ impl Rollback<'_> {
         self.by_hand().await
     }
 
-    /// What EC2 can't do for a group on `$Default` or `$Latest`: the pointers are put back, then a second refresh
-    /// leaves alone what was not replaced yet.
+    /// The rollback that EC2 can't do, of a group on `$Default` or `$Latest`: the pointers are restored, then a second
+    /// refresh replaces the machines with the new version.
     async fn by_hand(&self) -> Result<Option<String>> {
         let (client, run) = (&*self.fleet.client, self.run);
         let version =
@@ -158,7 +158,7 @@ impl Rollback<'_> {
         };
         let id = refresh::start(client, run, &back).await?;
         let end = refresh::watch(self.fleet, run, &mark, &id, self.settings.wait).await;
-        // This refresh is the rollback: it must not be undone.
+        // This refresh is the rollback, so it must not be undone.
         run.ledger().close_id(REFRESH, &id, Closed::Kept);
         Ok(match end? {
             RefreshEnd::Successful => None,
@@ -171,8 +171,8 @@ impl Rollback<'_> {
     }
 }
 
-/// Puts back what the group follows, and answers what it has to ask for to be as it was: `$Default` and `$Latest` where
-/// they lead to the old version again, else the number.
+/// Restores what the group follows, and returns the version to request: `$Default` or `$Latest` if it resolves to the
+/// old version again, else the number.
 pub(super) async fn return_to(
     client: &Client,
     run: &Run,

@@ -1,4 +1,4 @@
-//! One deployment, from the version of the launch template to the group in service.
+//! Runs one deployment, from the version of the launch template to the group in service.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use super::{compare, image, pointers, prune, replace};
 use crate::client::Client;
 use crate::image::by_id;
 
-/// Moves a template, and the group that runs with it, to an image.
+/// Moves a template, and the group that uses it, to an image.
 ///
 /// # Errors
-/// Why that failed; the rollout's outcome says what it leaves.
+/// Why it failed; the rollout's outcome has the resulting state.
 pub(crate) async fn deploy(
     deployer: &Deployer,
     run: &Run,
@@ -67,7 +67,7 @@ async fn current_state(client: &Client, deployment: &Deployment, image: &Image) 
     let mut current = CurrentState::look_up(client, deployment).await?;
     let old = by_id(client, current.source.data.image_id().unwrap_or_default()).await?;
     current.fits(old.as_ref(), image)?;
-    // A run that was cut off may have moved what the group follows: what its machines run with was at work before.
+    // An interrupted run may have changed what the group follows; the version that its machines use was in use before.
     let follows = current.group.as_ref().map(|group| (group, group.follows()));
     if let Some((group, RequestedVersion::Default | RequestedVersion::Latest)) = follows
         && current.source.number == current.from
@@ -78,7 +78,7 @@ async fn current_state(client: &Client, deployment: &Deployment, image: &Image) 
     Ok(current)
 }
 
-/// The version of the template with the image: the source itself, one that is there, or a new one.
+/// The version of the template with the image: the source version itself, another existing one, or a new one.
 async fn version(
     client: &Client,
     run: &Run,
@@ -123,7 +123,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Brings the group to the version; false when it was there.
+    /// Moves the group to the version; false when it was there already.
     async fn refresh(&self, group: &Group, settings: &Refresh, rollout: &mut Rollout) -> Result<bool, RolloutFailure> {
         let (fleet, run) = (&*self.fleet, &self.run);
         let mark = RefreshMark {
@@ -134,7 +134,7 @@ impl Job<'_> {
         let id = match self.begin_refresh(group, settings, &mark).await {
             Ok(Some(id)) => id,
             Ok(None) => return Ok(false),
-            // Nothing was moved yet.
+            // Nothing was changed yet.
             Err(error) if error.kind() == ErrorKind::Cancelled => {
                 return Err(RolloutFailure::new(RolloutOutcome::RollingBack, error));
             }
@@ -156,8 +156,8 @@ impl Job<'_> {
         }
     }
 
-    /// The refresh that brings the version: a new one, or that of a run that was cut off. None when there is nothing to
-    /// do.
+    /// The refresh that rolls out the version: a new one, or that of an interrupted run. `None` when there is nothing
+    /// to do.
     async fn begin_refresh(&self, group: &Group, settings: &Refresh, mark: &RefreshMark) -> Result<Option<String>> {
         let (fleet, run) = (&*self.fleet, &self.run);
         let version = self.version.to_string();
@@ -193,13 +193,13 @@ impl Job<'_> {
         refresh::start(&fleet.client, run, &start).await.map(Some)
     }
 
-    /// Moves the default and lets the group follow it again, once the version is at work.
+    /// Changes the default and lets the group follow it again, once the version is in use.
     async fn point(&self, rollout: &mut Rollout) -> Result<bool, RolloutFailure> {
         let (client, template) = (self.client(), &self.current.template);
         let group = self.current.group.as_ref();
         let follows = group.map(Group::follows);
         let wanted = self.deployment.set_default.unwrap_or(follows == Some(RequestedVersion::Default));
-        // Without a group nothing runs with the version yet: it can go again.
+        // Without a group nothing uses the version yet, so it can be deleted.
         let outcome = if group.is_none() { RolloutOutcome::RolledBack } else { RolloutOutcome::Failed };
         let failure = |error| RolloutFailure::new(outcome, error);
         let mut pointed = false;
@@ -217,13 +217,13 @@ impl Job<'_> {
         Ok(pointed)
     }
 
-    /// The version is the deployment's result.
+    /// Marks the version as a result of the deployment.
     fn keep_version(&self) {
         let id = version_id(&self.current.template.id, self.version);
         self.run.ledger().close_id(VERSION, &id, Closed::Published);
     }
 
-    /// Deletes versions that the entry does not keep. The deployment is done: what fails here is a warning.
+    /// Deletes versions that the entry does not keep. The deployment is done, so a failure is only a warning.
     async fn prune(&self) -> Option<String> {
         let keep = usize::try_from(self.deployment.keep_versions?).unwrap_or(usize::MAX);
         let template = &self.current.template;
@@ -241,23 +241,22 @@ impl Job<'_> {
         }
     }
 
-    /// Deletes the version after a failure where nothing uses it, because a group that follows `$Latest` would
-    /// launch it.
+    /// Deletes the version after a failure if nothing uses it, because a group that follows `$Latest` would launch it.
     async fn settle_version(&self, outcome: RolloutOutcome) {
         let (template, number) = (&self.current.template, self.version);
         let id = version_id(&template.id, number);
         match outcome {
             RolloutOutcome::RolledBack if self.made => {
-                // If it can't be deleted it stays in the ledger, and the clean-up tries again and reports it.
+                // If it can't be deleted it stays in the ledger; the clean-up retries and reports it.
                 let _ = template::discard(self.client(), &self.run, &template.id, number).await;
             }
-            // The clean-up of a cancelled run looks after it.
+            // The clean-up of a cancelled run handles the version.
             RolloutOutcome::RollingBack => {}
             _ => self.run.ledger().close_id(VERSION, &id, Closed::Kept),
         }
     }
 
-    /// The template versions that the machines really run, in words.
+    /// The template versions that the machines actually use, for messages.
     async fn true_state(&self) -> Option<String> {
         let name = &self.current.group.as_ref()?.name;
         let raw = group::describe(self.client(), name).await.ok()??;

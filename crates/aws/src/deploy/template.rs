@@ -16,20 +16,20 @@ use super::ledger_kinds::{VERSION, VersionMark, line, version_id};
 use crate::client::ledger::PLATFORM;
 use crate::client::{Client, hash, pages};
 
-/// Versions in one page; EC2 gives 200 at most.
+/// Versions per page; EC2's maximum is 200.
 const PAGE: i32 = 200;
-/// What was made is visible everywhere after this time.
+/// Time after which a new version is visible everywhere.
 const VISIBLE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest description of a version (EC2 API, CreateLaunchTemplateVersion).
+/// Maximum length of a version's description (EC2 API, CreateLaunchTemplateVersion).
 const DESCRIPTION: usize = 255;
 
-/// In the description of every version that ami-bake creates, before the run's id.
+/// Part of the description of every version that ami-bake creates, before the run's ID.
 const OURS: &str = ", by ami-bake run ";
-/// Versions that one call deletes (EC2 API, DeleteLaunchTemplateVersions).
+/// Maximum number of versions per delete call (EC2 API, DeleteLaunchTemplateVersions).
 const DELETED: usize = 200;
 
-/// A launch template as it is now.
+/// A launch template in its present state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     pub(super) id: String,
@@ -38,7 +38,7 @@ pub(super) struct Template {
     pub(super) latest: i64,
 }
 
-/// A version of one.
+/// A version of a launch template.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Version {
     pub(super) number: i64,
@@ -57,18 +57,18 @@ impl Version {
         })
     }
 
-    /// True for one that ami-bake made.
+    /// True for a version that ami-bake created.
     pub(super) fn is_ours(&self) -> bool {
         self.run().is_some()
     }
 
-    /// The run that made it, where ami-bake did.
+    /// ID of the run that created it, if ami-bake did.
     pub(super) fn run(&self) -> Option<&str> {
         self.description.split_once(OURS).map(|(_, run)| run)
     }
 }
 
-/// The template of this id or name.
+/// The template with this ID or name.
 pub(super) async fn find(client: &Client, named: &str) -> Result<Template> {
     let request = client.ec2.describe_launch_templates();
     let request = if named.starts_with("lt-") {
@@ -96,7 +96,7 @@ pub(super) async fn find(client: &Client, named: &str) -> Result<Template> {
     })
 }
 
-/// A version by its number, `$Default` or `$Latest`; none if there is no such version.
+/// A version by its number, `$Default` or `$Latest`; `None` if there is no such version.
 pub(super) async fn version(client: &Client, template: &str, which: &str) -> Result<Option<Version>> {
     let request = client.ec2.describe_launch_template_versions().launch_template_id(template).versions(which);
     match client.ask("DescribeLaunchTemplateVersions", request.send()).await {
@@ -108,7 +108,7 @@ pub(super) async fn version(client: &Client, template: &str, which: &str) -> Res
     }
 }
 
-/// Every version, the newest first.
+/// All versions, newest first.
 pub(super) async fn versions(client: &Client, template: &str) -> Result<Vec<Version>> {
     let doing = format!("list the versions of the launch template {template}");
     let doing = doing.as_str();
@@ -139,8 +139,8 @@ impl LaunchTemplateSpec<'_> {
         with_image(&self.source.data, id.unwrap_or_default(), root.unwrap_or_default())
     }
 
-    /// What has to be said: the image, and the whole mapping where a snapshot is in it, for EC2 takes no snapshot over
-    /// from the source version.
+    /// The changes for the request: the image, and the whole mapping if it contains a snapshot, since EC2 takes no
+    /// snapshot over from the source version.
     fn request(&self) -> RequestLaunchTemplateData {
         let data = self.data();
         let restated = self.source.data.block_device_mappings().iter().any(has_snapshot);
@@ -176,14 +176,14 @@ fn restate(mapping: &LaunchTemplateBlockDeviceMapping) -> LaunchTemplateBlockDev
         .build()
 }
 
-/// A description that names what and which run, short enough for EC2.
+/// A description with `what` and the run, short enough for EC2.
 pub(super) fn described(what: &str, run: &Run) -> String {
     let run = format!("{OURS}{}", run.id());
     let room = DESCRIPTION.saturating_sub(run.len());
     format!("{}{run}", what.chars().take(room).collect::<String>())
 }
 
-/// Makes a version and compares it with what it should be. It stays in the ledger until the deployment is at its end.
+/// Creates a version and compares it with what it should be. It stays in the ledger until the deployment ends.
 pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec<'_>) -> Result<Version> {
     let template = spec.template;
     let doing = format!("create a version of the launch template {}", template.name);
@@ -222,7 +222,7 @@ pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec
     if odd.is_empty() {
         return Ok(made);
     }
-    // If it can't be deleted it stays in the ledger, and the clean-up tries again.
+    // If it can't be deleted it stays in the ledger, and the clean-up retries.
     let _ = discard(client, run, &template.id, number).await;
     Err(Error::new(
         ErrorKind::Deploy,
@@ -247,14 +247,14 @@ async fn visible(client: &Client, run: &Run, template: &Template, number: i64) -
     }
 }
 
-/// Takes a version away and closes its entry. Not being there is success.
+/// Deletes a version and closes its ledger entry. A missing version is success.
 pub(super) async fn discard(client: &Client, run: &Run, template: &str, number: i64) -> Result<()> {
     delete(client, template, &[number]).await?;
     run.ledger().close_id(VERSION, &version_id(template, number), Closed::Deleted);
     Ok(())
 }
 
-/// Deletes versions. Not being there is success.
+/// Deletes versions. Missing ones are success.
 pub(super) async fn delete(client: &Client, template: &str, numbers: &[i64]) -> Result<()> {
     for numbers in numbers.chunks(DELETED) {
         let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();

@@ -1,15 +1,15 @@
-//! Where a group's machines get their traffic from.
+//! Load balancers and target groups of a group.
 
 use ami_bake_core::{Error, Result};
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 
 use crate::client::Client;
 
-/// Target groups and load balancers in one call (Auto Scaling API, AttachLoadBalancerTargetGroups,
+/// Maximum number of target groups and load balancers per call (Auto Scaling API, AttachLoadBalancerTargetGroups,
 /// AttachLoadBalancers).
 const BATCH: usize = 10;
 
-/// The source of a group's traffic.
+/// Load balancers and target groups that send traffic to a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Traffic {
     pub(super) target_groups: Vec<String>,
@@ -17,6 +17,8 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
+    /// Reads a group's traffic sources.
+    ///
     /// # Errors
     /// When the group has a source of another kind, which can't be moved to a second group.
     pub(super) fn of(group: &AutoScalingGroup) -> Result<Self> {
@@ -39,7 +41,7 @@ impl Traffic {
         self.target_groups.is_empty() && self.load_balancers.is_empty()
     }
 
-    /// "2 target groups and 1 load balancer".
+    /// The sources for messages: "2 target groups and 1 load balancer".
     pub(super) fn in_words(&self) -> String {
         let count = |many: usize, what: &str| match many {
             0 => None,
@@ -68,7 +70,7 @@ pub(super) async fn attach(client: &Client, group: &str, traffic: &Traffic) -> R
     Ok(())
 }
 
-/// Sends no more traffic to them.
+/// Stops sending traffic to the machines of a group.
 pub(super) async fn detach(client: &Client, group: &str, traffic: &Traffic) -> Result<()> {
     let doing = format!("detach {group} from its load balancers");
     for arns in traffic.target_groups.chunks(BATCH) {
@@ -84,8 +86,8 @@ pub(super) async fn detach(client: &Client, group: &str, traffic: &Traffic) -> R
     Ok(())
 }
 
-/// True when every load balancer sends traffic to the group. One that is asked for its machines' health (`ELB`) says so
-/// only once a machine passed it (Auto Scaling API, LoadBalancerTargetGroupState).
+/// True when every load balancer sends traffic to the group. One whose health checks are used (`ELB`) reports that only
+/// once a machine has passed (Auto Scaling API, LoadBalancerTargetGroupState).
 pub(super) async fn flows(client: &Client, group: &str, traffic: &Traffic, elb_health_checks: bool) -> Result<bool> {
     let doing = format!("watch the load balancers of {group}");
     let good = |state: Option<&str>| state == Some("InService") || (!elb_health_checks && state == Some("Added"));

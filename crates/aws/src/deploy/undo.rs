@@ -1,4 +1,4 @@
-//! Undoes what a deployment left open: after a cancel, and for a run that was cut off.
+//! Undoes open ledger entries of deployments: after a cancel, and for an interrupted run.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::template::{self, Version};
 use super::{cluster, remove};
 use crate::client::{Client, pages};
 
-/// Asks for what brings everything back; waits for nothing. Not being there is success.
+/// Requests the undo of an entry without waiting for it. A missing resource is success.
 pub(crate) async fn undo(client: &Client, run: &Run, entry: &Entry) -> Result<Undo> {
     match entry.kind.as_str() {
         VERSION => version(client, entry).await,
@@ -26,7 +26,7 @@ pub(crate) async fn undo(client: &Client, run: &Run, entry: &Entry) -> Result<Un
     }
 }
 
-/// What was written with [`super::ledger_kinds::line`].
+/// Parses a mark that [`super::ledger_kinds::line`] wrote.
 fn mark<T: DeserializeOwned>(entry: &Entry) -> Option<T> {
     serde_json::from_str(&entry.find_by).ok()
 }
@@ -35,7 +35,7 @@ fn unreadable() -> Undo {
     Undo::Later("its ledger entry can't be read".to_owned())
 }
 
-/// Deletes a version that nothing runs with.
+/// Deletes a version that nothing uses.
 async fn version(client: &Client, entry: &Entry) -> Result<Undo> {
     let Some(mark) = mark::<VersionMark>(entry) else { return Ok(unreadable()) };
     let known = entry.id.as_deref().and_then(number_of);
@@ -45,14 +45,14 @@ async fn version(client: &Client, entry: &Entry) -> Result<Undo> {
     let Some(number) = all.iter().find(is_it).map(|one| one.number) else { return Ok(Undo::Done) };
     let template = template::find(client, &mark.template).await?;
     let mut at_work = template.default == number;
-    // A group that took over has another name.
+    // A group that replaced another has another name.
     let groups = match &mark.group {
         Some(name) => cluster::members(client, name).await?,
         None => Vec::new(),
     };
     for raw in groups {
         if cluster::is_passing(&raw) {
-            // It has a ledger entry of its own, by which it is deleted.
+            // The group has its own ledger entry, by which it is deleted.
             continue;
         }
         let Ok(group) = Group::new(raw) else { continue };
@@ -74,13 +74,13 @@ async fn version(client: &Client, entry: &Entry) -> Result<Undo> {
         at_work = true;
     }
     if at_work {
-        // The deployment was done before it could be stopped.
+        // The deployment had finished before it could be stopped.
         return Ok(Undo::Done);
     }
     template::delete(client, &mark.template, &[number]).await.map(|()| Undo::Done)
 }
 
-/// Brings a group back to what it asks for.
+/// Rolls back a refresh.
 async fn bring_back(client: &Client, run: &Run, entry: &Entry) -> Result<Undo> {
     let Some(mark) = mark::<RefreshMark>(entry) else { return Ok(unreadable()) };
     let name = &mark.group;
@@ -93,7 +93,7 @@ async fn bring_back(client: &Client, run: &Run, entry: &Entry) -> Result<Undo> {
     let (Some(found), Some(raw)) = (found, group::describe(client, name).await?) else { return Ok(Undo::Done) };
     let group = Group::new(raw)?;
     match found.status() {
-        // EC2 rolls back, or the refresh is complete.
+        // EC2 is rolling back, or the refresh is complete.
         Some(Status::RollbackInProgress | Status::RollbackSuccessful | Status::Successful) => Ok(Undo::Done),
         Some(Status::RollbackFailed) => {
             Ok(Undo::Later(format!("the rollback of {name} failed: see the activities of the group")))
@@ -112,7 +112,8 @@ fn waiting(group: &str) -> Undo {
     Undo::Later(format!("{group} is being stopped; the rollback follows"))
 }
 
-/// What the group asks for has not changed, since no refresh came to its end: a second refresh brings it back there.
+/// Rolls back without EC2's help. The group's requested version has not changed, since no refresh finished: a second
+/// refresh restores it.
 async fn return_by_hand(client: &Client, run: &Run, group: &Group, mark: &RefreshMark) -> Result<Undo> {
     if group.on(mark.version).next().is_none() || refresh::active(client, &group.name).await?.is_some() {
         return Ok(Undo::Done);
@@ -147,7 +148,7 @@ async fn return_by_hand(client: &Client, run: &Run, group: &Group, mark: &Refres
     Ok(Undo::Done)
 }
 
-/// Groups that carry an end in their tags, by name.
+/// Groups whose tags have an expiry, by name.
 pub(crate) async fn expired(client: &Client) -> Result<Vec<(String, BTreeMap<String, String>)>> {
     let all = pages(|page| async move {
         let filter = Filter::builder().name("tag-key").values(tags::EXPIRES).build();

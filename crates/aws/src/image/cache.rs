@@ -1,4 +1,4 @@
-//! Descriptions of images, so that a launch or a capture need not ask again.
+//! Caches descriptions of images, so that a launch or a capture need not fetch them again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,16 +7,16 @@ use aws_sdk_ec2::types::Image;
 
 use crate::client::KeyedOnceCell;
 
-/// Images that were described.
+/// Descriptions of images.
 #[derive(Default)]
 pub(crate) struct DescriptionCache {
     by_id: Mutex<HashMap<String, Arc<Image>>>,
-    /// What was asked for by name or parameter: many images of a manifest ask for the same source.
+    /// Results of look-ups by name or parameter: many images of a manifest have the same source.
     pub(super) by_query: KeyedOnceCell<String, Image>,
 }
 
 impl DescriptionCache {
-    /// Keeps a description.
+    /// Caches a description.
     pub(crate) fn keep(&self, image: Image) -> Arc<Image> {
         let image = Arc::new(image);
         let id = image.image_id().unwrap_or_default().to_owned();
@@ -24,7 +24,7 @@ impl DescriptionCache {
         image
     }
 
-    /// Any image that was asked for before.
+    /// Any cached description.
     pub(crate) fn any(&self) -> Option<Arc<Image>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner).values().next().cloned()
     }

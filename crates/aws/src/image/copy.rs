@@ -1,4 +1,4 @@
-//! CopyImage: the only way to another name for images whose billing code RegisterImage would lose.
+//! CopyImage: the only way to give another name to images whose billing code RegisterImage would lose.
 
 use std::time::Duration;
 
@@ -15,16 +15,17 @@ use super::tags::specification;
 use crate::client::ledger::{IMAGE, PLATFORM};
 use crate::client::{Client, hash};
 
-/// CopyImage takes some five minutes whatever the size, an hour at worst (docs/dev/aws.md, "Timings").
+/// Time limit for CopyImage: it takes some five minutes whatever the size, an hour at worst (docs/dev/aws.md,
+/// "Timings").
 const COPIED: Duration = Duration::from_hours(3);
 
-/// Source of a copy, and its expected attributes.
+/// Source of a copy, and how to copy it.
 pub(crate) struct CopyOrigin<'a> {
-    /// The region of the image that is copied.
+    /// Region of the image to copy.
     pub(crate) region: &'a str,
-    /// The key that encrypts the copy; the source's own way without.
+    /// The key that encrypts the copy. Default: encryption as in the source.
     pub(crate) kms_key: Option<&'a str>,
-    /// Why it is CopyImage, in words.
+    /// Why CopyImage is used, for messages.
     pub(crate) why: &'a str,
 }
 
@@ -80,7 +81,7 @@ pub(crate) async fn copy(
     if differences.is_empty() {
         return Ok(image);
     }
-    // If it can't be deleted it stays in the ledger, and the clean-up tries again.
+    // If it can't be deleted it stays in the ledger, and the clean-up retries.
     let _ = delete::delete(images, run, &id).await;
     Err(CreateImageError::Failed(
         Error::build(format!("could not {doing}: the copy differs from its source: {}", differences.join(", ")))
@@ -88,7 +89,7 @@ pub(crate) async fn copy(
     ))
 }
 
-/// Makes instances of an image require IMDSv2. It can't be taken back (EC2 API, ModifyImageAttribute, ImdsSupport).
+/// Makes instances of an image require IMDSv2. This can't be reverted (EC2 API, ModifyImageAttribute, ImdsSupport).
 pub(crate) async fn require_tokens(client: &Client, image: &str) -> Result<()> {
     let value = AttributeValue::builder().value("v2.0").build();
     let request = client.ec2.modify_image_attribute().image_id(image).imds_support(value);
@@ -96,7 +97,8 @@ pub(crate) async fn require_tokens(client: &Client, image: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same for every repetition of this call, another for every other (EC2 API, client tokens: 64 ASCII characters).
+/// A client token that is the same for every repetition of this call, and different for all others (EC2 API: 64 ASCII
+/// characters).
 fn token(run: &Run, source: &str, name: &str) -> String {
     hash(&format!("copy\n{}\n{source}\n{name}", run.id()), 48)
 }

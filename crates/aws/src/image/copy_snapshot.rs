@@ -1,4 +1,4 @@
-//! CopySnapshot: asked for once, found again, waited for.
+//! CopySnapshot: starts a copy once, finds it again, and waits for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,34 +12,34 @@ use super::tags::specification;
 use crate::client::ledger::PLATFORM;
 use crate::client::{Client, Failure, MissingTimer, create_once, no_retries};
 
-/// A copy takes a minute or two, an hour on a bad day (docs/dev/aws.md, "Timings").
+/// Time limit for a copy: it takes a minute or two, an hour on a bad day (docs/dev/aws.md, "Timings").
 const COPIED: Duration = Duration::from_hours(6);
 
-/// A copy to be made.
+/// Parameters of a copy.
 pub(crate) struct SnapshotCopy<'a> {
-    /// The snapshot.
+    /// ID of the source snapshot.
     pub(crate) of: &'a str,
     /// Region of the source snapshot.
     pub(crate) from: &'a str,
-    /// The source region's leave, where it is another region (see `publish::presign`).
+    /// Presigned URL of the source region, if that is another region (see `publish::presign`).
     pub(crate) url: Option<String>,
     /// The copy's description.
     pub(crate) description: String,
-    /// Whether it is encrypted; as the source or the account says without.
+    /// Whether the copy is encrypted. Default: as the source, or the account's setting.
     pub(crate) encrypted: Option<bool>,
-    /// The key that encrypts it.
+    /// The key that encrypts the copy.
     pub(crate) key: Option<&'a str>,
     /// Tags of the copy.
     pub(crate) tags: &'a BTreeMap<String, String>,
-    /// The ledger's kind; the entry is found by the source's id.
+    /// Ledger kind; the entry is found by the source's ID.
     pub(crate) kind: &'static str,
-    /// What finds the copy of this run after an answer that was lost.
+    /// Filters that find this run's copy after a lost answer.
     pub(crate) found_by: Vec<Filter>,
-    /// The operation, as it is named in an error.
+    /// The operation for error messages; completes "could not …".
     pub(crate) doing: &'a str,
 }
 
-/// Starts a copy in the region of `images`. It is in the ledger. The inner failure is EC2's refusal.
+/// Starts a copy in the region of `images`. It is in the ledger. The inner error is EC2's refusal.
 pub(crate) async fn begin_copy(
     images: &Images,
     run: &Run,
@@ -84,7 +84,7 @@ pub(crate) async fn begin_copy(
     }
 }
 
-/// A snapshot of ours that passes the filters and did not fail; a complete one rather than one that is on its way.
+/// A snapshot of this account that matches the filters and has not failed; a complete one is preferred.
 pub(crate) async fn find_copy(client: &Client, filters: Vec<Filter>, doing: &str) -> Result<Option<String>> {
     let request = client.ec2.describe_snapshots().owner_ids("self").set_filters(Some(filters));
     let answer = client.call("DescribeSnapshots", doing, request.send()).await?;
@@ -94,8 +94,8 @@ pub(crate) async fn find_copy(client: &Client, filters: Vec<Filter>, doing: &str
     Ok(best.and_then(|one| one.snapshot_id()).map(str::to_owned))
 }
 
-/// Waits until the copy `id` of the snapshot `of` is complete. A copy is accepted first and checked later: why it
-/// failed is in its state alone.
+/// Waits until the copy `id` of the snapshot `of` is complete. EC2 accepts a copy first and checks it later; only its
+/// state says why it failed.
 pub(crate) async fn wait_for_copy(images: &Images, run: &Run, of: &str, id: &str) -> Result<()> {
     let mut missing = MissingTimer::new(images.client.clock(), format!("the copy {id} of the snapshot {of}"));
     images

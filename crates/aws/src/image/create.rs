@@ -1,4 +1,4 @@
-//! RegisterImage: asked for once, waited for, and compared with what was spec.
+//! RegisterImage: registers an image once, waits for it, and compares it with its spec.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::spec::ImageSpec;
 use crate::client::ledger::{IMAGE, PLATFORM};
 use crate::client::{MissingTimer, create_once, filter, no_retries, tag_filter};
 
-/// RegisterImage takes a second, ten at most (docs/dev/aws.md, "Timings"); the limit is for a bad day.
+/// Time limit for an image to become available; RegisterImage takes a second, ten at most (docs/dev/aws.md, "Timings").
 const AVAILABLE: Duration = Duration::from_mins(10);
-/// How long a fresh image may be described wrongly: fields such as a snapshot's id come late (docs/dev/aws.md,
+/// Time for which a new image may be described wrongly: fields such as a snapshot's ID appear late (docs/dev/aws.md,
 /// "Stale reads").
 const SETTLES: Duration = Duration::from_secs(20);
 
-/// EC2's code for a name that an image of the account has already.
+/// EC2's error code when an image of the account has the name already.
 pub(super) const DUPLICATE: &str = "InvalidAMIName.Duplicate";
 
 /// Why an image was not created.
@@ -56,7 +56,8 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
     let id = match made {
         Ok(id) => id,
         Err(failure) if failure.is(&[DUPLICATE]) => {
-            // By this run, if an answer was lost or a publication was interrupted; else by another image.
+            // The name is taken: by this run, if an answer was lost or a publication was interrupted, or by another
+            // image.
             let Some(id) = ours(images, run, spec).await? else {
                 run.ledger().close(ticket, Closed::Refused);
                 return Err(CreateImageError::NameTaken);
@@ -74,7 +75,7 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
     if differences.is_empty() {
         return Ok(image);
     }
-    // If it can't be deleted it stays in the ledger, and the clean-up tries again.
+    // If it can't be deleted it stays in the ledger, and the clean-up retries.
     let _ = delete::deregister(client, run, &id).await;
     Err(CreateImageError::Failed(
         Error::build(format!("could not {doing}: the image differs from the request: {}", differences.join(", ")))
@@ -82,7 +83,7 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
     ))
 }
 
-/// The id of the image, where this run already created it.
+/// ID of the image, if this run created it already.
 async fn ours(images: &Images, run: &Run, spec: &ImageSpec) -> Result<Option<String>> {
     let mut filters = vec![filter("name", &spec.name), tag_filter(tags::RUN, run.id())];
     for key in [tags::VERSION, tags::DIGEST] {
@@ -93,8 +94,8 @@ async fn ours(images: &Images, run: &Run, spec: &ImageSpec) -> Result<Option<Str
     Ok(found.into_iter().find_map(|image| image.image_id))
 }
 
-/// Waits until an image can be launched, and for as long as it may be described wrongly until `compare` finds nothing.
-/// What it still finds then comes back with the image.
+/// Waits until an image can be launched, and until `compare` finds no difference or the image can't be described
+/// wrongly any more. Remaining differences are returned with the image.
 pub(crate) async fn available(
     images: &Images,
     run: &Run,

@@ -1,4 +1,4 @@
-//! Taking images and snapshots away.
+//! Deletes images and snapshots.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use super::tags::tags_of;
 use crate::client::ledger::{IMAGE, SNAPSHOT};
 use crate::client::{Client, Failure, filter, tag_filter};
 
-/// A snapshot can go as soon as its image is deregistered, which the same burst of deletions does; tries before
-/// "later".
+/// Pauses between attempts to delete a snapshot, before it is left for later. It can be deleted as soon as its image is
+/// deregistered, which happens at the same time.
 const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(400), Duration::from_millis(800)];
 
-/// Deletes an image with the snapshots that no other image uses. Not being there is success.
+/// Deletes an image with the snapshots that no other image uses. A missing image is success.
 pub(crate) async fn delete(images: &Images, run: &Run, id: &str) -> Result<()> {
     match try_delete(images, run, id).await? {
         Undo::Done | Undo::Kept(_) => Ok(()),
@@ -30,7 +30,7 @@ pub(crate) async fn delete(images: &Images, run: &Run, id: &str) -> Result<()> {
     }
 }
 
-/// Like [`delete`], but returns `Later` when EC2 does not show yet what was just created.
+/// Like [`delete`], but returns `Later` when EC2 does not show a new image yet.
 async fn try_delete(images: &Images, run: &Run, id: &str) -> Result<Undo> {
     let doing = format!("delete the image {id}");
     // EC2's answer does not name snapshots that were deleted before, so the ledger entries are closed by the image's
@@ -67,7 +67,7 @@ fn not_shown() -> Undo {
     Undo::Later("EC2 does not list it yet".to_owned())
 }
 
-/// The snapshots that EC2 did not delete, with its codes.
+/// Deregisters the image, and returns the snapshots that EC2 did not delete, with its codes.
 async fn deregister_with_snapshots(
     client: &Client,
     id: &str,
@@ -82,7 +82,7 @@ async fn deregister_with_snapshots(
         .collect())
 }
 
-/// Why a snapshot stays; none where it should: another image uses it.
+/// Why a snapshot could not be deleted; `None` if it should stay because another image uses it.
 fn problem(code: &SnapshotReturnCodes) -> Option<&str> {
     match code {
         SnapshotReturnCodes::Success | SnapshotReturnCodes::WarnSkipped => None,
@@ -91,7 +91,7 @@ fn problem(code: &SnapshotReturnCodes) -> Option<&str> {
     }
 }
 
-/// Takes an image's registration away and leaves its snapshots. Not being there is success.
+/// Deregisters an image and keeps its snapshots. A missing image is success.
 pub(crate) async fn deregister(client: &Client, run: &Run, id: &str) -> Result<()> {
     let request = client.ec2.deregister_image().image_id(id);
     match client.ask("DeregisterImage", request.send()).await {
@@ -103,7 +103,7 @@ pub(crate) async fn deregister(client: &Client, run: &Run, id: &str) -> Result<(
     Ok(())
 }
 
-/// Deletes a snapshot, unless an image holds it. One that a published image holds stays, and gets its tags.
+/// Deletes a snapshot, unless an image uses it. A snapshot of a published image stays, and gets the image's tags.
 pub(crate) async fn delete_snapshot(images: &Images, id: &str) -> Result<Undo> {
     for pause in PAUSES {
         images.client.clock().sleep(pause).await;
@@ -120,7 +120,7 @@ pub(crate) async fn delete_snapshot(images: &Images, id: &str) -> Result<Undo> {
     held(images, id).await
 }
 
-/// What happens to a snapshot that an image still uses.
+/// Handles a snapshot that an image still uses.
 async fn held(images: &Images, id: &str) -> Result<Undo> {
     let filters = vec![filter("block-device-mapping.snapshot-id", id)];
     let doing = format!("look for the image that uses the snapshot {id}");
@@ -139,8 +139,8 @@ async fn held(images: &Images, id: &str) -> Result<Undo> {
     Ok(Undo::Held { by: IMAGE, why: format!("it is still used by the image {name}") })
 }
 
-/// Undoes an open ledger entry of a capture or a publication. An image that is published already stays: others may have
-/// found it.
+/// Undoes an open ledger entry of a capture or a publication. An image that is already published stays: others may use
+/// it.
 pub(crate) async fn undo(images: &Images, run: &Run, entry: &Entry) -> Result<Undo> {
     let mut undone = Undo::Done;
     if entry.kind == IMAGE {
@@ -171,14 +171,14 @@ fn first(one: Undo, other: Undo) -> Undo {
     if rank(&other) > rank(&one) { other } else { one }
 }
 
-/// Finishes the registration of an image that was cut off after it had its name.
+/// Completes the registration of an image that was interrupted after it got its name.
 async fn keep(images: &Images, run: &Run, image: &Image) -> Result<Undo> {
     repair_parts(&images.client, image).await?;
     close_published(run, image);
     Ok(Undo::Kept(format!("it is published as {}", image.name().unwrap_or_default())))
 }
 
-/// The images of an entry, as EC2 lists them. One whose id is known counts although it is not listed.
+/// The images of an entry, as EC2 lists them. One whose ID is known counts even if it is not listed.
 async fn found(client: &Client, entry: &Entry) -> Result<Vec<Image>> {
     let filters = match &entry.id {
         Some(id) => vec![filter("image-id", id)],
@@ -191,7 +191,7 @@ async fn found(client: &Client, entry: &Entry) -> Result<Vec<Image>> {
     Ok(found)
 }
 
-/// A snapshot whose id was never learnt is found by run and volume.
+/// The snapshots of an entry. One whose ID was never learned is found by run and volume.
 async fn snapshot_ids(client: &Client, entry: &Entry) -> Result<Vec<String>> {
     if let Some(id) = &entry.id {
         return Ok(vec![id.clone()]);
@@ -200,7 +200,7 @@ async fn snapshot_ids(client: &Client, entry: &Entry) -> Result<Vec<String>> {
         .ec2
         .describe_snapshots()
         .owner_ids("self")
-        // A copy is found by the snapshot that it was made of.
+        // A copy is found by its source snapshot.
         .filters(if entry.find_by.starts_with("snap-") {
             tag_filter(tags::COPIED_FROM, &entry.find_by)
         } else {

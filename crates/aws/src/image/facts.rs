@@ -1,4 +1,5 @@
-//! What EC2's description of an image says: whether it is ours, how it may be copied, and what a bake records of it.
+//! Facts in EC2's description of an image: whether ami-bake created it, how it may be copied, and what a bake records
+//! of it.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +13,17 @@ use semver::Version;
 use super::mapping::{self, Device};
 use super::tags::tags_of;
 
-/// Whether snapshots are registered, or EC2 creates the image.
+/// Whether ami-bake registers snapshots, or EC2 creates the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CaptureMethod {
-    /// We do: CreateSnapshots, RegisterImage.
+    /// ami-bake does it: CreateSnapshots, RegisterImage.
     Snapshots,
-    /// EC2 does, with CreateImage, which alone carries billing codes over.
+    /// EC2 does it with CreateImage, which alone carries billing codes over.
     CreateImage,
 }
 
-/// Who may make an image from this source: RegisterImage makes plain Linux alone (EC2 user guide, AMI billing
-/// information), so that everything with a billing or product code is EC2's.
+/// The method for images built on this source: RegisterImage makes plain Linux images only (EC2 user guide, AMI billing
+/// information), so sources with a billing or product code need CreateImage.
 pub(crate) fn capture_method(source: &Image) -> CaptureMethod {
     let plain = is_plain_linux(source)
         && source.root_device_type().is_none_or(|kind| *kind == DeviceType::Ebs)
@@ -30,8 +31,8 @@ pub(crate) fn capture_method(source: &Image) -> CaptureMethod {
     if plain { CaptureMethod::Snapshots } else { CaptureMethod::CreateImage }
 }
 
-/// True when the image's snapshots may be registered anew: plain Linux without product codes. Licences of all others
-/// are lost that way (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/creating-an-ami-ebs.html>).
+/// True when the image's snapshots may be registered anew: plain Linux without product codes. The licenses of all
+/// others are lost that way (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/creating-an-ami-ebs.html>).
 pub(crate) fn is_plain_linux(image: &Image) -> bool {
     image.product_codes().is_empty()
         && image.usage_operation().is_none_or(|operation| operation == "RunInstances")
@@ -47,7 +48,7 @@ pub(super) fn architecture(image: &Image) -> Option<Architecture> {
     }
 }
 
-/// What a bake records of an image.
+/// The image as a source image.
 pub(crate) fn source_image(image: &Image) -> SourceImage {
     let id = image.image_id().unwrap_or_default().to_owned();
     let tags = tags_of(image);
@@ -63,13 +64,13 @@ pub(crate) fn source_image(image: &Image) -> SourceImage {
     }
 }
 
-/// Image and variant by their tags.
+/// Image and variant according to the tags.
 pub(crate) fn key(tags: &BTreeMap<String, String>) -> Option<ImageKey> {
     let variant = tags::variant(tags).cloned();
     Some(ImageKey { image: tags.get(tags::IMAGE)?.clone(), variant })
 }
 
-/// The image as ours; none when its tags don't say which it is.
+/// The image as a record; `None` when its tags do not identify an image of ami-bake.
 pub(crate) fn record(image: &Image, region: &str) -> Option<ImageRecord> {
     let source = source_image(image);
     let tags = source.tags;
@@ -91,12 +92,12 @@ pub(crate) fn record(image: &Image, region: &str) -> Option<ImageRecord> {
     })
 }
 
-/// The snapshots of its volumes.
+/// The snapshots of the image's volumes.
 pub(crate) fn snapshots(image: &Image) -> Vec<String> {
     mapping::of_image(image).iter().filter_map(Device::snapshot).map(str::to_owned).collect()
 }
 
-/// True for an image that passed its tests, whatever else it is.
+/// True for an image that passed its tests, published or not.
 pub(crate) fn is_tested(image: &Image) -> bool {
     tags_of(image).contains_key(tags::TESTED)
 }

@@ -1,4 +1,4 @@
-//! The images and snapshots of one region and account: what is waited for there, and what is known of them.
+//! The images and snapshots of one region and account: pollers and caches.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,26 +10,27 @@ use aws_sdk_ec2::types::{Image, Snapshot};
 use super::cache::DescriptionCache;
 use crate::client::{Client, RecentlyCreated, Timing, one_of, poller};
 
-/// The pause between two looks: DescribeImages and DescribeSnapshots take 20 calls a second.
+/// Pause between two requests: DescribeImages and DescribeSnapshots allow 20 calls a second.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A shorter pause for images, and how long it lasts: a registration takes a second, the copies of CreateImage minutes.
+/// A shorter pause for images, and how long after the begin of a wait it applies: a registration takes a second, the
+/// copies of CreateImage take minutes.
 const EAGER: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
-/// Values in one filter; EC2's limit.
+/// Maximum number of values per filter; EC2's limit.
 const BATCH: usize = 200;
 
-/// What the functions of this module share in one region and account.
+/// Clients, pollers and caches for the images of one region and account.
 pub(crate) struct Images {
     /// The client of the region and account.
     pub(crate) client: Arc<Client>,
-    /// Snapshots that somebody waits for.
+    /// Poller of snapshots.
     pub(crate) snapshots: Poller<Snapshot>,
-    /// Images that somebody waits for.
+    /// Poller of images.
     pub(super) pending: Poller<Image>,
-    /// Resources that were created, but not described by EC2 yet.
+    /// Resources that were created but not described yet.
     pub(crate) recent: RecentlyCreated,
     /// Descriptions of images that were looked up.
     pub(crate) descriptions: DescriptionCache,
-    /// UEFI variables by image, as far as they are known; none where an image has none.
+    /// UEFI variables by image, as far as they were fetched; `None` for an image without any.
     uefi: Mutex<HashMap<String, Option<String>>>,
 }
 
@@ -46,19 +47,19 @@ impl Images {
         }
     }
 
-    /// The UEFI variables of an image, where it is known whether it has any.
+    /// The cached UEFI variables of an image; the outer `None` means that they were not fetched.
     #[expect(clippy::option_option, reason = "not looked up yet is not the same as an image without variables")]
     pub(super) fn known_uefi(&self, image: &str) -> Option<Option<String>> {
         self.uefi.lock().unwrap_or_else(PoisonError::into_inner).get(image).cloned()
     }
 
-    /// Keeps the UEFI variables that an image was registered with.
+    /// Caches the UEFI variables that an image was registered with.
     pub(super) fn keep_uefi(&self, image: &str, data: Option<String>) {
         self.uefi.lock().unwrap_or_else(PoisonError::into_inner).insert(image.to_owned(), data);
     }
 }
 
-// Filters, not lists of ids: one id that EC2 does not know (yet) would fail the question for all others.
+// Filters instead of ID lists: one ID that EC2 does not know (yet) would fail the request for all others.
 
 async fn snapshots(client: Arc<Client>, ids: Vec<String>) -> PollAnswer<Snapshot> {
     let mut found = HashMap::new();

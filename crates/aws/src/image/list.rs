@@ -1,4 +1,4 @@
-//! Which images are there.
+//! Lists images.
 
 use ami_bake_core::platform::{ImageQuery, ImageRecord};
 use ami_bake_core::{Result, Run, tags};
@@ -7,10 +7,10 @@ use aws_sdk_ec2::types::{Filter, Image};
 use super::facts::record;
 use crate::client::{Client, filter, pages, tag_filter};
 
-/// A page of DescribeImages; EC2's largest.
+/// Images per page of DescribeImages; EC2's maximum.
 const PAGE: i32 = 1000;
 
-/// Our own images, candidates included.
+/// Images that ami-bake created, including candidates.
 pub(crate) async fn list(client: &Client, run: &Run, query: &ImageQuery) -> Result<Vec<ImageRecord>> {
     Ok(ours(client, run, query).await?.into_iter().map(|(_, record)| record).collect())
 }
@@ -18,7 +18,8 @@ pub(crate) async fn list(client: &Client, run: &Run, query: &ImageQuery) -> Resu
 /// Like [`list`], with EC2's description of each.
 pub(crate) async fn ours(client: &Client, run: &Run, query: &ImageQuery) -> Result<Vec<(Image, ImageRecord)>> {
     let own = query.owner.as_deref().is_none_or(|owner| owner == "self");
-    // Another account's tags can't be seen, so they can't be asked for either; what it shares is looked through here.
+    // The tags of another account are not visible, so they can't be used in filters; images that it shares are filtered
+    // here.
     let filters = if own { filters(query) } else { Vec::new() };
     let owner = query.owner.as_deref().unwrap_or("self");
     let found = run.until_cancelled(describe(client, owner, filters, "list the images")).await??;
@@ -36,7 +37,7 @@ fn filters(query: &ImageQuery) -> Vec<Filter> {
         filters.push(tag_filter(tags::NAME, namespace));
     }
     if let Some(key) = &query.key {
-        // Not by variant: older images name it in another tag, and EC2 can't ask for one tag or the other.
+        // Not by variant: older images have it in another tag, and EC2 can't filter by one tag or the other.
         filters.push(tag_filter(tags::IMAGE, &key.image));
     }
     filters
@@ -47,21 +48,21 @@ fn fits(record: &ImageRecord, query: &ImageQuery) -> bool {
         && query.key.as_ref().is_none_or(|key| *key == record.key)
 }
 
-/// Owners to list the images of.
+/// The owners whose images are listed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Scope<'a> {
     /// Images of these owners.
     OwnedBy(&'a [String]),
-    /// Images that others share with this account.
+    /// Images that other accounts share with this account.
     SharedWith(&'a str),
 }
 
-/// All images of an owner that pass the filters, every page.
+/// All images of an owner that match the filters, from all pages.
 pub(crate) async fn describe(client: &Client, owner: &str, filters: Vec<Filter>, doing: &str) -> Result<Vec<Image>> {
     describe_in(client, Scope::OwnedBy(&[owner.to_owned()]), &filters, doing).await
 }
 
-/// All images that pass the filters, every page.
+/// All images that match the filters, from all pages.
 pub(super) async fn describe_in(
     client: &Client,
     scope: Scope<'_>,

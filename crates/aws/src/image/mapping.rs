@@ -1,4 +1,4 @@
-//! The disks of an image: which snapshot each is made of, and the volume that a launch makes from it.
+//! The disks of an image: the snapshot of each, and the volume that a launch creates from it.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,7 @@ use ami_bake_core::plan::{Disk, MachineSettings};
 use ami_bake_core::{Error, Result};
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, Image, VolumeType};
 
-/// What a gp3 volume has without any wish (EBS user guide, General Purpose SSD volumes): I/O operations and MiB a
-/// second.
+/// Defaults of a gp3 volume (EBS user guide, General Purpose SSD volumes): I/O operations and MiB per second.
 const GP3: (i32, i32) = (3000, 125);
 
 /// One device of an image.
@@ -15,14 +14,14 @@ const GP3: (i32, i32) = (3000, 125);
 pub(crate) struct Device {
     /// The device name, such as `/dev/xvda`.
     pub(crate) name: String,
-    /// What the device is made from.
+    /// What the device is created from.
     pub(crate) source: DeviceSource,
 }
 
-/// What a device is made from.
+/// What a device is created from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DeviceSource {
-    /// A volume that is made from a snapshot.
+    /// A volume created from a snapshot.
     Volume(Volume),
     /// A disk of the host, such as `ephemeral0`.
     Host(String),
@@ -31,7 +30,7 @@ pub(crate) enum DeviceSource {
 /// A volume as an image describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Volume {
-    /// The snapshot.
+    /// ID of the snapshot.
     pub(crate) snapshot: String,
     /// Size in GiB.
     pub(crate) size: Option<i32>,
@@ -39,9 +38,9 @@ pub(crate) struct Volume {
     pub(crate) kind: Option<VolumeType>,
     /// I/O operations per second, for types that accept it.
     pub(crate) iops: Option<i32>,
-    /// MiB per second, for types that accept it.
+    /// Throughput in MiB per second, for types that accept it.
     pub(crate) throughput: Option<i32>,
-    /// Deleted with the instance.
+    /// True when the volume is deleted with the instance.
     pub(crate) ends_with_instance: bool,
 }
 
@@ -50,19 +49,19 @@ pub(crate) struct Volume {
 pub(crate) struct VolumeSnapshot {
     /// The device that the volume is attached as.
     pub(crate) device: String,
-    /// The snapshot.
+    /// ID of the snapshot.
     pub(crate) snapshot: String,
     /// Size in GiB.
     pub(crate) size: Option<i32>,
-    /// The account that owns it: the bake's own.
+    /// ID of the account that owns it: the bake's own.
     pub(crate) owner: Option<String>,
 }
 
-/// The devices of a captured image: the manifest's values where it has any, else the source image's. How the machine
-/// was baked (a faster disk, DeleteOnTermination forced) has no part in it.
+/// The devices of a captured image: the manifest's values, else the source image's. Settings of the build machine alone
+/// (a faster disk, DeleteOnTermination) are not copied.
 ///
 /// # Errors
-/// When the root was not among the snapshots.
+/// When the snapshots do not include the root device.
 pub(crate) fn of_capture(source: &Image, settings: &MachineSettings, taken: &[VolumeSnapshot]) -> Result<Vec<Device>> {
     let root = source.root_device_name().unwrap_or_default();
     if !taken.iter().any(|part| part.device == root) {
@@ -78,12 +77,12 @@ pub(crate) fn of_capture(source: &Image, settings: &MachineSettings, taken: &[Vo
     Ok(devices)
 }
 
-/// The devices of an image that is there.
+/// The devices of an existing image.
 pub(crate) fn of_image(image: &Image) -> Vec<Device> {
     image.block_device_mappings().iter().filter_map(|mapping| volume(mapping).or_else(|| host(mapping))).collect()
 }
 
-/// The devices of an image, made from other snapshots: from the copy of each that `copies` has.
+/// The devices of an image with its snapshots replaced by their copies, where `copies` has any.
 pub(crate) fn with_snapshots(image: &Image, copies: &BTreeMap<String, String>) -> Vec<Device> {
     let mut devices = of_image(image);
     for device in &mut devices {
@@ -125,8 +124,8 @@ fn device(part: &VolumeSnapshot, root: &str, source: &Image, settings: &MachineS
     }
 }
 
-/// I/O operations and MiB a second: the manifest's, else the source's where its type is kept, else the type's own. For
-/// gp3 both are always said, so that nothing of the bake's fast disk can stay.
+/// I/O operations and MiB per second: the manifest's, else the source's if the type is the same, else the type's
+/// defaults. For gp3 both are always set, so that no value of the bake's fast disk remains.
 fn speed(
     kind: Option<&VolumeType>,
     asked: Option<&Disk>,
@@ -169,7 +168,7 @@ fn host(mapping: &BlockDeviceMapping) -> Option<Device> {
 }
 
 impl Device {
-    /// The snapshot that it is made from, where it is a volume.
+    /// ID of the device's snapshot, if it is a volume.
     pub(crate) fn snapshot(&self) -> Option<&str> {
         match &self.source {
             DeviceSource::Volume(volume) => Some(&volume.snapshot),
@@ -177,7 +176,8 @@ impl Device {
         }
     }
 
-    /// As RegisterImage takes it. Encryption is the snapshot's and can't be said here (EC2 API, EbsBlockDevice).
+    /// The device for RegisterImage. Encryption follows from the snapshot and can't be set here (EC2 API,
+    /// EbsBlockDevice).
     pub(crate) fn request(&self) -> BlockDeviceMapping {
         let mapping = BlockDeviceMapping::builder().device_name(&self.name);
         match &self.source {
@@ -226,7 +226,7 @@ mod tests {
         }
     }
 
-    /// A volume in short: device, GiB, IOPS, MiB a second, whether it ends with its instance.
+    /// A volume for comparison: device, GiB, IOPS, MiB per second, whether it is deleted with its instance.
     type Short<'a> = (&'a str, Option<i32>, Option<i32>, Option<i32>, bool);
 
     fn volumes(devices: &[Device]) -> Vec<Short<'_>> {
@@ -290,7 +290,7 @@ mod tests {
         })]);
         let devices = of_capture(&source, &settings, &[taken("/dev/xvda", 8)]).unwrap();
         assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), Some(3000), Some(125), false)]);
-        // DescribeImages says 100 for a gp2 volume of 8 GiB; RegisterImage refuses to hear it.
+        // DescribeImages reports 100 IOPS for a gp2 volume of 8 GiB; RegisterImage refuses that value.
         let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Gp2).iops(100))]);
         let devices = of_capture(&source, &MachineSettings::default(), &[taken("/dev/xvda", 8)]).unwrap();
         assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), None, None, true)]);

@@ -1,4 +1,4 @@
-//! Images and their snapshots: found, described, registered, compared, copied, deleted.
+//! Images and their snapshots: finding, describing, registering, comparing, copying, deleting.
 
 mod cache;
 mod copy;

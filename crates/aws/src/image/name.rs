@@ -1,14 +1,14 @@
-//! What EC2 takes as the name of an image.
+//! Valid names of AMIs.
 
 use ami_bake_core::plan::ImagePlan;
 use ami_bake_core::{Error, Result, version};
 
-/// Lengths of an AMI name (EC2 API, RegisterImage, `Name`).
+/// Valid lengths of an AMI name (EC2 API, RegisterImage, `Name`).
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=128;
-/// Characters that an AMI name may have besides ASCII letters and digits (the same page).
+/// Characters that an AMI name may have besides ASCII letters and digits (same page).
 const SIGNS: &str = "()[] ./-'@_";
 
-/// The final name of a plan's image. Build metadata of its version is spelled as EC2 can hold it.
+/// The final name of a plan's image. Build metadata of its version is written so that EC2 accepts it.
 ///
 /// # Errors
 /// When EC2 would refuse the name.
@@ -18,7 +18,7 @@ pub(crate) fn of_plan(plan: &ImagePlan) -> Result<String> {
     Ok(spelled)
 }
 
-/// Refuses what EC2 would refuse, with the place in the name.
+/// Refuses a name that EC2 would refuse; the error has the position in the name.
 pub(crate) fn validate_name(name: &str) -> Result<()> {
     let help = format!(
         "An AMI name has {} to {} characters: letters, digits, spaces and any of ( ) [ ] . / - ' @ _",

@@ -1,4 +1,4 @@
-//! The snapshots of a published image: their tags, and their ledger entries.
+//! The snapshots of a published image: their tags and ledger entries.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::tags::{own_tags, to_ec2};
 use crate::client::ledger::{IMAGE, SNAPSHOT};
 use crate::client::{Client, filter, one_of};
 
-/// Gives the snapshots the image's tags, and takes off their end.
+/// Gives the snapshots the image's tags, and removes their expiry.
 pub(crate) async fn tag_parts(client: &Client, parts: &[String], wanted: &BTreeMap<String, String>) -> Result<()> {
     if parts.is_empty() {
         return Ok(());
@@ -28,8 +28,8 @@ pub(crate) async fn tag_parts(client: &Client, parts: &[String], wanted: &BTreeM
     Ok(())
 }
 
-/// Gives the snapshots of a published image its tags, where a publication was cut off before it did: those still have an
-/// end that is not the image's.
+/// Gives the snapshots of a published image its tags, if a publication was interrupted before it did: those snapshots
+/// still have an expiry that the image has not.
 pub(crate) async fn repair_parts(client: &Client, image: &Image) -> Result<()> {
     let (parts, wanted) = (snapshots(image), own_tags(image));
     if parts.is_empty() {
@@ -48,7 +48,7 @@ pub(crate) async fn repair_parts(client: &Client, image: &Image) -> Result<()> {
     tag_parts(client, &behind, &wanted).await
 }
 
-/// Closes the ledger entries of an image that is published: no clean-up deletes it any more.
+/// Closes the ledger entries of a published image, so that no clean-up deletes it.
 pub(crate) fn close_published(run: &Run, image: &Image) {
     for part in snapshots(image) {
         run.ledger().close_id(SNAPSHOT, &part, Closed::Published);

@@ -1,4 +1,4 @@
-//! The final name: a tested candidate becomes an image, an image that is there gets another version.
+//! Registers images under their final name: a tested candidate, or an existing image under another version.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,13 +19,14 @@ use super::tags::tags_of;
 use super::{copy, delete, mapping, name, uefi};
 use crate::client::{Client, filter};
 
-/// Looks for an image that has the name already: DescribeImages has been seen 20 s late (docs/dev/aws.md, "Stale reads").
+/// Number of look-ups for an image that has the name already: DescribeImages has been seen 20 s late (docs/dev/aws.md,
+/// "Stale reads").
 const LOOKS: u32 = 12;
 const PAUSE: Duration = Duration::from_secs(2);
-/// An image that another run registers is available in seconds, one that EC2 copies in an hour at worst.
+/// Time limit for an image that another run registers: it takes seconds, or an hour at worst when EC2 copies it.
 const AVAILABLE: Duration = Duration::from_hours(3);
 
-/// Registers a tested candidate, or an image that is there already, under its final name.
+/// Registers a tested candidate, or an existing image, under its final name.
 pub(crate) async fn register(
     images: &Images,
     run: &Run,
@@ -33,12 +34,13 @@ pub(crate) async fn register(
     registration: &Registration<'_>,
 ) -> Result<ImageRecord> {
     let name = name::of_plan(registration.plan)?;
-    // A fresh candidate's description is known already; whether it is still there shows in the call itself.
+    // A new candidate's description is cached; whether it still exists shows in the call itself.
     let from = described(images, run, &candidate.image.id).await?;
     let made = match capture_method(&from) {
         CaptureMethod::Snapshots => {
-            // First the snapshots, then the name: whatever happens in between, the candidate still has an end, and they
-            // go with it. The other way round a published image could have snapshots that expire.
+            // First the snapshots, then the name: if the run is interrupted in between, the candidate still has an
+            // expiry, and the snapshots are deleted with it. The other way round a published image could have snapshots
+            // that expire.
             tag_parts(&images.client, &snapshots(&from), &tags_of_parts(&from, registration)).await?;
             under_new_name(images, run, &from, &name, registration).await
         }
@@ -62,15 +64,16 @@ pub(crate) async fn register(
     close_published(run, &image);
     let record = record(&image, images.client.region())
         .ok_or_else(|| Error::internal(format!("the image {name:?} was registered without its ami-bake tags")))?;
-    // The image is there for every look-up, so that this fails no bake. What stays is in the ledger, and the end of the
-    // run tries again and reports it.
+    // Every look-up finds the image now, so a failure here does not fail the bake. What is left is in the ledger; the
+    // end of the run retries and reports it.
     if let Err(error) = delete_candidate(images, run, &from, &record).await {
         tracing::debug!(%error, "the candidate is deleted at the end of the run");
     }
     Ok(record)
 }
 
-/// The tags of the image's snapshots. Those of an image that stays for good don't get an end by another image over them.
+/// The tags of the image's snapshots. Snapshots of an image without expiry don't get one because another image uses
+/// them.
 fn tags_of_parts(from: &Image, registration: &Registration<'_>) -> BTreeMap<String, String> {
     let mut tags = registration.tags.clone();
     if is_tested(from) && !tags_of(from).contains_key(tags::EXPIRES) {
@@ -79,7 +82,7 @@ fn tags_of_parts(from: &Image, registration: &Registration<'_>) -> BTreeMap<Stri
     tags
 }
 
-/// The image that has the name already, where it has the same content and passed its tests: another run was faster. It
+/// The image that has the name already, if its content is the same and it passed its tests: another run was faster. It
 /// may not be listed yet.
 async fn same_content(
     images: &Images,
@@ -123,11 +126,11 @@ async fn under_new_name(
     create(images, run, &spec).await
 }
 
-/// The final name belongs to another image.
+/// The error when the final name belongs to another image.
 async fn name_taken(client: &Client, name: &str, registration: &Registration<'_>) -> Error {
     let plan = registration.plan;
     let doing = format!("look for the image {name:?}");
-    // The refusal is the message; who has the name only makes it better.
+    // The refusal is the error; the owner of the name only improves its message.
     let other = describe(client, "self", vec![filter("name", name)], &doing).await.unwrap_or_default();
     let other = other.first();
     let digest = other.map(tags_of).and_then(|mut seen| seen.remove(tags::DIGEST));
@@ -141,8 +144,8 @@ async fn name_taken(client: &Client, name: &str, registration: &Registration<'_>
     .help("Increase `version`, use `version: auto`, or delete that image first.")
 }
 
-/// Takes the candidate's registration away; an image that was published before stays. Snapshots of its own, which a
-/// copy leaves behind, go with it.
+/// Deregisters the candidate; an image that was published before stays. Snapshots that only the candidate uses, because
+/// the image was made by a copy, are deleted too.
 async fn delete_candidate(images: &Images, run: &Run, from: &Image, record: &ImageRecord) -> Result<()> {
     let Some(id) = from.image_id().filter(|id| *id != record.id) else { return Ok(()) };
     if is_tested(from) {

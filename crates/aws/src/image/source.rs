@@ -1,4 +1,4 @@
-//! Finds the image that a bake starts from, and keeps its description for the launch.
+//! Finds the source image of a bake, and caches its description for the launch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use super::list::{Scope, describe_in};
 use super::tags::{shared_key, tags_of};
 use crate::client::{Client, filter, one_of};
 
-/// What was registered is visible everywhere after this time.
+/// Time after which a registered image is visible everywhere.
 const VISIBLE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Finds the image that `query` asks for.
+/// Finds the image for `query`.
 pub(crate) async fn find_source(images: &Images, run: &Run, query: &SourceQuery) -> Result<SourceImage> {
     let found = run.until_cancelled(Box::pin(look_up(&images.client, query)));
     let image = match query {
@@ -34,8 +34,8 @@ pub(crate) async fn find_source(images: &Images, run: &Run, query: &SourceQuery)
     Ok(found)
 }
 
-/// The description of an image, from memory where it was asked for before. One that is not known there was registered
-/// a moment ago: it may not be visible everywhere yet.
+/// The description of an image, from the cache if possible. An image that is not cached was just registered, so it may
+/// not be visible everywhere yet.
 pub(crate) async fn described(images: &Images, run: &Run, id: &str) -> Result<Arc<Image>> {
     if let Some(image) = images.descriptions.get(id) {
         return Ok(image);
@@ -67,7 +67,7 @@ async fn look_up(client: &Client, query: &SourceQuery) -> Result<Image> {
     }
 }
 
-/// An image as this account sees it; none where it sees none of this id.
+/// The image as this account sees it; `None` if it sees none with this ID.
 pub(crate) async fn by_id(client: &Client, id: &str) -> Result<Option<Image>> {
     if !id.starts_with("ami-") {
         return Ok(None);
@@ -98,13 +98,13 @@ async fn newest(
     architecture: Option<Architecture>,
     further: &BTreeMap<String, Vec<String>>,
 ) -> Result<Image> {
-    // The name is a pattern of the manifest's.
+    // The manifest's name is a pattern.
     let mut filters = vec![one_of("name", [name]), filter("state", "available")];
     filters.extend(architecture.map(|architecture| filter("architecture", architecture.as_str())));
     filters.extend(further.iter().map(|(key, values)| one_of(key, values)));
     let doing = format!("find the newest image {name} of {}", owners.join(", "));
     let images = describe_in(client, Scope::OwnedBy(owners), &filters, &doing).await?;
-    // RFC 3339 in UTC with fixed width: text order is time order. The id decides between two of one second.
+    // RFC 3339 in UTC with fixed width: text order is time order. With equal times the ID decides.
     images
         .into_iter()
         .filter(|image| image.state() == Some(&ImageState::Available) && !is_passing(image))
@@ -119,7 +119,7 @@ async fn newest(
         })
 }
 
-/// True for an image that a bake made for itself and that has an end: a candidate, or a copy of a source.
+/// True for an image that a bake made for itself and that has an expiry: a candidate, or a copy of a source.
 fn is_passing(image: &Image) -> bool {
     let all = tags_of(image);
     all.contains_key(tags::EXPIRES) && !all.contains_key(tags::TESTED)
@@ -144,7 +144,7 @@ async fn by_parameter(client: &Client, path: &str) -> Result<Image> {
     existing(client, id).await
 }
 
-/// The highest version that was tested: of this account, else of those that others share with it.
+/// The highest tested version in this account, or else among the images that others share with it.
 async fn baked(client: &Client, query: &BakedQuery) -> Result<Image> {
     let what = format!("{} of {}", query.key, query.namespace);
     let range = query.version.as_ref().map_or_else(|| "any release".to_owned(), ToString::to_string);
@@ -164,7 +164,7 @@ async fn baked(client: &Client, query: &BakedQuery) -> Result<Image> {
 }
 
 fn ours(query: &BakedQuery, name: impl Fn(&str) -> String) -> Vec<Filter> {
-    // Not by variant: older images name it in another tag, and EC2 can't ask for one tag or the other.
+    // Not by variant: older images have it in another tag, and EC2 can't filter by one tag or the other.
     vec![
         one_of(&name(tags::NAME), [&query.namespace]),
         one_of(&name(tags::IMAGE), [&query.key.image]),
@@ -172,8 +172,8 @@ fn ours(query: &BakedQuery, name: impl Fn(&str) -> String) -> Vec<Filter> {
     ]
 }
 
-/// The highest tested version in the range; among equal ones the newest. Without a range a release, never what a pull
-/// request baked.
+/// The highest tested version in the range; among equal ones the newest. Without a range only releases match, never
+/// images of pull requests.
 fn highest(images: Vec<Image>, query: &BakedQuery) -> Option<Image> {
     images
         .into_iter()

@@ -1,4 +1,4 @@
-//! What an image must be: as RegisterImage gets it, and as DescribeImages has to show it.
+//! The expected attributes of an image, for RegisterImage and for comparison with DescribeImages.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use aws_sdk_ec2::types::{
 use super::mapping::{self, Device, DeviceSource, Volume};
 use super::tags::specification;
 
-/// What an image must be. RegisterImage's own defaults are i386 and paravirtual (EC2 API), so that all is said.
+/// The expected attributes of an image. RegisterImage's own defaults are i386 and paravirtual (EC2 API), so everything
+/// is set explicitly.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ImageSpec {
     /// Name of the image.
@@ -27,21 +28,21 @@ pub(crate) struct ImageSpec {
     sriov: Option<String>,
     boot_mode: Option<BootModeValues>,
     tpm: Option<TpmSupportValues>,
-    /// The UEFI variables that the source was registered with, base64.
+    /// The UEFI variables that the source was registered with, in base64.
     pub(crate) uefi_data: Option<String>,
     imds_v2: bool,
-    /// What DescribeImages says of its billing; nothing sets it, and it must stay the same.
+    /// The billing operation in DescribeImages; it can't be set, and must stay the same.
     usage_operation: Option<String>,
     devices: Vec<Device>,
-    /// EC2 copies it: the ids of the snapshots are not known in advance, and EC2 takes what the call leaves out from
-    /// the source.
+    /// True when EC2 copies the image: the snapshots' IDs are not known in advance, and EC2 takes omitted attributes
+    /// from the source.
     copied: bool,
-    /// True where every volume must be encrypted.
+    /// True when every volume must be encrypted.
     encrypted: bool,
 }
 
 impl ImageSpec {
-    /// The copy of `like` that EC2 has to create; `encrypted` when a key is given.
+    /// The expected copy of `like`; `encrypted` when a key is given.
     pub(crate) fn copy_of(like: &Image, name: &str, settings: &ImageSettings, encrypted: bool) -> Self {
         let mut devices = mapping::of_image(like);
         for device in &mut devices {
@@ -53,12 +54,12 @@ impl ImageSpec {
         Self { copied: true, encrypted, ..wanted }
     }
 
-    /// True where instances of it must require IMDSv2.
+    /// True when instances of the image must require IMDSv2.
     pub(crate) fn requires_tokens(&self) -> bool {
         self.imds_v2
     }
 
-    /// The spec of an image like `like`, under another name and with these devices.
+    /// The spec of an image like `like`, with another name and these devices.
     pub(crate) fn new(
         like: &Image,
         name: String,
@@ -85,12 +86,12 @@ impl ImageSpec {
         }
     }
 
-    /// True where UEFI variables can exist.
+    /// True when the image can have UEFI variables.
     pub(crate) fn has_uefi(&self) -> bool {
         matches!(self.boot_mode, Some(BootModeValues::Uefi | BootModeValues::UefiPreferred))
     }
 
-    /// The call that makes it.
+    /// The RegisterImage request for the image.
     pub(crate) fn request(&self, client: &Client) -> RegisterImageFluentBuilder {
         client
             .register_image()
@@ -109,7 +110,7 @@ impl ImageSpec {
             .tag_specifications(specification(ResourceType::Image, &self.tags))
     }
 
-    /// What `seen` has otherwise, each in a few words.
+    /// The differences of `seen`, each in a few words.
     pub(crate) fn differences(&self, seen: &Image) -> Vec<String> {
         let mut found = Vec::new();
         let mut compare = |what: &str, wanted: String, seen: String| {
@@ -159,7 +160,7 @@ fn compare_device(wanted: &Device, seen: &Device, compare: &mut impl FnMut(&str,
         (DeviceSource::Volume(wanted), DeviceSource::Volume(seen)) => (wanted, seen),
         (wanted, seen) => return compare(&of("kind"), kind(wanted), kind(seen)),
     };
-    // What was left to EC2 can't differ.
+    // Snapshots that EC2 chooses can't differ.
     if !wanted.snapshot.is_empty() {
         compare(&of("snapshot"), wanted.snapshot.clone(), seen.snapshot.clone());
     }

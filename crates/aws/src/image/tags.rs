@@ -1,4 +1,4 @@
-//! Tags: those that everything gets at its creation (whose it is, and when sweep may delete it), and those of an image.
+//! Tags: those that every resource gets at its creation (its run, and when sweep may delete it), and those of images.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use ami_bake_core::{Run, tags};
 use aws_sdk_ec2::types::{Image, ResourceType, Tag, TagSpecification};
 use jiff::{SignedDuration, Timestamp};
 
-/// What key, group and role expire after: longer than any bake, since they cost nothing and a machine may need them.
+/// Lifetime of key pairs, groups and roles: longer than any bake, since they cost nothing and a machine may need them.
 pub(crate) const LIFETIME: Duration = Duration::from_hours(24);
 
-/// The prefix of tags that other accounts see, with `ami-bake/` for `ami-bake:`.
+/// Prefix of tags that other accounts can read, with `ami-bake/` instead of `ami-bake:`.
 const SHARED: &str = "ec2:SharedTag/ami-bake/";
 
-/// The value of the expiry tag: RFC 3339, whole seconds, UTC.
+/// The value of the expiry tag: RFC 3339, in whole seconds, UTC.
 pub(crate) fn expiring(run: &Run, after: Duration) -> String {
     let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::from_hours(24));
     let at: Timestamp = run.clock().now().saturating_add(after).unwrap_or(Timestamp::MAX);
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The tags of something that the run makes and takes away again: name, namespace, image, run, origin, expiry.
+/// The tags of a temporary resource of the run: name, namespace, image, run, origin, expiry.
 pub(crate) fn created(
     run: &Run,
     name: &str,
@@ -45,29 +45,29 @@ pub(crate) fn created(
     all
 }
 
-/// Tags as EC2's API takes them.
+/// Converts tags for EC2's API.
 pub(crate) fn to_ec2(all: &BTreeMap<String, String>) -> Vec<Tag> {
     all.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-/// Tags given with the call that creates the resource, so that there is never one without.
+/// Tags for the create call, so that no resource is ever without tags.
 pub(crate) fn specification(kind: ResourceType, all: &BTreeMap<String, String>) -> TagSpecification {
     TagSpecification::builder().resource_type(kind).set_tags(Some(to_ec2(all))).build()
 }
 
-/// A tag of ours as other accounts see it.
+/// The name of one of our tags as other accounts see it.
 pub(crate) fn shared_key(key: &str) -> String {
     key.replacen("ami-bake:", SHARED, 1)
 }
 
-/// The tags that an image was given, without AWS' own and those that other accounts see.
+/// The tags that an image was given, without AWS' own and those for other accounts.
 pub(crate) fn own_tags(image: &Image) -> BTreeMap<String, String> {
     let mut all = tags_of(image);
     all.retain(|key, _| !key.starts_with("aws:") && !key.starts_with(SHARED));
     all
 }
 
-/// All tags, with those that the owner shares under our own names.
+/// All tags, with those that the owner shares under their original names.
 pub(crate) fn tags_of(image: &Image) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = image
         .tags()

@@ -1,4 +1,4 @@
-//! The UEFI variables of an image: its Secure Boot keys, where it has any.
+//! The UEFI variables of an image, which contain its Secure Boot keys.
 
 use ami_bake_core::Run;
 use aws_sdk_ec2::types::{Image, ImageAttributeName, TpmSupportValues};
@@ -7,7 +7,7 @@ use super::images::Images;
 use super::spec::ImageSpec;
 use crate::client::Client;
 
-/// Fills in what `like` was registered with. `account` is the bake's own, where it is known.
+/// Adds the variables that `like` was registered with. `account` is the bake's own, if known.
 pub(crate) async fn fill(images: &Images, run: &Run, spec: &mut ImageSpec, like: &Image, account: Option<&str>) {
     let Some(id) = like.image_id().filter(|_| spec.has_uefi()) else { return };
     let known = images.known_uefi(id);
@@ -22,7 +22,7 @@ pub(crate) async fn fill(images: &Images, run: &Run, spec: &mut ImageSpec, like:
     };
 }
 
-/// False for what another account shows to everybody: its attributes are its owner's alone to read.
+/// False for public images of other accounts: only the owner may read their attributes.
 fn may_have_some(like: &Image, account: Option<&str>) -> bool {
     let foreign = matches!((like.owner_id(), account), (Some(owner), Some(account)) if owner != account);
     !(foreign && like.public() == Some(true) && like.tpm_support().is_none())

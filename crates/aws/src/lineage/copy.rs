@@ -1,4 +1,4 @@
-//! Makes the private copy of a source: its snapshots, then an image like the source over them.
+//! Creates the private copy of a source: copies of its snapshots, then an image like the source with them.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::image::{self, CreateImageError, Device, Images, SnapshotCopy, devices
 
 /// The copy of one snapshot.
 struct Part {
-    /// The source's snapshot.
+    /// ID of the source's snapshot.
     of: String,
-    /// Ours.
+    /// ID of the copy.
     id: String,
-    /// Its entry; none for what an earlier run began.
+    /// Ledger entry of the copy; `None` if an earlier run started it.
     ticket: Option<Ticket>,
 }
 
-/// Creates the copy. If it fails, it is deleted; after a cancel the clean-up deletes it.
+/// Creates the copy. If it fails, its parts are deleted; after a cancel the clean-up deletes them.
 pub(super) async fn make(
     images: &Images,
     run: &Run,
@@ -36,7 +36,7 @@ pub(super) async fn make(
     let request = client.sts.get_caller_identity().send();
     let account = client.call("GetCallerIdentity", &doing, request).await?.account;
     if account.is_some() && account.as_deref() == source.owner_id() {
-        // What is this account's own is incremental by itself.
+        // Snapshots of this account are incremental anyway.
         return Ok(());
     }
     run.check()?;
@@ -56,7 +56,7 @@ pub(super) async fn make(
         Err(error) if run.cancel.is_cancelled() => Err(error),
         Err(error) => {
             for part in &parts {
-                // What can't be deleted stays in the ledger; why there is no copy is what matters.
+                // Parts that can't be deleted stay in the ledger; the reason why there is no copy matters more.
                 if let Some(ticket) = part.ticket
                     && let Ok(Undo::Done) = image::delete_snapshot(images, &part.id).await
                 {
@@ -88,7 +88,7 @@ async fn finish(images: &Images, run: &Run, source: &Image, key: &LineageKey, pa
     Ok(())
 }
 
-/// The copy of one snapshot of the source: what an earlier run began, or a new one.
+/// The copy of one snapshot of the source: one that an earlier run started, or a new one.
 async fn part(images: &Images, run: &Run, key: &LineageKey, of: &str, root: bool) -> Result<Part> {
     let client = &images.client;
     let doing = format!("copy the snapshot {of} of {}", key.source);
@@ -101,7 +101,7 @@ async fn part(images: &Images, run: &Run, key: &LineageKey, of: &str, root: bool
         from: client.region(),
         url: None,
         description: format!("copy of {of} of {}, made by ami-bake", key.source),
-        // Only the root's encryption is the manifest's.
+        // The manifest only sets the root's encryption.
         encrypted: key.encrypted.filter(|_| root),
         key: key.key.as_deref().filter(|_| root),
         tags: &tags,

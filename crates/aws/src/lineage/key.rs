@@ -1,4 +1,4 @@
-//! What identifies a copy: source and encryption. Only a snapshot under the same key makes the next one incremental.
+//! The identity of a copy: source and encryption. Only a snapshot with the same key makes the next one incremental.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,30 +10,30 @@ use aws_sdk_ec2::types::{Filter, Image, ImdsSupportValues};
 use crate::client::{hash, tag_filter};
 use crate::image::{Device, ImageSpec, created, devices, with_snapshots};
 
-/// How the names of these images begin; no image of a manifest is named like this.
+/// Prefix of these images' names; no image of a manifest has such a name.
 pub(super) const NAME: &str = "ami-bake-lineage/";
-/// The source's id, on image and snapshots.
+/// Tag with the source's ID, on image and snapshots.
 const SOURCE: &str = "ami-bake:lineage";
 /// Tag that says how the copy is encrypted.
 const KEY: &str = "ami-bake:lineage-key";
-/// The source's snapshot, on a snapshot.
+/// Tag with the source's snapshot, on snapshots.
 const PART: &str = "ami-bake:lineage-part";
-/// How long a copy stays after its last use.
+/// Lifetime of a copy after its last use.
 pub(super) const LIFETIME: Duration = Duration::from_hours(14 * 24);
 
 /// Source and encryption of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct LineageKey {
-    /// The source's id.
+    /// ID of the source.
     pub(super) source: String,
-    /// True where the manifest has the root encrypted; the account's setting does the rest.
+    /// The manifest's encryption of the root; `None` leaves it to the account's setting.
     pub(super) encrypted: Option<bool>,
-    /// The key that the manifest names.
+    /// The key in the manifest.
     pub(super) key: Option<String>,
 }
 
 impl LineageKey {
-    /// The copy that a machine with these settings would start from.
+    /// The key of the copy that a machine with these settings would boot from.
     pub(super) fn new(source: &Image, settings: &MachineSettings) -> Self {
         let disk = &settings.disk;
         Self {
@@ -43,7 +43,7 @@ impl LineageKey {
         }
     }
 
-    /// The encryption, as the value of its tag.
+    /// The encryption as the value of its tag.
     fn encryption(&self) -> &str {
         match (&self.key, self.encrypted) {
             (Some(key), _) => key,
@@ -52,24 +52,24 @@ impl LineageKey {
         }
     }
 
-    /// The private image's name: one for each identity, so that two runs can't register it twice.
+    /// Name of the private image: unique per identity, so that two runs can't register it twice.
     pub(super) fn name(&self) -> String {
         format!("{NAME}{}/{}", self.source, hash(self.encryption(), 8))
     }
 
-    /// Filters that find image and snapshots of this identity.
+    /// Filters for the image and snapshots of this identity.
     pub(super) fn filters(&self) -> Vec<Filter> {
         vec![tag_filter(SOURCE, &self.source), tag_filter(KEY, self.encryption())]
     }
 
-    /// Filters that find the copy of one snapshot of the source.
+    /// Filters for the copy of one snapshot of the source.
     pub(super) fn part(&self, snapshot: &str) -> Vec<Filter> {
         let mut filters = self.filters();
         filters.push(of_part(snapshot));
         filters
     }
 
-    /// The tags of the image; with `part` those of the copy of that snapshot.
+    /// The tags of the image, or with `part` those of the copy of that snapshot.
     pub(super) fn tags(&self, run: &Run, part: Option<&str>) -> BTreeMap<String, String> {
         let mut tags = created(run, &format!("ami-bake lineage of {}", self.source), None, None, LIFETIME);
         tags.insert(SOURCE.to_owned(), self.source.clone());
@@ -78,7 +78,8 @@ impl LineageKey {
         tags
     }
 
-    /// The private image: the source in all but name, description and snapshots. `copies` gives the copy of a snapshot.
+    /// The spec of the private image: like the source except for name, description and snapshots. `copies` maps
+    /// snapshots to their copies.
     pub(super) fn spec(&self, run: &Run, source: &Image, copies: &BTreeMap<String, String>) -> ImageSpec {
         let settings = ImageSettings {
             description: format!("{} in this account, for bakes on it", self.source),
@@ -88,7 +89,7 @@ impl LineageKey {
         ImageSpec::new(source, self.name(), &settings, self.tags(run, None), with_snapshots(source, copies))
     }
 
-    /// What `seen` has otherwise than a copy of `source` must have.
+    /// The differences between `seen` and the expected copy of `source`.
     pub(super) fn differences(&self, run: &Run, source: &Image, seen: &Image) -> Vec<String> {
         let snapshot = |image: &Image, name: &str| {
             devices(image).iter().find(|device| device.name == name).and_then(Device::snapshot).map(str::to_owned)
@@ -101,7 +102,7 @@ impl LineageKey {
     }
 }
 
-/// What finds the copies of one snapshot, of any run and key.
+/// A filter for the copies of one snapshot, of any run and key.
 pub(super) fn of_part(snapshot: &str) -> Filter {
     tag_filter(PART, snapshot)
 }

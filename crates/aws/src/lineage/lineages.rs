@@ -1,4 +1,4 @@
-//! The look-ups of a run, one for each source, and the copies that are made beside its bakes.
+//! The copies of a run: one look-up per source, and the tasks that create missing copies beside the bakes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,12 +17,12 @@ use crate::image::Images;
 /// The account's own copies of sources.
 pub(crate) struct Lineages {
     pub(super) images: Arc<Images>,
-    /// The private images by run and key; none where there is none yet.
+    /// IDs of the private images by run and key; `None` if there is none yet.
     pub(super) found: KeyedOnceCell<(String, LineageKey), Option<String>>,
     tasks: Mutex<Vec<Task>>,
 }
 
-/// A copy that is being made.
+/// A copy that is being created.
 struct Task {
     run: String,
     stop: CancellationToken,
@@ -30,12 +30,13 @@ struct Task {
 }
 
 impl Lineages {
-    /// No copy is looked for yet.
+    /// A value without look-ups or tasks.
     pub(crate) fn new(images: Arc<Images>) -> Self {
         Self { images, found: KeyedOnceCell::default(), tasks: Mutex::default() }
     }
 
-    /// Starts the copy, whatever becomes of the image that asked for it. `broken` are copies that can't be used.
+    /// Starts the copy, which continues whatever happens to the image that needed it. `broken` are existing copies that
+    /// can't be used.
     pub(super) fn start(&self, run: &Run, source: &Arc<Image>, key: &LineageKey, broken: Vec<String>) {
         let stop = run.cancel.child_token();
         let (images, source, key) = (Arc::clone(&self.images), Arc::clone(source), key.clone());
@@ -58,7 +59,8 @@ impl Lineages {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
-    /// At a run's end: nothing waits for a copy that isn't finished. It stays, tagged with its end, for the next run.
+    /// Ends the tasks at the end of a run: nothing waits for unfinished copies. They stay, tagged with their expiry,
+    /// for the next run.
     pub(crate) async fn close(&self, run: &Run) {
         let tasks: Vec<Task> = {
             let mut all = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,7 +68,7 @@ impl Lineages {
         };
         for task in tasks {
             task.stop.cancel();
-            // It panicked or it ended: both leave what it made in the ledger.
+            // Whether it panicked or ended: its resources are in the ledger.
             let _ = task.handle.await;
         }
         for entry in run.ledger().open_entries() {

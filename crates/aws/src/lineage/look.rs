@@ -13,11 +13,11 @@ use super::lineages::Lineages;
 use crate::client::Client;
 use crate::image::{self, CaptureMethod, capture_method, expiring, tags_of};
 
-/// A copy whose end is nearer than this gets another.
+/// A copy that expires within this time is renewed.
 const RENEW: Duration = Duration::from_hours(7 * 24);
 
-/// The image to launch instead of `source`; none where the bake has to start from the source itself. Nothing about a
-/// copy fails a bake.
+/// The image to launch instead of `source`; `None` if the bake has to boot the source itself. Problems with a copy
+/// never fail a bake.
 pub(crate) async fn own_copy(
     lineages: &Lineages,
     run: &Run,
@@ -51,7 +51,7 @@ async fn look(lineages: &Lineages, run: &Run, source: &Arc<Image>, key: &Lineage
         let Some(id) = found.image_id() else { continue };
         match found.state() {
             Some(ImageState::Available) => {}
-            // Another run is about to finish it.
+            // Another run is about to complete it.
             Some(ImageState::Pending | ImageState::Transient) => return Ok(None),
             _ => {
                 broken.push(id.to_owned());
@@ -71,7 +71,7 @@ async fn look(lineages: &Lineages, run: &Run, source: &Arc<Image>, key: &Lineage
     Ok(None)
 }
 
-/// Moves the end of a copy away when it comes near. Fails when sweep was first.
+/// Extends the expiry of a copy that expires soon. Fails when sweep was faster.
 async fn renew(client: &Client, run: &Run, found: &Image) -> Result<()> {
     if !due(found, run.clock().now()) {
         return Ok(());
@@ -84,7 +84,7 @@ async fn renew(client: &Client, run: &Run, found: &Image) -> Result<()> {
     client.call("CreateTags", &format!("keep {id} for longer"), request.send()).await.map(|_| ())
 }
 
-/// True when the end is near, over, or can't be read.
+/// True when the expiry is near, has passed, or can't be read.
 fn due(found: &Image, now: Timestamp) -> bool {
     let end = tags_of(found).remove(tags::EXPIRES).and_then(|end| end.parse::<Timestamp>().ok());
     let near = SignedDuration::try_from(RENEW).unwrap_or(SignedDuration::MAX);

@@ -1,4 +1,4 @@
-//! How a machine is reached: its address, the login key, and the host key that it must answer with.
+//! Access to a machine: its address, the login key, and the host key that it must have.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use super::hostkey;
 use super::instance::Instance;
 use crate::client::Client;
 
-/// The limit to become reachable after the launch: the slowest images take a minute or two.
+/// Time limit for a machine to become reachable after the launch: the slowest images take a minute or two.
 const LIMIT: Duration = Duration::from_mins(5);
-/// Bare metal tests its memory first.
+/// The same limit for bare metal, which tests its memory first.
 const LIMIT_METAL: Duration = Duration::from_mins(25);
 /// The host key that a machine must answer with.
 #[derive(Debug, Clone)]
 pub(super) enum ExpectedHostKey {
-    /// Known before the launch.
+    /// The key is known before the launch.
     Known(HostKey),
-    /// Read from the serial console, where cloud-init prints it.
+    /// The key is read from the serial console, where cloud-init prints it.
     Console,
 }
 
@@ -32,17 +32,17 @@ pub(super) enum ExpectedHostKey {
 pub(super) struct Access {
     /// The run's login key.
     pub(super) login: Key,
-    /// The host key.
+    /// The expected host key.
     pub(super) expected: ExpectedHostKey,
     /// The login name.
     pub(super) user: String,
     /// The `machine` settings of the manifest.
     pub(super) settings: MachineSettings,
-    /// An image will be taken of it.
+    /// True when an image will be captured from the machine.
     pub(super) sealed: bool,
 }
 
-/// A connection that is being made in the background; given up when it is dropped.
+/// A connection attempt in the background; aborted when dropped.
 pub(super) struct Dial(pub(super) JoinHandle<Result<Ssh>>);
 
 impl Drop for Dial {
@@ -52,8 +52,8 @@ impl Drop for Dial {
 }
 
 impl Access {
-    /// The address to connect to. Before the machine runs only the kind of address that is wanted counts: the other one
-    /// may be all that exists yet.
+    /// The address to connect to. Before the machine is running only the preferred kind of address counts: the other
+    /// one may be assigned first.
     pub(super) fn address(&self, instance: &Instance, running: bool) -> Option<String> {
         let private = || instance.private.clone().or_else(|| instance.ipv6.clone());
         let settings = &self.settings;
@@ -73,12 +73,12 @@ impl Access {
         if running { instance.ipv6.clone().or_else(private) } else { None }
     }
 
-    /// The limit to become reachable.
+    /// Time limit for the machine to become reachable.
     pub(super) fn limit(&self, metal: bool) -> Duration {
         self.settings.connect.timeout.unwrap_or(if metal { LIMIT_METAL } else { LIMIT })
     }
 
-    /// Begins to connect; the port is probed every 0.3 s.
+    /// Starts to connect; the port is probed every 0.3 s.
     pub(super) fn dial(&self, client: &Arc<Client>, run: &Run, instance: &Instance, metal: bool) -> Dial {
         let limit = self.limit(metal);
         let deadline = Instant::now() + limit;

@@ -1,4 +1,4 @@
-//! What is done on a machine after each of its starts: the self-termination timer is set, and cloud-init is waited for.
+//! Prepares a machine after each of its boots: arms the self-termination timer and waits for cloud-init.
 
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use ami_bake_ssh::Ssh;
 
 use super::handle::AwsMachine;
 
-/// A machine gets this long at least after a restart, however late it is; unless its whole life is shorter.
+/// Minimum time until self-termination after a restart, unless the machine's whole lifetime is shorter.
 const LEAST: Duration = Duration::from_mins(5);
 
-/// Arms the timer. The unit lives in /run alone, so that it is in no image. Without systemd a sleeping process does it.
+/// Script that arms the timer. The unit lives in /run, so it is in no image. Without systemd a sleeping process does
+/// the same.
 const ARM: &str = r#"
 arm() {
     if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
@@ -28,13 +29,13 @@ arm() {
 } </dev/null 2>/dev/null
 "#;
 
-/// Reads all folders ahead, as the search for secrets before the capture will. The blocks of a fresh volume come from
-/// its snapshot at their first read, some 300 a second (docs/dev/aws.md, "First reads are slow").
+/// Script that reads all folders ahead, for the search for secrets before the capture. The blocks of a new volume are
+/// loaded from its snapshot at their first read, some 300 a second (docs/dev/aws.md, "First reads are slow").
 const AHEAD: &str = r"
 ( trap '' HUP; nice -n 19 find / -xdev -cmin -1 ) </dev/null >/dev/null 2>&1 &
 ";
 
-/// Waits for the first boot's work. Where there is no cloud-init there is nothing to wait for.
+/// Script that waits for the end of the first boot. Without cloud-init there is nothing to wait for.
 const WAIT: &str = r#"
 if command -v cloud-init >/dev/null 2>&1; then
     said=$(cloud-init status --wait --long 2>&1 </dev/null)
@@ -43,7 +44,7 @@ if command -v cloud-init >/dev/null 2>&1; then
 fi
 "#;
 
-/// Arms the timer for the rest of the machine's life and waits for cloud-init, in one round trip.
+/// Arms the timer for the rest of the machine's lifetime and waits for cloud-init, in one round trip.
 pub(super) async fn prepare(machine: &AwsMachine, run: &Run, ssh: &Ssh, limit: Duration) -> Result<()> {
     let lived = run.clock().elapsed().saturating_sub(machine.born);
     let left = machine.lifetime.saturating_sub(lived).max(LEAST.min(machine.lifetime));
@@ -76,7 +77,7 @@ pub(super) async fn prepare(machine: &AwsMachine, run: &Run, ssh: &Ssh, limit: D
     check_cloud_init(machine, run, &text)
 }
 
-/// Arms the timer anew.
+/// Arms the timer again.
 pub(super) async fn arm(ssh: &Ssh, after: Duration) -> Result<bool> {
     let script = format!("{ARM}\narm {} && echo armed\n", after.as_secs());
     let mut output = Collect::default();
@@ -84,7 +85,7 @@ pub(super) async fn arm(ssh: &Ssh, after: Duration) -> Result<bool> {
     Ok(output.stdout_text().lines().any(|line| line == "armed"))
 }
 
-/// Exit status 1 is an error, 2 a recoverable one
+/// Checks cloud-init's exit status: 1 is an error, 2 a recoverable one
 /// (<https://docs.cloud-init.io/en/latest/explanation/failure_states.html>).
 fn check_cloud_init(machine: &AwsMachine, run: &Run, text: &str) -> Result<()> {
     let Some((status, said)) = cloud_init_status(text) else { return Ok(()) };
@@ -93,7 +94,7 @@ fn check_cloud_init(machine: &AwsMachine, run: &Run, text: &str) -> Result<()> {
     }
     let said: Vec<String> = said.lines().map(sanitize).filter(|line| !line.trim().is_empty()).collect();
     let said = said.join("\n");
-    // The manifest's own user data is part of the bake; what an image's maker left broken is not.
+    // Failures of the manifest's own user data fail the bake; those of the image's publisher do not.
     if status == 1 && machine.settings.user_data.is_some() {
         return Err(Error::build(format!(
             "the user data failed on {}; cloud-init reported\n{said}",
@@ -108,7 +109,7 @@ fn check_cloud_init(machine: &AwsMachine, run: &Run, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// cloud-init's exit status and words in the output of the script.
+/// cloud-init's exit status and message in the output of the script.
 fn cloud_init_status(text: &str) -> Option<(i32, &str)> {
     let at = text.find("cloud-init=")?;
     let (status, said) = text[at + "cloud-init=".len()..].split_once('\n')?;

@@ -1,4 +1,4 @@
-//! From a machine that was launched to one that runs commands as root.
+//! Connects to a launched machine until commands run as root.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use super::handle::AwsMachine;
 use super::refusal::help_end;
 use super::{boot, console, types};
 
-/// What is shown of the console when a machine can't be reached.
+/// Lines of the console that are shown when a machine can't be reached.
 const TAIL: usize = 25;
 
-/// Waits until the machine is reached and its first boot is finished.
+/// Waits until the machine is reachable and its first boot has finished.
 pub(crate) async fn connect(machine: &AwsMachine, run: &Run) -> Result<Arc<Ssh>> {
     if let Some(ssh) = machine.communicator() {
         return Ok(ssh);
@@ -67,12 +67,12 @@ pub(super) async fn end(machine: &AwsMachine, run: &Run, limit: Duration) -> Err
                 .help(help_end(&code))
         }
         Err(error) if error.kind() == ErrorKind::Cancelled => error,
-        // A failure to look is not an end; the limit of the connection decides.
+        // A failed look-up does not mean that the machine ended; the connection's time limit decides.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// The failure with what the reader needs to find out why: whether the address is the right one, and the console.
+/// Adds to the error what the reader needs to find the cause: whether the address is right, and the console's output.
 async fn unreached(machine: &AwsMachine, run: &Run, error: Error) -> Error {
     if error.kind() != ErrorKind::Build || run.cancel.is_cancelled() {
         return error;

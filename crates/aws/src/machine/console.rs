@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The console's text; EC2 sends it in base64.
+/// Decodes the console's output, which EC2 sends in base64.
 pub(crate) fn decode(output: Option<&str>) -> String {
     let output: String = output.unwrap_or_default().split_whitespace().collect();
     String::from_utf8_lossy(&STANDARD.decode(output).unwrap_or_default()).into_owned()

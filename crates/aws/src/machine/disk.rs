@@ -1,4 +1,4 @@
-//! The disks that a machine is launched with.
+//! The disks of a machine at its launch.
 
 use ami_bake_core::plan::{Disk, MachineSettings, Phase};
 use ami_bake_core::{Error, Result};
@@ -6,17 +6,17 @@ use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, Image, VolumeType};
 
 use crate::image::is_plain_linux;
 
-/// What a gp3 volume has by itself, and takes at most while it is small
-/// (<https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html>): IOPS up to 500 a GiB, throughput up to a
-/// quarter of the IOPS.
+/// Default and limits of small gp3 volumes (<https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html>):
+/// IOPS up to 500 per GiB, throughput up to a quarter of the IOPS.
 const GP3_IOPS: u32 = 3000;
 const GP3_IOPS_PER_GIB: u32 = 500;
-/// 1,000 MiB/s need 4,000 IOPS: the snapshot of an 8 GiB root is 50–70 s faster, for cents.
+/// IOPS of the build machine's root: 1,000 MiB/s need 4,000 IOPS. The snapshot of an 8 GiB root is 50–70 s faster, for
+/// cents.
 const FAST_IOPS: u32 = 4000;
 const FAST_THROUGHPUT: u32 = 1000;
 
-/// The mapping for RunInstances: the image's EBS devices with the manifest's values, and its further volumes. Every
-/// volume goes with the machine.
+/// The mapping for RunInstances: the image's EBS devices with the manifest's values, and the manifest's further
+/// volumes. Every volume is deleted with the machine.
 pub(super) fn mappings(image: &Image, settings: &MachineSettings, phase: Phase) -> Result<Vec<BlockDeviceMapping>> {
     let root = image.root_device_name().unwrap_or_default();
     let mut all = Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn mappings(image: &Image, settings: &MachineSettings, phase: Phase) 
             return Err(Error::manifest(format!("{} is the root device of the source image", volume.device))
                 .help("Set its size and type under `machine: {disk: …}`."));
         }
-        // Instances of the image do not have it.
+        // A test machine does not have it, since it is not in the image.
         if volume.scratch && phase == Phase::Test {
             continue;
         }
@@ -47,7 +47,7 @@ pub(super) fn mappings(image: &Image, settings: &MachineSettings, phase: Phase) 
     Ok(all)
 }
 
-/// The manifest's values; what it leaves out is the image's or EC2's.
+/// The manifest's values; omitted ones come from the image or EC2.
 fn with(disk: &Disk) -> aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder {
     EbsBlockDevice::builder()
         .delete_on_termination(true)
@@ -55,12 +55,12 @@ fn with(disk: &Disk) -> aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder {
         .set_volume_type(disk.kind.as_deref().map(VolumeType::from))
         .set_iops(disk.iops.map(number))
         .set_throughput(disk.throughput.map(number))
-        // A customer key makes no sense on a plain volume; EC2 refuses the pair.
+        // A customer key has no effect on an unencrypted volume; EC2 refuses the combination.
         .set_encrypted(disk.encrypted.or(disk.kms_key.is_some().then_some(true)))
         .set_kms_key_id(disk.kms_key.clone())
 }
 
-/// The root's size in GiB; it can't be below the image's.
+/// The root's size in GiB; it can't be smaller than the image's.
 fn grown(disk: &Disk, ebs: &EbsBlockDevice, image: &Image) -> Result<u32> {
     let least = ebs.volume_size().and_then(|size| u32::try_from(size).ok()).unwrap_or(0);
     match disk.size {
@@ -74,8 +74,8 @@ fn grown(disk: &Disk, ebs: &EbsBlockDevice, image: &Image) -> Result<u32> {
     }
 }
 
-/// IOPS and throughput of the root while an image is baked on it, where that is wanted and can be undone: only where
-/// capture registers the mapping itself.
+/// IOPS and throughput of the root of a build machine, if `fast` is set and can be reverted: only when the capture
+/// registers the mapping itself.
 fn fast(image: &Image, ebs: &EbsBlockDevice, disk: &Disk, size: u32, phase: Phase) -> Option<(u32, u32)> {
     let kind = disk.kind.as_deref().or(ebs.volume_type().map(VolumeType::as_str)).unwrap_or("gp2");
     let wanted = match disk.fast {

@@ -14,25 +14,25 @@ use crate::client::Client;
 
 /// A launched machine.
 pub(crate) struct AwsMachine {
-    /// The machines that it belongs to.
+    /// State of all machines of its region.
     pub(crate) machines: Arc<Machines>,
     /// Instance ID.
     pub(crate) id: String,
-    /// The image that it booted from.
+    /// Image that the machine booted from.
     pub(crate) source: Arc<Image>,
     /// The `machine` settings of the manifest.
     pub(crate) settings: MachineSettings,
     /// Time after which the machine terminates itself.
     pub(crate) lifetime: Duration,
-    /// What RunInstances answered: type, zone, subnet, spot. Volumes and addresses may be missing in it.
+    /// The answer of RunInstances: type, zone, subnet, spot. Volumes and addresses may be missing.
     pub(crate) launched: Instance,
-    /// The run's clock when it was launched.
+    /// Time of the launch on the run's clock.
     pub(super) born: Duration,
-    /// The security group that the run made, where it made one.
+    /// ID of the security group, if the run created one.
     pub(super) group: Option<String>,
     /// How to connect to the machine.
     pub(super) access: Access,
-    /// The price of the spot capacity per hour, once EC2 has returned it.
+    /// Price of the spot capacity per hour, once EC2 has returned it.
     pub(super) spot_price: Arc<OnceLock<Price>>,
     /// State that changes while the machine runs.
     pub(super) state: Mutex<State>,
@@ -41,33 +41,33 @@ pub(crate) struct AwsMachine {
 /// State that changes while a machine runs.
 #[derive(Default)]
 pub(super) struct State {
-    /// The newest description.
+    /// The newest description of the instance.
     pub(super) seen: Option<Instance>,
-    /// The connection that is being made.
+    /// The connection attempt in progress.
     pub(super) dial: Option<Dial>,
     /// The open connection.
     pub(super) ssh: Option<Arc<Ssh>>,
-    /// True once its termination was asked for.
+    /// True once its termination was requested.
     pub(super) terminated: bool,
 }
 
 impl AwsMachine {
-    /// The connection, once there was one.
+    /// The connection, if there has been one.
     pub(crate) fn communicator(&self) -> Option<Arc<Ssh>> {
         self.with_state(|state| state.ssh.clone())
     }
 
-    /// The newest description: with addresses and volumes once it was connected to.
+    /// The newest description; with addresses and volumes once the machine was connected to.
     pub(crate) fn instance(&self) -> Instance {
         self.with_state(|state| state.seen.clone()).unwrap_or_else(|| self.launched.clone())
     }
 
-    /// The login name, which what is built on its image needs too.
+    /// The login name, which images built on this one need too.
     pub(crate) fn user(&self) -> &str {
         &self.access.user
     }
 
-    /// In words, for messages: "the machine i-0abc (t3.small, us-east-1a)".
+    /// The machine for messages: "the machine i-0abc (t3.small, us-east-1a)".
     pub(crate) fn in_words(&self) -> String {
         format!("the machine {} ({}, {})", self.id, self.launched.kind, self.launched.zone)
     }
@@ -76,12 +76,12 @@ impl AwsMachine {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The client of its region.
+    /// The client of the machine's region.
     pub(crate) fn client(&self) -> &Arc<Client> {
         self.machines.client()
     }
 
-    /// The price of an hour, once it is known.
+    /// The price per hour, if known.
     pub(crate) fn hourly(&self) -> Option<Price> {
         if self.launched.spot {
             return self.spot_price.get().copied();
@@ -89,7 +89,7 @@ impl AwsMachine {
         self.settings.hourly.get(&self.launched.kind).copied()
     }
 
-    /// The key that logs in on it.
+    /// The login key.
     pub(crate) fn login(&self) -> &Key {
         &self.access.login
     }

@@ -1,4 +1,4 @@
-//! A machine's host key, read from its serial console.
+//! Reads a machine's host key from its serial console.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::client::Client;
 
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Waits until the console shows the host keys.
+/// Waits until the console shows the host keys, and returns the preferred one.
 pub(super) async fn from_console(client: &Client, run: &Run, id: &str, limit: Duration) -> Result<HostKey> {
     let start = run.clock().elapsed();
     loop {
@@ -22,7 +22,7 @@ pub(super) async fn from_console(client: &Client, run: &Run, id: &str, limit: Du
                     return HostKey::parse(key);
                 }
             }
-            // The newest output at any time is Nitro's alone; others show it a few minutes after the boot.
+            // Only Nitro supports reading the newest output; on Xen it appears a few minutes after the boot.
             Err(failure) if failure.is(&["UnsupportedOperation"]) => {
                 let request = client.ec2.get_console_output().instance_id(id).send();
                 let answer = client.call("GetConsoleOutput", &format!("read the console of {id}"), request).await?;

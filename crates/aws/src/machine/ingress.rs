@@ -1,4 +1,4 @@
-//! Who may reach the machine: the address of this runner as the internet sees it, or what the manifest says.
+//! The address range that may connect to the machine: this runner's public address, or the manifest's `ingress`.
 
 use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::time::Duration;
@@ -13,14 +13,14 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use super::machines::Machines;
 use crate::client::Client;
 
-/// Amazon's own answer to "which address do I come from".
+/// Amazon's service that returns the client's public address.
 const SERVICE: &str = "https://checkip.amazonaws.com";
-/// Another service that answers with the address and nothing else.
+/// Environment variable with the URL of another such service.
 const VARIABLE: &str = "AMI_BAKE_CHECKIP_URL";
 const TRIES: u32 = 4;
 const TRY: Duration = Duration::from_secs(4);
 
-/// The runner's own address as a CIDR of one address. Asked once a run.
+/// The runner's own public address as a CIDR. Requested once per run.
 pub(super) async fn own(machines: &Machines, run: &Run) -> Result<String> {
     let state = machines.runs.of(run);
     let address = state.address.get_or_try_init(|| find(machines.client(), run)).await?;
@@ -30,10 +30,10 @@ pub(super) async fn own(machines: &Machines, run: &Run) -> Result<String> {
     })
 }
 
-/// An address of Amazon's, to see which of its own this computer would use. Nothing is sent to it.
+/// An address of Amazon's, used to find the source address that this computer would use. Nothing is sent to it.
 const AMAZON: Ipv6Addr = Ipv6Addr::new(0x2600, 0x1f00, 0, 0, 0, 0, 0, 1);
 
-/// The runner's own IPv6 address as a CIDR of one address. IPv6 is not translated on the way, so the routing table knows it.
+/// The runner's own IPv6 address as a CIDR. IPv6 addresses are not translated, so the routing table has it.
 pub(super) fn own_ipv6() -> Result<String> {
     let local = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).and_then(|socket| {
         socket.connect((AMAZON, 443))?;
@@ -68,7 +68,7 @@ async fn find(client: &Client, run: &Run) -> Result<IpAddr> {
     )))
 }
 
-/// One GET with the SDK's own HTTP client: its TLS, its trust store, its proxy settings.
+/// One GET with the SDK's own HTTP client: its TLS, trust store and proxy settings.
 async fn ask(client: &Client, service: &str) -> Result<IpAddr, String> {
     let (origin, path) = split(service);
     let mut operation = Operation::builder()
@@ -79,7 +79,7 @@ async fn ask(client: &Client, service: &str) -> Result<IpAddr, String> {
         .no_auth()
         .no_retry()
         .timeout_config(TimeoutConfig::builder().operation_timeout(TRY).build());
-    // Without one of its own the operation takes the SDK's default.
+    // Without a client in the configuration the operation uses the SDK's default.
     if let Some(http) = client.config().http_client() {
         operation = operation.http_client(http);
     }
@@ -113,7 +113,7 @@ async fn ask(client: &Client, service: &str) -> Result<IpAddr, String> {
     })
 }
 
-/// The address's origin and its path; the SDK would end a path of an endpoint with a slash.
+/// The URL's origin and path; the SDK would add a slash to a path in an endpoint.
 fn split(service: &str) -> (&str, String) {
     let host = service.find("://").map_or(0, |at| at + 3);
     match service[host..].find('/') {

@@ -1,4 +1,4 @@
-//! What a bake knows of an instance, and the one poller that watches them all.
+//! Instances as EC2 describes them, and the poller for all of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use jiff::Timestamp;
 
 use crate::client::{self, Client, Timing, filter, one_of, pages};
 
-/// How the names of the security groups begin that bakes create for themselves.
+/// Prefix of the names of security groups that bakes create.
 pub(super) const GROUP_PREFIX: &str = "ami-bake-";
 
-/// The pause between two looks. One DescribeInstances every second takes a twentieth of the bucket.
+/// Pause between two requests. One DescribeInstances per second takes a twentieth of the quota.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Ids in one question; EC2 takes 1,000.
+/// Maximum number of IDs per request; EC2 allows 1,000.
 const BATCH: usize = 200;
 
 /// An instance as DescribeInstances shows it.
@@ -26,7 +26,7 @@ pub(crate) struct Instance {
     pub(crate) id: String,
     /// `pending`, `running`, `shutting-down`, `terminated`, `stopping`, `stopped`.
     pub(crate) state: String,
-    /// Why it is in this state: code and message of StateReason.
+    /// The reason for the state: code and message of StateReason.
     pub(crate) reason: Option<(String, String)>,
     /// Instance type.
     pub(crate) kind: String,
@@ -34,7 +34,7 @@ pub(crate) struct Instance {
     pub(crate) zone: String,
     /// Subnet ID.
     pub(crate) subnet: Option<String>,
-    /// Its VPC.
+    /// VPC ID.
     pub(crate) vpc: Option<String>,
     /// Public IPv4 address.
     pub(crate) public: Option<String>,
@@ -44,15 +44,15 @@ pub(crate) struct Instance {
     pub(crate) ipv6: Option<String>,
     /// True on the Nitro hypervisor, whose serial console can be read at any time.
     pub(crate) nitro: bool,
-    /// True for spot capacity.
+    /// True for a spot instance.
     pub(crate) spot: bool,
-    /// The primary network interface.
+    /// ID of the primary network interface.
     pub(crate) interface: Option<String>,
-    /// The names of its security groups.
+    /// Names of the security groups.
     pub(crate) groups: Vec<String>,
-    /// Device names and volume ids.
+    /// Device names and volume IDs.
     pub(crate) volumes: Vec<(String, String)>,
-    /// The device name of the root.
+    /// Device name of the root volume.
     pub(crate) root_device: Option<String>,
     /// Launch time.
     pub(crate) launched: Option<Timestamp>,
@@ -82,7 +82,7 @@ impl From<&ec2::Instance> for Instance {
             ipv6: text(instance.ipv6_address()).or_else(|| {
                 interface.and_then(|nic| nic.ipv6_addresses().first()).and_then(|ip| text(ip.ipv6_address()))
             }),
-            // Xen instances say `xen` here; Nitro and bare metal share the console that can be read at any time.
+            // `hypervisor` is unreliable, so the type decides.
             nitro: nitro(instance.instance_type().map_or("", |kind| kind.as_str())),
             spot: instance.instance_lifecycle() == Some(&ec2::InstanceLifecycleType::Spot),
             interface: interface.and_then(|nic| text(nic.network_interface_id())),
@@ -104,19 +104,19 @@ impl From<&ec2::Instance> for Instance {
 }
 
 impl Instance {
-    /// True when it is in a security group that a bake created.
+    /// True when the instance is in a security group that a bake created.
     pub(super) fn in_own_group(&self) -> bool {
         self.groups.iter().any(|group| group.starts_with(GROUP_PREFIX))
     }
 
-    /// An instance of which only the id is known.
+    /// An instance about which only the ID is known.
     pub(super) fn unknown(id: &str) -> Self {
         Self::from(&ec2::Instance::builder().instance_id(id).build())
     }
 }
 
 /// True for types on the Nitro hypervisor. EC2 answers `xen` as hypervisor for Nitro instances too, so the type
-/// decides: these families are all that run on Xen
+/// decides: the listed families are all that run on Xen
 /// (<https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-nitro-instances.html>).
 pub(super) fn nitro(kind: &str) -> bool {
     const XEN: [&str; 18] =
@@ -127,13 +127,13 @@ pub(super) fn nitro(kind: &str) -> bool {
     size.starts_with("metal") || !(XEN.contains(&family) || XEN_TOO.contains(&family))
 }
 
-/// The poller over all instances that somebody waits for.
+/// The poller for all instances.
 pub(super) fn poller(client: &Arc<Client>) -> Poller<Instance> {
     client::poller(client, Timing { interval: INTERVAL, eager: None }, states)
 }
 
-/// The state of each instance that EC2 knows. A filter, not the list of ids: one id that is not known yet would fail
-/// the whole question, and would hide all others.
+/// The state of each instance that EC2 knows. A filter instead of an ID list: one ID that is not known yet would fail
+/// the whole request.
 async fn states(client: Arc<Client>, ids: Vec<String>) -> PollAnswer<Instance> {
     let mut found = HashMap::new();
     for ids in ids.chunks(BATCH) {
@@ -144,7 +144,7 @@ async fn states(client: Arc<Client>, ids: Vec<String>) -> PollAnswer<Instance> {
     Ok(found)
 }
 
-/// All instances that pass the filters, every page.
+/// All instances that match the filters, from all pages.
 pub(crate) async fn describe(client: &Client, filters: Vec<ec2::Filter>, doing: &str) -> Result<Vec<Instance>> {
     let filters = &filters;
     pages(|page| async move {
@@ -152,7 +152,7 @@ pub(crate) async fn describe(client: &Client, filters: Vec<ec2::Filter>, doing: 
             .ec2
             .describe_instances()
             .set_filters(Some(filters.clone()))
-            // With a page size the call draws from the larger bucket (100/20 instead of 50/10).
+            // With a page size the call has the larger quota (100/20 instead of 50/10).
             .max_results(1000)
             .set_next_token(page);
         let answer = client.call("DescribeInstances", doing, request.send()).await?;
@@ -162,7 +162,7 @@ pub(crate) async fn describe(client: &Client, filters: Vec<ec2::Filter>, doing: 
     .await
 }
 
-/// The machine that a request with this token started, if it did.
+/// The instance that was launched with this client token, if there is one.
 pub(super) async fn by_token(client: &Client, token: &str) -> Result<Option<Instance>> {
     let found =
         describe(client, vec![filter("client-token", token)], "find the machine of an unanswered request").await?;

@@ -1,4 +1,4 @@
-//! Keeps a machine for the person who looks into a failed bake.
+//! Keeps a machine of a failed bake for debugging.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use super::handle::AwsMachine;
 use crate::client::ledger::{MACHINE, SECURITY_GROUP};
 use crate::image::expiring;
 
-/// How long a kept machine stays.
+/// Time for which a kept machine stays.
 const KEPT: Duration = Duration::from_hours(2);
-/// Time to authorize a further key.
+/// Time limit for authorizing the user's key.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Writes the key, moves the end of the machine two hours away, and says how to log in.
+/// Writes the private key to a file, extends the machine's lifetime to two hours from now, and returns how to log in.
 pub(crate) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<String> {
     let Keep { folder, key } = how;
     std::fs::create_dir_all(folder)
@@ -35,7 +35,7 @@ pub(crate) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<
         let address = machine.access.address(&instance, true).unwrap_or_else(|| machine.id.clone());
         format!("ssh -i {} {}@{address}", path.display(), machine.user())
     };
-    // What the machine needs to be reached stays with it; sweep takes all of it after the same time.
+    // The resources that a login needs stay with the machine; sweep deletes all of them after the same time.
     let mut resources = vec![machine.id.clone()];
     resources.extend(machine.group.clone());
     resources.extend(instance.volumes.iter().map(|(_, volume)| volume.clone()));
@@ -67,11 +67,11 @@ pub(crate) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<
             machine.client().region()
         )
     };
-    // A comment to the shell, so that the whole line can be pasted.
+    // As a shell comment, so that the whole line can be pasted.
     Ok(format!("{line} # {end}"))
 }
 
-/// Authorizes a further key for the user that the bake logged in as.
+/// Authorizes the user's key for the login user.
 async fn authorize(machine: &dyn Communicator, key: &str) -> Result<()> {
     const APPEND: &str = "home=$(getent passwd \"${SUDO_USER:-root}\" | cut -d: -f6) && mkdir -p \"$home/.ssh\" && \
                           cat >>\"$home/.ssh/authorized_keys\"";

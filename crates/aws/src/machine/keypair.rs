@@ -1,4 +1,4 @@
-//! The run's login key: generated in memory, its public half imported, deleted at the end.
+//! The run's login key: generated in memory, imported as an EC2 key pair, and deleted at the end.
 
 use ami_bake_core::{Result, Run};
 use ami_bake_ssh::Key;
@@ -10,12 +10,12 @@ use crate::client::Client;
 use crate::client::ledger::{KEY_PAIR, PLATFORM};
 use crate::image::{LIFETIME, created, specification};
 
-/// Its name in EC2, one for each run and region.
+/// Name of the key pair, unique per run and region.
 pub(super) fn name(run: &Run) -> String {
     format!("ami-bake-{}", run.id())
 }
 
-/// The run's key, imported once.
+/// The run's login key, imported once.
 pub(super) async fn login(machines: &Machines, run: &Run) -> Result<Key> {
     let state = machines.runs.of(run);
     state.key.get_or_try_init(|| import(machines.client(), run)).await.cloned()
@@ -35,7 +35,7 @@ async fn import(client: &Client, run: &Run) -> Result<Key> {
         .send();
     match client.ask("ImportKeyPair", request).await {
         Ok(answer) => run.ledger().confirm(ticket, answer.key_pair_id().unwrap_or(&name)),
-        // The first answer was lost, and the SDK asked again: the name holds the run's random id, so it is this key.
+        // The first answer was lost, and the SDK retried: the name contains the run's random ID, so it is this key.
         Err(failure) if failure.is(&["InvalidKeyPair.Duplicate"]) => run.ledger().confirm(ticket, &name),
         Err(failure) => {
             let doing = format!("import the login key {name}");

@@ -1,4 +1,4 @@
-//! Starts a machine: everything that it needs at once, then one attempt after the other until one is running.
+//! Launches a machine: prepares everything that it needs concurrently, then makes attempts until one is running.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,14 +23,14 @@ use crate::client::{Client, Failure, no_retries};
 use crate::image::{created, described, source_image};
 use crate::lineage;
 
-/// A machine is running within this time, or something is wrong; metal takes ten minutes.
+/// Time limit for a machine to be running; bare metal takes ten minutes.
 const PENDING: Duration = Duration::from_mins(15);
-/// What was just made is visible to RunInstances within this time; IAM is the slowest (2 min were seen).
+/// Time within which new resources are visible to RunInstances; IAM is the slowest (2 min were seen).
 const VISIBLE: Duration = Duration::from_secs(150);
-/// The identical request is repeated for this long after a lost answer.
+/// Time for which the identical request is repeated after a lost answer.
 const LOST: Duration = Duration::from_mins(2);
 
-/// Starts a machine and waits until EC2 says that it runs.
+/// Launches a machine and waits until it is running.
 pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<'_>) -> Result<AwsMachine> {
     run.check()?;
     let settings = launch.machine;
@@ -48,7 +48,7 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
             (None, None) => Ok(None),
         }
     };
-    // All run to their end, so that a failure of one leaves no half-made other behind that the ledger can't name.
+    // All of them run to their end, so that one's failure leaves no half-made other that the ledger can't name.
     let lineage = async {
         if settings.lineage && launch.phase == Phase::Build {
             return lineage::own_copy(&machines.lineages, run, &image, settings).await;
@@ -60,7 +60,7 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     let (network, login, profile) = (network?, login?, profile?);
     let name = format!("ami-bake {} {} {}", launch.namespace, launch.key, launch.phase.as_str());
     let mut all = created(run, &name, Some(launch.namespace), Some(launch.key), launch.lifetime);
-    // The manifest may name the machine, but not say whose it is: the prefix `ami-bake:` is reserved.
+    // The manifest may rename the machine, but not change its ownership: the prefix `ami-bake:` is reserved.
     all.extend(settings.tags.clone());
     let blueprint = Blueprint {
         image: own.unwrap_or_else(|| launch.source.id.clone()),
@@ -94,7 +94,7 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     })
 }
 
-/// The host key that the machine must answer with, and its user data in base64.
+/// The expected host key of the machine, and its user data in base64.
 fn identity(settings: &MachineSettings) -> Result<(ExpectedHostKey, Option<String>)> {
     let own = settings.user_data.as_deref();
     let plain = || own.map(userdata::plain).transpose();
@@ -110,7 +110,7 @@ fn identity(settings: &MachineSettings) -> Result<(ExpectedHostKey, Option<Strin
     }
 }
 
-/// A machine that runs.
+/// A machine that is running.
 struct StartedMachine {
     instance: Instance,
     dial: Option<Dial>,
@@ -118,17 +118,17 @@ struct StartedMachine {
 
 /// Why an attempt to launch failed.
 enum LaunchError {
-    /// The next attempt may succeed; why this one failed.
+    /// The next attempt may succeed.
     Next {
         why: String,
-        /// Whether to try the same place again.
+        /// Whether to try the same type and subnet again.
         again: bool,
-        /// Whether another place may have capacity.
+        /// Whether another type or subnet may have capacity.
         elsewhere: bool,
     },
     /// The account's quota for such types is used up.
     Quota(Error),
-    /// No attempt would succeed.
+    /// No attempt can succeed.
     Stop(Error),
 }
 
@@ -136,9 +136,9 @@ enum LaunchError {
 #[derive(Default)]
 struct FailedAttempts {
     said: Vec<String>,
-    /// Whether another place may have capacity.
+    /// Whether another type or subnet may have capacity.
     elsewhere: bool,
-    /// The quotas that are used up, by market, and what EC2 said of the first.
+    /// The quotas that are used up, by market, and EC2's message for the first.
     quotas: Vec<(bool, &'static str)>,
     quota: Option<Error>,
 }
@@ -152,7 +152,7 @@ struct Launcher<'a> {
 }
 
 impl Launcher<'_> {
-    /// Spot before on-demand, then the types in their order, then the subnets in theirs.
+    /// Tries spot before on-demand, then the types in their order, then the subnets in theirs.
     async fn start(&self, image: &Image, network: &Network) -> Result<StartedMachine> {
         let settings = self.launch.machine;
         let types = match settings.types.as_slice() {
@@ -173,14 +173,14 @@ impl Launcher<'_> {
                 return Ok(started);
             }
         }
-        // EC2's own choice of a zone had none: the default subnets one by one, before giving up.
+        // EC2's own choice of a zone had no capacity: try the default subnets one by one before giving up.
         if network.subnets == [None] && failed.elsewhere {
             let subnets = network::default_subnets(self.machines.client()).await?;
             if let Some(started) = self.try_places(&types, &subnets, false, &mut failed).await? {
                 return Ok(started);
             }
         }
-        // Nothing but quotas was in the way: what to do about them is another thing.
+        // Only quotas prevented the launch, which calls for different advice.
         if let (Some(error), []) = (failed.quota, failed.said.as_slice()) {
             return Err(error);
         }
@@ -197,8 +197,8 @@ impl Launcher<'_> {
         ))
     }
 
-    /// The types that can be captured although EC2 can't stop them: a Xen type powers off when its guest halts, and its
-    /// disk goes with it.
+    /// The types for which spot works: without StopInstances, which spot does not allow, a Xen guest that halts powers
+    /// off, and its disk is deleted.
     fn spot_types(&self, types: &[String]) -> Vec<String> {
         let (nitro, xen): (Vec<&String>, Vec<&String>) = types.iter().partition(|kind| instance::nitro(kind));
         if self.launch.phase == Phase::Test || xen.is_empty() {
@@ -264,8 +264,8 @@ impl Launcher<'_> {
         self.settle(attempt, &id).await
     }
 
-    /// RunInstances until there is a definite answer. In a task of its own, so that a caller who is dropped in the
-    /// middle leaves no machine that the ledger does not know.
+    /// Sends RunInstances until there is a definite answer. It is a task of its own, so that dropping the caller can't
+    /// leave a machine that is not in the ledger.
     async fn request(&self, attempt: &Attempt, token: &str) -> Result<Instance, LaunchError> {
         let (client, run, attempt) = (Arc::clone(self.machines.client()), self.run.clone(), attempt.clone());
         let (blueprint, token) = (self.blueprint.clone(), token.to_owned());
@@ -277,7 +277,7 @@ impl Launcher<'_> {
         })
     }
 
-    /// Waits until it runs. The connection is tried from the moment that an address exists.
+    /// Waits until the machine is running. The connection is tried from the moment that it has an address.
     async fn settle(&self, attempt: &Attempt, launched: &Instance) -> Result<StartedMachine, LaunchError> {
         let run = self.run;
         let start = run.clock().elapsed();
@@ -391,7 +391,8 @@ async fn run_instances(
                 return Err(if verdict == NextAttempt::OtherQuota { LaunchError::Quota(error) } else { stop(error) });
             }
         }
-        // Not the run's own sleep: a request whose answer was lost must be settled before a cancelled run cleans up.
+        // Not the run's own sleep, which a cancel ends: a request with a lost answer must be settled before a cancelled
+        // run cleans up.
         run.clock().sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(8));
     }
@@ -416,7 +417,7 @@ async fn refused(client: &Client, failure: Failure, doing: &str) -> Error {
     }
 }
 
-/// A refusal in few words; AWS's own text says what the code only hints at.
+/// A refusal in a few words; AWS's own text has details that the code only hints at.
 fn words(code: &str, text: &str) -> String {
     match code {
         "InsufficientInstanceCapacity" | "Server.InsufficientInstanceCapacity" => "no capacity".to_owned(),

@@ -1,4 +1,4 @@
-//! What all machines of the platform share.
+//! State that all machines of the platform share.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::client::Client;
 use crate::image::Images;
 use crate::lineage::Lineages;
 
-/// The machines of the home region.
+/// The machines of one region and account.
 pub(crate) struct Machines {
-    /// The images that they boot from.
+    /// Images that the machines boot from.
     pub(crate) images: Arc<Images>,
     /// The account's own copies of sources.
     pub(super) lineages: Arc<Lineages>,
-    /// The state of every machine that somebody waits for, in one DescribeInstances.
+    /// Poller for the state of all machines, in one DescribeInstances.
     pub(crate) instances: Poller<Instance>,
     /// Resources that the machines of each run share.
     pub(super) runs: RunStates,

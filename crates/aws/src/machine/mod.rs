@@ -1,4 +1,4 @@
-//! Machines: launched, connected to, restarted, terminated.
+//! Machines: launching, connecting, restarting, terminating.
 
 mod access;
 mod boot;

@@ -1,4 +1,4 @@
-//! The network of a machine, and who may connect to it.
+//! The network of a machine: subnets, security group, ingress rules.
 
 use ami_bake_core::plan::{AddressKind, MachineSettings};
 use ami_bake_core::{Error, Result, Run};
@@ -19,13 +19,13 @@ pub(super) struct Network {
     pub(super) subnets: Vec<Option<String>>,
     /// Security groups of the machine.
     pub(super) groups: Vec<String>,
-    /// The group that the run made, where it made one.
+    /// ID of the group that the run created, if it did.
     pub(super) own: Option<String>,
-    /// Address ranges that the group allows.
+    /// Addresses and port to allow in the run's own group.
     ingress: Option<GroupKey>,
 }
 
-/// Finds the subnets and makes the run's security group, where the manifest names none.
+/// Finds the subnets, and creates the run's security group if the manifest names none.
 pub(super) async fn prepare(machines: &Machines, run: &Run, settings: &MachineSettings) -> Result<Network> {
     let subnets = match settings.subnets.as_slice() {
         [] => vec![None],
@@ -45,22 +45,21 @@ pub(super) async fn prepare(machines: &Machines, run: &Run, settings: &MachineSe
     Ok(Network { subnets, groups: vec![group.clone()], own: Some(group), ingress: Some(key) })
 }
 
-/// Lets the runner in through the group that the run made. No machine waits for it: it is done while the machine
-/// starts.
+/// Allows the runner's address in the run's group. No machine waits for it: it is done while the machine starts.
 pub(super) async fn open(machines: &Machines, run: &Run, network: &Network) -> Result<()> {
     let (Some(group), Some(key)) = (&network.own, &network.ingress) else { return Ok(()) };
     let state = machines.runs.of(run);
     state.opened.get(key.clone(), authorize(machines.client(), run, key, group)).await
 }
 
-/// The default VPC's subnets, one for each zone: for when EC2's own choice has no capacity.
+/// The default VPC's subnets, one per zone, for when EC2's own choice has no capacity.
 pub(super) async fn default_subnets(client: &Client) -> Result<Vec<Option<String>>> {
     let request = client.ec2.describe_subnets().filters(filter("default-for-az", "true")).send();
     let answer = client.call("DescribeSubnets", "list the default subnets", request).await?;
     Ok(answer.subnets().iter().filter_map(Subnet::subnet_id).map(|id| Some(id.to_owned())).collect())
 }
 
-/// The id of the VPC's default group.
+/// ID of the VPC's default group.
 pub(super) async fn default_group(machines: &Machines, run: &Run, vpc: &str) -> Result<String> {
     let state = machines.runs.of(run);
     let find = async {
@@ -79,7 +78,7 @@ pub(super) async fn default_group(machines: &Machines, run: &Run, vpc: &str) -> 
     state.defaults.get(vpc.to_owned(), find).await
 }
 
-/// The VPC of the named subnets; none for the default VPC.
+/// The VPC of the named subnets; `None` for the default VPC.
 async fn vpc(client: &Client, settings: &MachineSettings) -> Result<Option<String>> {
     if settings.subnets.is_empty() {
         return Ok(None);
@@ -104,7 +103,7 @@ async fn vpc(client: &Client, settings: &MachineSettings) -> Result<Option<Strin
     }
 }
 
-/// Who may reach the machine; none when it is reached from inside its VPC.
+/// Address ranges that may connect to the machine; `None` when it is reached from inside its VPC.
 async fn cidrs(machines: &Machines, run: &Run, settings: &MachineSettings) -> Result<Option<Vec<String>>> {
     if !settings.ingress.is_empty() {
         let mut cidrs = settings.ingress.clone();
@@ -112,7 +111,7 @@ async fn cidrs(machines: &Machines, run: &Run, settings: &MachineSettings) -> Re
         cidrs.dedup();
         return Ok(Some(cidrs));
     }
-    // Through a jump host or on the private address the machine sees an address of its own network.
+    // Through a jump host or on its private address the machine sees an address of its own network.
     if settings.connect.jump.is_some() || settings.connect.address == Some(AddressKind::Private) {
         return Ok(None);
     }
@@ -122,7 +121,7 @@ async fn cidrs(machines: &Machines, run: &Run, settings: &MachineSettings) -> Re
     Ok(Some(vec![ingress::own(machines, run).await?]))
 }
 
-/// The VPC's own blocks.
+/// The address ranges of the VPC.
 async fn inside(client: &Client, vpc: Option<&str>) -> Result<Vec<String>> {
     let request = client.ec2.describe_vpcs();
     let request = match vpc {
@@ -160,7 +159,7 @@ async fn group(client: &Client, run: &Run, key: &GroupKey) -> Result<String> {
         .send();
     let id = match client.ask("CreateSecurityGroup", request).await {
         Ok(answer) => answer.group_id.unwrap_or_default(),
-        // The answer was lost and the SDK asked again; the name holds the run's random id.
+        // The answer was lost and the SDK retried; the name contains the run's random ID.
         Err(failure) if failure.is(&["InvalidGroup.Duplicate"]) => find_group(client, &name).await?.unwrap_or_default(),
         Err(failure) => {
             let no_vpc = failure.is(&["VPCIdNotSpecified"]) || failure.text().contains("No default VPC");
@@ -199,7 +198,7 @@ async fn authorize(client: &Client, run: &Run, key: &GroupKey, id: &str) -> Resu
     }
 }
 
-/// The id of the run's group of this name.
+/// ID of the run's group with this name.
 pub(super) async fn find_group(client: &Client, name: &str) -> Result<Option<String>> {
     let request = client.ec2.describe_security_groups().filters(filter("group-name", name)).send();
     let answer = client.call("DescribeSecurityGroups", &format!("find the security group {name}"), request).await?;
@@ -220,7 +219,7 @@ fn permission(key: &GroupKey) -> IpPermission {
     permission.build()
 }
 
-/// One name for each group of a run: bakes with other ingress need another group in the same VPC.
+/// A unique name for each group of a run: bakes with other ingress rules need another group in the same VPC.
 fn group_name(run: &str, key: &GroupKey) -> String {
     format!("{GROUP_PREFIX}{run}-{}", hash(&format!("{key:?}"), 6))
 }

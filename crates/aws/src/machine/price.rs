@@ -1,4 +1,4 @@
-//! What spot capacity costs.
+//! Prices of spot capacity.
 
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -9,11 +9,11 @@ use aws_sdk_ec2::primitives::DateTime;
 use super::instance::Instance;
 use crate::client::Client;
 
-/// The products that images of ours are (EC2 API, DescribeSpotPriceHistory, ProductDescriptions).
+/// Product description of our images (EC2 API, DescribeSpotPriceHistory, ProductDescriptions).
 const PRODUCT: &str = "Linux/UNIX";
 
-/// Asks for the price of a spot machine's type in its zone. Nothing waits for it: it is there when the machine ends, or
-/// the report says nothing of money.
+/// Requests the spot price of a machine's type in its zone. Nothing waits for it: it usually arrives before the machine
+/// ends; otherwise the report has no price.
 pub(super) fn of_spot(client: &Arc<Client>, instance: &Instance) -> Arc<OnceLock<Price>> {
     let cell = Arc::new(OnceLock::new());
     if instance.spot {
@@ -28,7 +28,7 @@ pub(super) fn of_spot(client: &Arc<Client>, instance: &Instance) -> Arc<OnceLock
     cell
 }
 
-/// The price now: with a start in the present EC2 answers the one that holds.
+/// The current price: with a start time of now EC2 returns the one in effect.
 async fn ask(client: &Client, kind: &str, zone: &str) -> Option<Price> {
     let request = client
         .ec2

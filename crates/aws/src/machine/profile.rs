@@ -10,9 +10,9 @@ use crate::client::ledger::{IAM_PATH, INSTANCE_PROFILE, PLATFORM, ROLE};
 use crate::client::{Client, Failure, hash, until_visible};
 use crate::image::{LIFETIME, created};
 
-/// The one inline policy of the role.
+/// Name of the role's only inline policy.
 pub(super) const POLICY: &str = "ami-bake";
-/// Who may take the role on: EC2 for the machine, by its name in the partition.
+/// The role's trust policy: EC2, by its service principal in the partition.
 fn trust(region: &str) -> String {
     let service = ec2_service(Partition::of_region(region).as_str());
     json!({
@@ -22,7 +22,7 @@ fn trust(region: &str) -> String {
     .to_string()
 }
 
-/// The name of the profile that grants `policy`, made once a run.
+/// Name of the profile that grants `policy`, created once per run.
 pub(super) async fn temporary(machines: &Machines, run: &Run, policy: &str) -> Result<String> {
     if serde_json::from_str::<serde_json::Value>(policy).is_err() {
         return Err(Error::manifest("`machine.policy` is not a JSON document")
@@ -96,7 +96,7 @@ async fn create(client: &Client, run: &Run, policy: &str) -> Result<String> {
     };
     match until_visible(run, Failure::not_found, join).await {
         Ok(_) => Ok(name),
-        // The profile holds its one role already: ours, by the name.
+        // The profile has its one role already: ours, by its name.
         Err(failure) if failure.is(&["LimitExceeded", "LimitExceededException"]) => Ok(name),
         Err(failure) => Err(client.explain(*failure, &format!("add the role to the instance profile {name}")).await),
     }

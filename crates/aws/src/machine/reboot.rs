@@ -1,4 +1,4 @@
-//! Restarts a machine and waits until it is back under another boot id.
+//! Restarts a machine and waits until it is back with another boot id.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::handle::AwsMachine;
 use super::{boot, connect};
 
-/// The guest's own restart: some 20 s faster than EC2's, which asks the guest first as well.
+/// Restarts the guest itself: some 20 s faster than EC2's RebootInstances, which asks the guest first as well.
 const COMMAND: &str = "systemctl reboot || reboot || shutdown -r now";
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -44,7 +44,8 @@ pub(crate) async fn reboot(machine: &AwsMachine, run: &Run, timeout: Duration) -
     boot::prepare(machine, run, &ssh, left).await
 }
 
-/// Connects anew after a restart that somebody else asked for; the timer died with the boot before.
+/// Reconnects after a restart that somebody else requested. The timer was lost with the previous boot, so it is armed
+/// again.
 pub(crate) async fn recover(machine: &AwsMachine, run: &Run, timeout: Duration) -> Result<()> {
     let ssh = machine.communicator().ok_or_else(|| {
         Error::internal(format!("could not reconnect to {}: no connection to it was made", machine.id))
@@ -57,10 +58,10 @@ pub(crate) async fn recover(machine: &AwsMachine, run: &Run, timeout: Duration) 
     boot::prepare(machine, run, &ssh, timeout.max(Duration::from_secs(30))).await
 }
 
-/// The first answers may still come from the system that is shutting down.
+/// Waits for a new boot id: the first answers may still come from the system that is shutting down.
 async fn back(machine: &AwsMachine, ssh: &Ssh, before: &str, deadline: Instant, timeout: Duration) -> Result<()> {
     loop {
-        // Whoever answers to a new connection says which boot it is; a lost one in between is part of a restart.
+        // A new connection shows which boot it is; a lost one in between is part of a restart.
         match ssh.reconnect(deadline).await {
             Ok(()) => {
                 if let Ok(now) = ssh.boot_id().await
@@ -79,7 +80,7 @@ async fn back(machine: &AwsMachine, ssh: &Ssh, before: &str, deadline: Instant, 
                 .because(error)
                 .help("See its serial console in the EC2 console, or increase `timeout`."));
             }
-            // A stranger's host key, for one: no waiting makes that better.
+            // Waiting does not help against other errors, such as a wrong host key.
             Err(error) => return Err(error),
         }
         if Instant::now() >= deadline {

@@ -1,25 +1,25 @@
-//! What a refused launch means for the next attempt.
+//! Decides after a refused launch what to try next.
 
 use crate::client::Failure;
 
-/// What is done after a refusal.
+/// What to do after a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextAttempt {
-    /// It may have been done: the identical request again.
+    /// The request may have taken effect: repeat it unchanged.
     Repeat,
-    /// Something that was just made isn't visible everywhere yet: the same again, for a minute.
+    /// A new resource isn't visible everywhere yet: repeat the request for a minute.
     TooEarly,
-    /// No capacity, or the type isn't offered there: the next place, then the next type.
+    /// No capacity, or the type isn't offered there: try the next subnet, then the next type.
     Elsewhere,
-    /// The type fits nowhere: the next type.
+    /// The type can't be used anywhere: try the next type.
     OtherType,
-    /// The account may have no more machines of this kind: the next type that is counted apart.
+    /// The quota for this kind of type is used up: try the next type with another quota.
     OtherQuota,
-    /// No other attempt would go better.
+    /// No other attempt can succeed.
     Stop,
 }
 
-/// Codes that say "not here, not now" (<https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html>).
+/// Codes for missing capacity (<https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html>).
 const ELSEWHERE: &[&str] = &[
     "InsufficientInstanceCapacity",
     "InsufficientHostCapacity",
@@ -32,18 +32,19 @@ const ELSEWHERE: &[&str] = &[
     "InstanceTypeNotSupported",
 ];
 
-/// What of a launch this run made a moment ago, so that EC2 may not see it everywhere yet. What the manifest names is
-/// there, or it is a typo that no patience corrects.
+/// Which resources of a launch this run has just created, so that EC2 may not see them everywhere yet. Resources that
+/// the manifest names exist already, or are a typo that waiting can't correct.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JustMade {
-    /// The security group.
+    /// The run created the security group.
     pub(super) group: bool,
-    /// The instance profile.
+    /// The run created the instance profile.
     pub(super) profile: bool,
 }
 
 impl JustMade {
-    /// Whether a refusal is about something of the run's own: its login key always, the image that it just found or took.
+    /// Whether a refusal is about a resource of the run: always for its login key, and for the image, which was just
+    /// found or captured.
     fn covers(self, failure: &Failure) -> bool {
         failure.is(&["InvalidKeyPair.NotFound", "InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"])
             || (self.group && failure.is(&["InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound"]))
@@ -51,8 +52,7 @@ impl JustMade {
     }
 }
 
-/// Decides about a refusal of RunInstances. InsufficientInstanceCapacity comes as HTTP 500 and is definite all the
-/// same.
+/// Decides after a refusal of RunInstances. InsufficientInstanceCapacity comes with HTTP 500 but is definite.
 pub(super) fn decide(failure: &Failure, made: JustMade) -> NextAttempt {
     if failure.is(ELSEWHERE) {
         return NextAttempt::Elsewhere;
@@ -73,7 +73,7 @@ pub(super) fn decide(failure: &Failure, made: JustMade) -> NextAttempt {
     NextAttempt::Stop
 }
 
-/// What to do about an end in pending → terminated, by the code of StateReason
+/// Decides after a machine went from pending to terminated, by the code of StateReason
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html>).
 pub(super) fn decide_end(code: &str) -> NextAttempt {
     match code {
@@ -87,7 +87,7 @@ pub(super) fn decide_end(code: &str) -> NextAttempt {
     }
 }
 
-/// What the reader can do about a machine that ended for this reason.
+/// Help for a machine that ended for this reason.
 pub(super) fn help_end(code: &str) -> &'static str {
     match code {
         "Client.InternalError" => {

@@ -20,16 +20,16 @@ use crate::image::specification;
 pub(super) struct Attempt {
     /// The instance type.
     pub(super) kind: String,
-    /// The subnet; EC2's choice in the default VPC without.
+    /// The subnet. Default: EC2's choice in the default VPC.
     pub(super) subnet: Option<String>,
-    /// Spot capacity.
+    /// True for spot capacity.
     pub(super) spot: bool,
-    /// Its number in the run: no two attempts share a token.
+    /// Number of the attempt in the run: no two attempts share a token.
     pub(super) number: u64,
 }
 
 impl Attempt {
-    /// In words, for messages: "t3.small in subnet-1, spot".
+    /// The attempt for messages: "t3.small in subnet-1, spot".
     pub(super) fn in_words(&self) -> String {
         let place = self.subnet.as_ref().map_or(String::new(), |subnet| format!(" in {subnet}"));
         let market = if self.spot { ", spot" } else { "" };
@@ -65,12 +65,12 @@ pub(super) struct Blueprint {
 }
 
 impl Blueprint {
-    /// What of it this run made itself.
+    /// Which resources of the request this run created.
     pub(super) fn made(&self) -> JustMade {
         JustMade { group: self.settings.security_groups.is_empty(), profile: self.settings.profile.is_none() }
     }
 
-    /// The request of one attempt, to be sent once or repeated as it is.
+    /// The request of one attempt, to be sent once or repeated unchanged.
     pub(super) fn request(&self, client: &Client, attempt: &Attempt, token: &str) -> RunInstancesFluentBuilder {
         let request = client
             .ec2
@@ -94,7 +94,7 @@ impl Blueprint {
             .tag_specifications(specification(ResourceType::Volume, &self.tags))
             .tag_specifications(specification(ResourceType::NetworkInterface, &self.tags));
         let request = match self.settings.public_ip {
-            // Only an interface of its own can be given or refused a public address.
+            // A public address can only be set on an explicit network interface.
             Some(public) => request.network_interfaces(
                 InstanceNetworkInterfaceSpecification::builder()
                     .device_index(0)

@@ -1,4 +1,4 @@
-//! What the machines of a run use together: created once, awaited by all, deleted at the run's end.
+//! Resources that the machines of a run share: created once, deleted at the end of the run.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use crate::client::KeyedOnceCell;
 
-/// The state of each run, by its id.
+/// The state of each run, by its ID.
 #[derive(Default)]
 pub(super) struct RunStates(Mutex<HashMap<String, Arc<RunState>>>);
 
@@ -20,20 +20,20 @@ pub(super) struct RunStates(Mutex<HashMap<String, Arc<RunState>>>);
 pub(super) struct RunState {
     /// The login key.
     pub(super) key: OnceCell<Key>,
-    /// This machine's own public address.
+    /// This computer's own public address.
     pub(super) address: OnceCell<IpAddr>,
-    /// Security groups.
+    /// IDs of security groups.
     pub(super) groups: KeyedOnceCell<GroupKey, String>,
-    /// The groups that allow the runner in.
+    /// Groups that have a rule for the runner's address.
     pub(super) opened: KeyedOnceCell<GroupKey, ()>,
-    /// Instance profiles by their policy.
+    /// Names of instance profiles by their policy.
     pub(super) profiles: KeyedOnceCell<String, String>,
-    /// The VPC's default group, by VPC.
+    /// IDs of default groups by VPC.
     pub(super) defaults: KeyedOnceCell<String, String>,
     launches: AtomicU64,
 }
 
-/// What a security group is shared by: bakes in one VPC that may be reached by the same addresses on the same port.
+/// Key of a security group: bakes in the same VPC with the same ingress addresses and port share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct GroupKey {
     pub(super) vpc: Option<String>,
@@ -50,7 +50,7 @@ impl RunStates {
 }
 
 impl RunState {
-    /// A number for each attempt to launch, so that no two of them share a token.
+    /// A number for each launch attempt, so that no two of them share a token.
     pub(super) fn attempt(&self) -> u64 {
         self.launches.fetch_add(1, Ordering::Relaxed)
     }

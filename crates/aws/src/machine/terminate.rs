@@ -12,17 +12,17 @@ use super::network;
 use crate::client::ledger::MACHINE;
 use crate::client::{Client, Failure, filter};
 
-/// Time limit for taking the machine out of its group (three small calls), after which it is terminated anyway.
+/// Time limit for moving the machine out of its group (three small calls), after which it is terminated anyway.
 const LEAVE: Duration = Duration::from_millis(1500);
 
-/// Terminates the machine at once, without letting its operating system shut down: its disk is not needed any more. Its
-/// interface leaves the bake's own group first, so that the group can be deleted at once.
+/// Terminates the machine without shutting down its operating system: its disk is not needed any more. Its interface
+/// leaves the bake's own group first, so that the group can be deleted at once.
 pub(crate) async fn terminate(machine: &AwsMachine, run: &Run) -> Result<()> {
     request(machine, run, true).await
 }
 
-/// The same once an image was taken. The group is deleted only at the run's end, when this machine is long gone:
-/// leaving it would be a call for nothing.
+/// Terminates the machine after a capture. The group is deleted at the end of the run, when this machine is long gone,
+/// so its interface need not leave it.
 pub(crate) async fn terminate_captured(machine: &AwsMachine, run: &Run) -> Result<()> {
     request(machine, run, false).await
 }
@@ -48,8 +48,8 @@ async fn request(machine: &AwsMachine, run: &Run, leave_group: bool) -> Result<(
     Ok(())
 }
 
-/// Terminates a machine by its id. Its interface leaves the bake's own group first, where that is possible, so that the
-/// group can be deleted while the machine still shuts down. A machine that does not exist is success.
+/// Terminates a machine by its ID. Its interface leaves the bake's own group first if possible, so that the group can
+/// be deleted while the machine shuts down. A missing machine is success.
 pub(crate) async fn terminate_id(
     machines: &Machines,
     run: &Run,
@@ -64,11 +64,11 @@ pub(crate) async fn terminate_id(
     terminate_instance(machines.client(), id).await
 }
 
-/// TerminateInstances without the guest's own shutdown: nothing on its disks is needed any more.
+/// Calls TerminateInstances and skips the guest's own shutdown: nothing on its disks is needed any more.
 async fn terminate_instance(client: &Client, id: &str) -> Result<(), Box<Failure>> {
     let request = || client.ec2.terminate_instances().instance_ids(id);
     let asked = match client.ask("TerminateInstances", request().skip_os_shutdown(true).send()).await {
-        // Some instance types don't know the shortcut.
+        // Some instance types don't support skipping the shutdown.
         Err(failure) if failure.is(&["UnsupportedOperation", "InvalidParameterCombination", "UnknownParameter"]) => {
             client.ask("TerminateInstances", request().send()).await
         }
@@ -81,7 +81,7 @@ async fn terminate_instance(client: &Client, id: &str) -> Result<(), Box<Failure
     }
 }
 
-/// Moves the interface to the VPC's default group. If it fails, the group is deleted later.
+/// Moves the interface to the VPC's default group. If that fails, the group is deleted later.
 async fn leave_group(machines: &Machines, run: &Run, id: &str, known: Option<Instance>) {
     let moved = async {
         let known = known.filter(|instance| instance.interface.is_some() && instance.vpc.is_some());
@@ -101,7 +101,7 @@ async fn leave_group(machines: &Machines, run: &Run, id: &str, known: Option<Ins
     }
 }
 
-/// Moves every interface that still holds the group to its VPC's default group, so that the group can be deleted.
+/// Moves every interface that is in the group to its VPC's default group, so that the group can be deleted.
 pub(super) async fn free_group(machines: &Machines, run: &Run, group: &str) -> Result<()> {
     let client = machines.client();
     let request = client.ec2.describe_network_interfaces().filters(filter("group-id", group)).send();

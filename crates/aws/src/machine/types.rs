@@ -1,9 +1,9 @@
-//! Which instance types are tried.
+//! Instance types: defaults, quotas, bare metal.
 
 use ami_bake_core::plan::Architecture;
 
-/// The types for a manifest that names none: small, burstable, everywhere to be had, and two vCPUs, since a bake mostly
-/// waits for packages. The second is another processor, whose capacity is another pool.
+/// Default types: small, burstable, available everywhere, with two vCPUs, since a bake mostly waits for packages. The
+/// second has another processor, whose capacity is separate.
 pub(super) fn default(architecture: Option<Architecture>) -> Vec<String> {
     let types: &[&str] = match architecture {
         Some(Architecture::Arm64) => &["t4g.small", "m7g.medium", "m6g.medium"],
@@ -12,7 +12,7 @@ pub(super) fn default(architecture: Option<Architecture>) -> Vec<String> {
     types.iter().map(|kind| (*kind).to_owned()).collect()
 }
 
-/// Which quota counts the vCPUs of a type: each of these has one of its own, for on-demand and for spot (EC2 user guide,
+/// The quota that counts the vCPUs of a type; each has separate values for on-demand and spot (EC2 user guide,
 /// "On-Demand Instance quotas").
 pub(super) fn quota(kind: &str) -> &'static str {
     const OWN: [(&str, &str); 12] = [

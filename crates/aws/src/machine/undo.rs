@@ -14,13 +14,13 @@ use super::terminate::{free_group, terminate_id};
 use crate::client::ledger::{INSTANCE_PROFILE, KEY_PAIR, MACHINE, ROLE, SECURITY_GROUP};
 use crate::client::{Client, Failure};
 
-/// A machine whose answer was lost shows up within this many looks.
+/// Number of look-ups for a machine whose answer was lost.
 const LOOKS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
-/// A group that is held is tried again after each of these: its machines leave it in the same burst.
+/// Pauses before deleting a group that is in use: its machines leave it at the same time.
 const HELD: [Duration; 5] = [Duration::from_millis(300); 5];
 
-/// Requests the deletion of the entry's resource without waiting. A resource that does not exist is success.
+/// Requests the deletion of the entry's resource without waiting. A missing resource is success.
 pub(crate) async fn undo(machines: &Machines, run: &Run, entry: &Entry) -> Result<Undo> {
     match entry.kind.as_str() {
         MACHINE => instance(machines, run, entry).await,
@@ -52,7 +52,7 @@ async fn instance(machines: &Machines, run: &Run, entry: &Entry) -> Result<Undo>
     }
 }
 
-/// The machine that was started under this token. A lost answer's machine may not be visible at once.
+/// The machine that was launched with this token. It may not be visible at once if the answer was lost.
 async fn found(client: &Client, run: &Run, token: &str) -> Result<Option<String>> {
     for look in 0..LOOKS {
         if look > 0 {
@@ -67,7 +67,7 @@ async fn found(client: &Client, run: &Run, token: &str) -> Result<Option<String>
 
 async fn key_pair(client: &Client, entry: &Entry) -> Result<Undo> {
     let name = &entry.find_by;
-    // Sweep only has the id. EC2 answers success for an unknown name.
+    // Sweep only has the ID. For unknown names EC2 reports success.
     let request = client.ec2.delete_key_pair();
     let request = if name.starts_with("key-") { request.key_pair_id(name) } else { request.key_name(name) };
     match client.ask("DeleteKeyPair", request.send()).await {
@@ -97,7 +97,7 @@ async fn security_group(machines: &Machines, run: &Run, entry: &Entry) -> Result
                     let why = format!("the security group {id} is still used by a machine that is shutting down");
                     return Ok(Undo::Held { by: MACHINE, why });
                 };
-                // A machine that was terminated after its capture, or that did not leave the group in time.
+                // Used by a machine that was terminated after its capture, or that did not leave the group in time.
                 if let Err(error) = free_group(machines, run, &id).await {
                     tracing::debug!(%error, group = id, "the group is deleted after the machine that uses it");
                 }
@@ -133,7 +133,7 @@ async fn role(client: &Client, entry: &Entry) -> Result<Undo> {
     gone(client, client.ask("DeleteRole", request).await, &doing, held).await
 }
 
-/// Whichever of the two entries comes first takes the role out of the profile of the same name.
+/// Removes the role from the profile of the same name; whichever of their two entries is undone first does this.
 async fn take_out(client: &Client, name: &str, doing: &str) -> Result<()> {
     let request = client.iam.remove_role_from_instance_profile().instance_profile_name(name).role_name(name).send();
     match client.ask("RemoveRoleFromInstanceProfile", request).await {

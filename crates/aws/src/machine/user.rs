@@ -1,4 +1,4 @@
-//! The login name of an image.
+//! Finds the login name of an image.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use aws_sdk_ec2::types::Image;
 
 use crate::image::tags_of;
 
-/// The tag with the login name of a baked image, for images that are built on it.
+/// Tag with the login name of a baked image, for images built on it.
 pub(crate) const USER: &str = "ami-bake:user";
 
-/// Publishers' accounts and the users that their images make
+/// Publishers' accounts and the login users of their images
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/managing-users.html> and the publishers' own pages).
 const OWNERS: &[(&str, &str)] = &[
     ("099720109477", "ubuntu"),   // Canonical
@@ -29,7 +29,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("075585003325", "core"),     // Flatcar
 ];
 
-/// Parts of names, most particular first: for copies in other accounts and for the Marketplace.
+/// Login users by parts of image names, most specific first: for copies in other accounts and for the Marketplace.
 const NAMES: &[(&str, &str)] = &[
     ("bitnami", "bitnami"),
     ("ubuntu", "ubuntu"),
@@ -59,7 +59,7 @@ const NAMES: &[(&str, &str)] = &[
     ("nixos", "root"),
 ];
 
-/// The login name of the image; none when nothing about it is known.
+/// The login name of the image; `None` when it can't be derived.
 pub(super) fn of(image: &Image) -> Option<String> {
     let all = tags_of(image);
     if let Some(user) = all.get(USER) {

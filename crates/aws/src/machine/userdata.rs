@@ -1,4 +1,4 @@
-//! User data: the machine's one-use host key, joined with what the manifest gives.
+//! User data: the machine's temporary host key, joined with the manifest's own user data.
 
 use ami_bake_core::{Error, Result};
 use ami_bake_ssh::Key;
@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 
-/// EC2's limit, before base64 (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>).
+/// EC2's limit in bytes, before base64 (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>).
 const LIMIT: usize = 16 * 1024;
-/// Does not occur in a script or a configuration by chance.
+/// MIME boundary, which does not occur in a script or a configuration by chance.
 const BOUNDARY: &str = "==ami-bake-7d0c1e5b==";
 
-/// How a part begins and which type cloud-init knows it by
+/// First characters of each kind of user data and its MIME type in cloud-init
 /// (<https://docs.cloud-init.io/en/latest/explanation/format.html>).
 const KINDS: &[(&str, &str)] = &[
     ("#cloud-config-archive", "text/cloud-config-archive"),
@@ -24,13 +24,13 @@ const KINDS: &[(&str, &str)] = &[
     ("#!", "text/x-shellscript"),
 ];
 
-/// True when the host key can be given beside this user data: cloud-init reads both. Ignition, Windows and others read
-/// their own format alone.
+/// True when the host key can be added to this user data: cloud-init reads both. Ignition, Windows and others only read
+/// their own format.
 pub(super) fn joins(own: Option<&str>) -> bool {
     own.is_none_or(|own| own.trim().is_empty() || kind(own).is_some() || is_mime(own))
 }
 
-/// User data that makes `key` the machine's only host key, with the manifest's own, in base64.
+/// User data in base64 that makes `key` the machine's only host key, joined with the manifest's own.
 pub(super) fn with_host_key(key: &Key, own: Option<&str>) -> Result<String> {
     let config = host_key(key)?;
     let joined = match own.filter(|own| !own.trim().is_empty()) {
@@ -53,7 +53,7 @@ fn encode(data: &str, with: &str) -> Result<String> {
     Ok(STANDARD.encode(data))
 }
 
-/// cloud-init writes the keys given here and makes no others.
+/// The cloud-config with the host key: cloud-init writes the keys given here and generates no others.
 fn host_key(key: &Key) -> Result<String> {
     let private = key.private_text()?;
     let mut text = String::from("#cloud-config\nssh_deletekeys: true\nssh_keys:\n  ed25519_private: |\n");
@@ -68,11 +68,11 @@ fn host_key(key: &Key) -> Result<String> {
     Ok(text)
 }
 
-/// A MIME archive. Ours comes last: of two cloud-config parts the later one's keys win.
+/// A MIME archive of both parts. Ours comes last: of two cloud-config parts the later one's keys win.
 fn join(config: &str, own: &str) -> String {
     let own = match kind(own) {
         Some(kind) => part(kind, own),
-        // An archive of the manifest's own is a part like others.
+        // If the manifest's own user data is an archive, it becomes a part like others.
         None => own.trim_start().to_owned(),
     };
     let ours = part("text/cloud-config", config);
@@ -83,8 +83,8 @@ fn join(config: &str, own: &str) -> String {
 }
 
 fn part(kind: &str, body: &str) -> String {
-    // Base64 is the only encoding that leaves every script as it is, whatever its line ends and characters; but it
-    // costs a third of the limit, so ASCII is sent as it is.
+    // Base64 is the only encoding that preserves every script, whatever its line ends and characters; but it takes a
+    // third more of the limit, so ASCII is sent unencoded.
     if body.is_ascii() {
         format!(
             "Content-Type: {kind}; charset=\"us-ascii\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 7bit\n\n{body}"

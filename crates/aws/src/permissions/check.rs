@@ -1,4 +1,4 @@
-//! All that the images of a plan need.
+//! Checks all permissions that the images of a plan need.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::client::{Client, PerPlace};
 use crate::image::Images;
 use crate::policy::{Outline, PolicyScope, Statement, at_home, copied, elsewhere, targets};
 
-/// One finding for each action that the policy of these plans grants, and for each grant of their documents.
+/// One result for each action that the policy of these plans grants, and for each grant of their documents.
 pub(crate) async fn check(
     places: &PerPlace<Images>,
     run: &Run,
@@ -61,13 +61,13 @@ pub(crate) async fn check(
     Ok(found.all)
 }
 
-/// The actions that copy an image to another region.
+/// Actions that copy an image to another region.
 const COPIES: [&str; 3] = ["ec2:CopyImage", "ec2:CopySnapshot", "ec2:RegisterImage"];
 
-/// Questions that are asked at the same time: all at once would be throttled, or wait for each other until their time is over.
+/// Number of concurrent checks: all at once would be throttled, or wait for each other until their time limit.
 const AT_ONCE: usize = 8;
 
-/// A plan without what it does not do this time.
+/// The outline of a plan without the parts that this run skips because their `if` is false.
 fn outline(plan: &ImagePlan) -> Outline {
     let mut plan = plan.clone();
     if !plan.settings.distribution.wanted {
@@ -78,7 +78,7 @@ fn outline(plan: &ImagePlan) -> Outline {
     Outline { source: SourceQuery::Id(plan.source.id.clone()), other: plan.clone(), plan }
 }
 
-/// A region that a role works in.
+/// A region that a role is used in.
 fn region_of(outlines: &[Outline], role: &str) -> Option<String> {
     let settings = || outlines.iter().map(|one| &one.plan.settings);
     let target = settings().flat_map(|one| &one.distribution.targets).find(|target| target.role == role);
@@ -87,12 +87,12 @@ fn region_of(outlines: &[Outline], role: &str) -> Option<String> {
     of_target.or_else(|| deployment.and_then(|deployment| deployment.region.clone()))
 }
 
-/// Asks for all that statements allow.
+/// Checks all actions that the statements allow.
 async fn all(there: &Images, statements: &[Statement], about: &Subject<'_>) -> Result<Vec<Permission>> {
     some(there, actions(statements), about).await
 }
 
-/// The actions of statements; true for those that only AWS itself may do.
+/// The actions of statements; true for those that only AWS itself may use.
 pub(super) fn actions(statements: &[Statement]) -> BTreeMap<&str, bool> {
     let mut actions = BTreeMap::new();
     for statement in statements {
@@ -105,12 +105,12 @@ pub(super) fn actions(statements: &[Statement]) -> BTreeMap<&str, bool> {
 }
 
 async fn some(there: &Images, actions: BTreeMap<&str, bool>, about: &Subject<'_>) -> Result<Vec<Permission>> {
-    // Each template is asked for; the rest is the same for all of them.
+    // The launch template actions are checked for each deployment; everything else is the same for all of them.
     let each: Vec<Subject<'_>> = about.deployments.iter().skip(1).map(|one| about.of(one)).collect();
     let mut found = Vec::new();
     let mut asked = Vec::new();
     for (action, by_aws) in actions {
-        // What a role is assumed for asks for this.
+        // The role assumption itself is checked separately.
         if action == "sts:AssumeRole" {
             continue;
         }
@@ -134,12 +134,12 @@ async fn some(there: &Images, actions: BTreeMap<&str, bool>, about: &Subject<'_>
     Ok(all)
 }
 
-/// `ec2:CopySnapshot`, and whose it is in another account.
+/// The action for a result: `ec2:CopySnapshot`, with the account if it is another one.
 fn named(client: &Client, action: &str) -> String {
     client.account().map_or_else(|| action.to_owned(), |account| format!("{action} in {account}"))
 }
 
-/// Whether a role lets itself be assumed.
+/// Checks whether a role can be assumed.
 async fn assumable(client: &Client, role: &str) -> Result<Permission> {
     let action = format!("sts:AssumeRole on {role}");
     match client.ask("GetCallerIdentity", client.sts.get_caller_identity().send()).await {
@@ -148,7 +148,7 @@ async fn assumable(client: &Client, role: &str) -> Result<Permission> {
     }
 }
 
-/// What was found, an action once: of two answers the worse.
+/// Results, one per action: of two results the worse.
 #[derive(Default)]
 struct Findings {
     all: Vec<Permission>,

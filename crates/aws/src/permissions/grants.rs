@@ -1,4 +1,4 @@
-//! Questions about what documents use: objects, parameters, components.
+//! Checks access to what documents use: objects, parameters, components.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::client::identity::Partition;
 use crate::client::{Client, Clients, Failure};
 use crate::services::{AwsServices, probe_component};
 
-/// One finding for each grant.
+/// One result for each grant.
 pub(super) async fn ask(clients: &Arc<Clients>, run: &Run, grants: &[Grant]) -> Result<Vec<Permission>> {
     let services = AwsServices::new(Arc::clone(clients));
     let asked = join_all(grants.iter().map(|grant| Box::pin(one(clients, &services, run, grant)))).await;
@@ -33,7 +33,7 @@ async fn one(clients: &Arc<Clients>, services: &AwsServices, run: &Run, grant: &
                 return Ok(unasked("the bucket is only known on the machine"));
             };
             if grant.action == "s3:GetObject" {
-                // Only the first byte; a missing object answers the question, too.
+                // Reads only the first byte; a missing object answers the question, too.
                 services
                     .ask_for(run, "GetObject", &at, |s3| {
                         s3.get_object().bucket(&at.bucket).key(&at.key).range("bytes=0-0").send()
@@ -72,10 +72,10 @@ async fn one(clients: &Arc<Clients>, services: &AwsServices, run: &Run, grant: &
 async fn answered(home: &Client, name: &str, partition: &str, grant: &Grant, failure: Failure) -> Result<Permission> {
     let there = |allowed, detail| Ok(Permission { action: name.to_owned(), allowed, detail });
     if failure.is(&["NoSuchKey", "InvalidRange"]) || (failure.not_found() && !grant.action.starts_with("s3:")) {
-        // It was allowed to learn that.
+        // The role was allowed to learn that the object is missing.
         return there(Some(true), None);
     }
-    // Without s3:ListBucket, S3 does not say that an object is missing.
+    // Without s3:ListBucket, S3 does not report that an object is missing.
     let guessed = grant.resource.contains('*');
     if grant.action == "s3:GetObject"
         && (failure.missing() == Some("s3:ListBucket") || (guessed && failure.is_denied()))
@@ -88,7 +88,7 @@ async fn answered(home: &Client, name: &str, partition: &str, grant: &Grant, fai
     permission(home, name.to_owned(), failure.on(partition, &grant.resource)).await
 }
 
-/// A place in the bucket of a grant; a text that is not known is another key.
+/// The object to check for a grant, with a name in place of each `*` in the key; `None` if the bucket is unknown.
 fn object(resource: &str) -> Option<ObjectPath> {
     let (bucket, key) = resource.strip_prefix("s3:::").map(|at| at.split_once('/').unwrap_or((at, "")))?;
     let at = ObjectPath { bucket: bucket.to_owned(), key: key.replace('*', NAME), owner: None };
@@ -105,7 +105,7 @@ fn parameter(resource: &str) -> Option<String> {
     Some(if name.contains('/') { format!("/{name}") } else { name })
 }
 
-/// The region and the ARN of a component from a grant, which has a star for the versions that it may be.
+/// Region and ARN of a component in a grant, whose version may be `*`.
 fn component(partition: &str, resource: &str) -> Option<(String, String)> {
     let region = resource.split(':').nth(1)?.to_owned();
     let (name, version) = resource.rsplit_once(":component/")?.1.split_once('/')?;

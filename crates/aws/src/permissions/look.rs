@@ -1,4 +1,4 @@
-//! Questions that look only.
+//! Checks for actions that only read.
 
 use ami_bake_core::Result;
 use ami_bake_core::plan::Strategy;
@@ -10,7 +10,7 @@ use super::question::{IMAGE, INSTANCE, NAME, Question, Subject, dry, read};
 use crate::client::Client;
 use crate::policy::{GROUP_ROLE, SPOT_ROLE};
 
-/// The question for an action that changes nothing.
+/// The check for an action that changes nothing.
 pub(super) fn ask<'a>(client: &'a Client, action: &str, about: &'a Subject<'a>) -> Question<'a> {
     let (service, call) = action.split_once(':')?;
     match service {
@@ -23,7 +23,7 @@ pub(super) fn ask<'a>(client: &'a Client, action: &str, about: &'a Subject<'a>) 
         }
         "sts" => match call {
             "GetCallerIdentity" => read!(client, "GetCallerIdentity", client.sts.get_caller_identity()),
-            // The answer for an invalid message differs from the one for a missing permission.
+            // The error for an invalid message differs from the one for a missing permission.
             "DecodeAuthorizationMessage" => {
                 let request = client.sts.decode_authorization_message().encoded_message(NAME);
                 read!(client, "DecodeAuthorizationMessage", request)
@@ -73,7 +73,7 @@ fn ec2<'a>(client: &'a Client, call: &str) -> Question<'a> {
     }
 }
 
-/// Auto Scaling has no dry runs, but what looks needs none.
+/// Checks for Auto Scaling. It has no dry runs, but actions that only read need none.
 fn groups<'a>(client: &'a Client, call: &str, about: &'a Subject<'a>) -> Question<'a> {
     let groups = &client.autoscaling;
     let group = about.deployments.iter().find_map(|deployment| deployment.group.as_deref()).unwrap_or(NAME);
@@ -116,8 +116,8 @@ fn groups<'a>(client: &'a Client, call: &str, about: &'a Subject<'a>) -> Questio
     }
 }
 
-/// Whether the roles exist that AWS' services make for themselves: then nobody has to be allowed to make them. IAM has no
-/// dry run for those that do not.
+/// Checks whether the service-linked roles exist: then no permission to create them is needed. IAM has no dry run for
+/// creating them.
 async fn linked_roles(client: &Client, about: &Subject<'_>) -> Result<Permission> {
     const ACTION: &str = "CreateServiceLinkedRole";
     let spot = about.machines.iter().any(|machine| machine.spot);
@@ -150,7 +150,7 @@ fn roles<'a>(client: &'a Client, call: &str, about: &'a Subject<'a>) -> Question
         "ListInstanceProfiles" => read!(client, "ListInstanceProfiles", iam.list_instance_profiles().max_items(1)),
         "CreateServiceLinkedRole" => Some(Box::pin(linked_roles(client, about))),
         "GetRole" => {
-            // A policy without roles of machines allows to look for those of AWS' services alone.
+            // A policy without machine roles only allows reading service-linked roles.
             let name = if about.machines.iter().any(|machine| machine.policy.is_some()) {
                 NAME
             } else if about.machines.iter().any(|machine| machine.spot) {
@@ -161,7 +161,7 @@ fn roles<'a>(client: &'a Client, call: &str, about: &'a Subject<'a>) -> Question
             read!(client, "GetRole", iam.get_role().role_name(name))
         }
         "GetInstanceProfile" => {
-            // Only the one that the manifest names may be read, where it names one.
+            // If the manifest names a profile, only that one may be read.
             let named = about.machines.iter().find_map(|machine| machine.profile.as_deref());
             let name = named.and_then(|name| name.rsplit('/').next()).unwrap_or(NAME);
             read!(client, "GetInstanceProfile", iam.get_instance_profile().instance_profile_name(name))

@@ -1,4 +1,4 @@
-//! Questions about machines, their images and their end.
+//! Checks for creating and deleting machines and images.
 
 use ami_bake_core::Result;
 use ami_bake_core::platform::Permission;
@@ -18,12 +18,12 @@ use crate::image::{Images, specification};
 const GROUP: &str = "sg-00000000000000000";
 const INTERFACE: &str = "eni-00000000000000000";
 const VOLUME: &str = "vol-00000000000000000";
-/// A small type of each architecture, for a manifest that names none.
+/// A small type of each architecture, for manifests that name none.
 const TYPES: [&str; 2] = ["t3.small", "t4g.small"];
-/// The newest Amazon Linux, which every account can see.
+/// Parameter of the newest Amazon Linux, which every account can read.
 const PUBLIC: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
 
-/// The question for an action on machines, their disks, snapshots and images.
+/// The check for an action on machines, their disks, snapshots and images.
 pub(super) fn ask<'a>(images: &'a Images, action: &str, about: &'a Subject<'a>) -> Question<'a> {
     let client = &*images.client;
     let ec2 = &client.ec2;
@@ -89,7 +89,7 @@ pub(super) fn ask<'a>(images: &'a Images, action: &str, about: &'a Subject<'a>) 
     }
 }
 
-/// The tags of a bake: a policy that allows to create what carries them allows nothing else.
+/// The tags of a bake: the policy only allows creating resources with these tags.
 fn tags(of: ResourceType) -> TagSpecification {
     specification(of, &[("Name", NAME), (RUN, NAME)].map(|(key, value)| (key.to_owned(), value.to_owned())).into())
 }
@@ -106,7 +106,7 @@ fn register(request: RegisterImageFluentBuilder) -> RegisterImageFluentBuilder {
         .tag_specifications(tags(ResourceType::Image))
 }
 
-/// RunInstances, with an image that exists: EC2 checks the image before the permissions.
+/// Checks RunInstances with an existing image: EC2 checks the image before the permissions.
 async fn launch(images: &Images, about: &Subject<'_>) -> Result<Permission> {
     const ACTION: &str = "RunInstances";
     let client = &*images.client;
@@ -137,7 +137,7 @@ async fn launch(images: &Images, about: &Subject<'_>) -> Result<Permission> {
     probe(client, ACTION, asked.send()).await
 }
 
-/// An image to ask with: one that was looked up already, else the newest Amazon Linux, where the role may look it up.
+/// An image for the check: one that was looked up already, else the newest Amazon Linux, if the role may look it up.
 ///
 /// # Errors
 /// When AWS did not answer.

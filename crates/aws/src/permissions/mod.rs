@@ -1,7 +1,7 @@
-//! What the role may do: AWS is asked by dry run, once an action, and nothing is created.
+//! Permissions of the role: AWS is asked by dry run, once per action, and nothing is created.
 //!
-//! What is asked is what the [policy](crate::policy) of the manifest grants, action by action: [`ask`] has a question
-//! for each, and [`unasked`] those that nobody can ask without doing them.
+//! The checks cover what the [policy](crate::policy) of the manifest grants, action by action: [`ask`] has a check for
+//! each, and [`unasked`] lists those that can't be checked without running them.
 
 mod ask;
 mod check;

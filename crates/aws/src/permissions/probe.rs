@@ -1,4 +1,4 @@
-//! One question, and what the answer says.
+//! Runs one check and interprets its answer.
 
 use std::future::Future;
 
@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::client::{Client, Failure, service};
 
-/// Asks for one action and reads the refusal. A service without dry runs is asked for something that changes nothing.
+/// Sends one request and interprets the refusal. Services without dry runs get a request that changes nothing.
 ///
 /// # Errors
 /// When AWS did not answer.
@@ -28,21 +28,21 @@ where
     }
 }
 
-/// An action that can't be asked for without doing it.
+/// The result for an action that can't be checked without running it.
 pub(super) fn unasked(client: &Client, action: &'static str, why: &str) -> Permission {
     Permission { action: named(client, action), allowed: None, detail: Some(why.to_owned()) }
 }
 
-/// `ec2:CopySnapshot`, and whose it is in another account.
+/// The action for a result: `ec2:CopySnapshot`, with the account if it is another one.
 fn named(client: &Client, action: &str) -> String {
     let of = client.account().map(|account| format!(" in {account}")).unwrap_or_default();
     format!("{}:{action}{of}", service(action))
 }
 
-/// What a refusal says of an action.
+/// Interprets a refusal.
 ///
 /// # Errors
-/// When the request was lost or throttled: that is not an answer, and must not count as a permission.
+/// When the request was lost or throttled: that is no answer, and must not count as a permission.
 pub(super) async fn permission(client: &Client, action: String, failure: Failure) -> Result<Permission> {
     if failure.is(&["DryRunOperation"]) {
         return Ok(Permission { action, allowed: Some(true), detail: None });
@@ -55,7 +55,7 @@ pub(super) async fn permission(client: &Client, action: String, failure: Failure
         let detail = error.help_text().unwrap_or(error.message()).to_owned();
         return Ok(Permission { action, allowed: Some(false), detail: Some(detail) });
     }
-    // It was allowed to learn that.
+    // The role was allowed to learn that the resource is missing.
     let learnt = failure.not_found() && !action.starts_with("ec2:");
     if learnt || failure.is(&["InvalidAuthorizationMessageException"]) {
         return Ok(Permission { action, allowed: Some(true), detail: None });

@@ -1,4 +1,4 @@
-//! Questions about what follows a bake: sharing, marks, who uses an image, launch templates.
+//! Checks for actions after a bake: sharing, deprecation, finding users of an image, launch templates.
 
 use ami_bake_core::plan::Deployment;
 use aws_sdk_ec2::primitives::DateTime;
@@ -10,10 +10,10 @@ use aws_sdk_ec2::types::{
 use super::question::{ACCOUNT, IMAGE, NAME, Question, SNAPSHOT, Subject, dry};
 use crate::client::Client;
 
-/// May 2033: ahead, and by less than the 10 years that EC2 takes as a time of deprecation.
+/// A time in May 2033: in the future, and within the 10 years that EC2 accepts as a deprecation time.
 const SOME_DAY: i64 = 2_000_000_000;
 
-/// The question for an action of publishing and deploying.
+/// The check for an action of publishing and deploying.
 pub(super) fn ask<'a>(client: &'a Client, action: &str, about: &'a Subject<'a>) -> Question<'a> {
     let ec2 = &client.ec2;
     let call = action.strip_prefix("ec2:")?;
@@ -24,7 +24,7 @@ pub(super) fn ask<'a>(client: &'a Client, action: &str, about: &'a Subject<'a>) 
             let request = ec2.modify_image_attribute().image_id(IMAGE).launch_permission(change);
             dry!(client, "ModifyImageAttribute", request)
         }
-        // Letting another account copy a snapshot.
+        // Checks sharing a snapshot with another account.
         "ModifySnapshotAttribute" => {
             let request = ec2
                 .modify_snapshot_attribute()

@@ -1,30 +1,30 @@
-//! Questions to AWS, and what they are about.
+//! Checks that have not run yet, and their subject.
 
 use ami_bake_core::Result;
 use ami_bake_core::plan::{Deployment, MachineSettings};
 use ami_bake_core::platform::Permission;
 use futures::future::BoxFuture;
 
-/// A name for what is never created.
+/// Name of resources that are never created.
 pub(super) const NAME: &str = "ami-bake-dry-run";
-// Ids of the right form that belong to nothing.
+// Well-formed IDs that belong to nothing.
 pub(super) const INSTANCE: &str = "i-00000000000000000";
 pub(super) const IMAGE: &str = "ami-00000000000000000";
 pub(super) const SNAPSHOT: &str = "snap-00000000000000000";
-/// Nobody's account.
+/// An account ID that belongs to nobody.
 pub(super) const ACCOUNT: &str = "000000000000";
 
-/// A question that was not asked yet.
+/// A check that has not run yet; `None` if the action has none.
 pub(super) type Question<'a> = Option<BoxFuture<'a, Result<Permission>>>;
 
-/// A question by dry run.
+/// A check by dry run.
 macro_rules! dry {
     ($client:expr, $action:literal, $request:expr) => {
         Some(Box::pin($crate::permissions::probe::probe($client, $action, $request.dry_run(true).send()))
             as futures::future::BoxFuture<'_, ami_bake_core::Result<ami_bake_core::platform::Permission>>)
     };
 }
-/// A question of a service without dry runs, for something that changes nothing.
+/// A check for services without dry runs, by a request that changes nothing.
 macro_rules! read {
     ($client:expr, $action:literal, $request:expr) => {
         Some(Box::pin($crate::permissions::probe::probe($client, $action, $request.send()))
@@ -33,16 +33,16 @@ macro_rules! read {
 }
 pub(super) use {dry, read};
 
-/// The plans and regions that the checks are for.
+/// The plans and region that the checks are for.
 #[derive(Default)]
 pub(super) struct Subject<'a> {
     /// The machines of all images.
     pub(super) machines: Vec<&'a MachineSettings>,
-    /// The deployments in this place.
+    /// The deployments in this region and account.
     pub(super) deployments: Vec<&'a Deployment>,
-    /// A parameter that is pointed at images.
+    /// Name of a parameter that gets the images' IDs.
     pub(super) parameter: Option<&'a str>,
-    /// The home region's name.
+    /// Name of the home region.
     pub(super) from: &'a str,
 }
 

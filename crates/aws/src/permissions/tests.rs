@@ -1,4 +1,4 @@
-//! Every action that any manifest's policy grants has a question, or a reason why it has none.
+//! Every action that any manifest's policy grants has a check, or a reason why it has none.
 
 use std::sync::Arc;
 

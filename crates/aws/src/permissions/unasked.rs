@@ -1,6 +1,6 @@
-//! Actions that can't be checked without doing them, and why.
+//! Actions that can't be checked without running them, and why.
 
-/// IAM has no dry runs.
+/// Actions of IAM, which has no dry runs.
 const IAM: [&str; 11] = [
     "iam:AddRoleToInstanceProfile",
     "iam:CreateInstanceProfile",
@@ -14,7 +14,7 @@ const IAM: [&str; 11] = [
     "iam:TagInstanceProfile",
     "iam:TagRole",
 ];
-/// Nor has Auto Scaling.
+/// Actions of Auto Scaling, which has no dry runs.
 const GROUPS: [&str; 21] = [
     "autoscaling:AttachLoadBalancerTargetGroups",
     "autoscaling:AttachLoadBalancers",
@@ -35,11 +35,11 @@ const GROUPS: [&str; 21] = [
     "autoscaling:StartInstanceRefresh",
     "autoscaling:SuspendProcesses",
     "autoscaling:UpdateAutoScalingGroup",
-    // Its alarms are made in the role's name.
+    // Auto Scaling creates its alarms with the role's permissions.
     "cloudwatch:DeleteAlarms",
     "cloudwatch:PutMetricAlarm",
 ];
-/// EBS uses keys in the role's name.
+/// Actions of KMS, which EBS uses with the role's permissions.
 const KEYS: [&str; 6] = [
     "kms:CreateGrant",
     "kms:Decrypt",
@@ -49,7 +49,7 @@ const KEYS: [&str; 6] = [
     "kms:ReEncryptTo",
 ];
 
-/// Why an action can't be checked; none for one that can, or that is unknown.
+/// Why an action can't be checked; `None` for one that can, or that is unknown.
 pub(super) fn why(action: &str) -> Option<&'static str> {
     if IAM.contains(&action) {
         return Some("IAM has no dry run; the first denied call names the missing statement");
@@ -67,7 +67,7 @@ pub(super) fn why(action: &str) -> Option<&'static str> {
     }
 }
 
-/// Why what a statement allows to AWS alone has no question.
+/// Reason for actions that a statement only allows to AWS itself.
 pub(super) const BY_AWS: &str = "only EC2 does it, on behalf of the role";
-/// The detail for an unknown action; a test ensures that there is none.
+/// Detail for an unknown action; a test ensures that there is none.
 pub(super) const UNKNOWN: &str = "ami-bake has no check for it";

@@ -1,4 +1,4 @@
-//! What a bake itself needs.
+//! Policy statements for the bake itself.
 
 use ami_bake_core::plan::{ImagePlan, MachineSettings, SourceQuery};
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::roles::{keys, roles, spot};
 use super::scope::PolicyScope;
 use super::statement::Statement;
 
-/// What is asked about everything.
+/// Read actions, allowed on all resources.
 const READS: [&str; 15] = [
     // Of the source, whose UEFI variables the image gets.
     "ec2:DescribeImageAttribute",
@@ -27,9 +27,9 @@ const READS: [&str; 15] = [
     "sts:DecodeAuthorizationMessage",
     "sts:GetCallerIdentity",
 ];
-/// The capture of a machine, before it is known whether its source has a billing code.
+/// Capture actions; which one is used depends on the source's billing code, which is not known yet.
 const CAPTURES: [&str; 2] = ["ec2:CreateImage", "ec2:CreateSnapshots"];
-/// Calls that make something, each with its tags.
+/// Actions that create resources, with tags.
 const CREATING: [&str; 7] = [
     "CopyImage",
     "CopySnapshot",
@@ -67,10 +67,10 @@ pub(super) fn statements(outlines: &[Outline], scope: &PolicyScope) -> Vec<State
     if own_groups {
         all.push(Statement::new("MakeGroup", ["ec2:CreateSecurityGroup"], [here("security-group/*")]).creating());
         all.push(Statement::new("MakeGroupIn", ["ec2:CreateSecurityGroup"], [here("vpc/*")]));
-        // The interface leaves its group with the machine's end, so that the group can go.
+        // The interface leaves the bake's group when the machine ends, so that the group can be deleted.
         let leave = ["ec2:ModifyNetworkInterfaceAttribute"];
         all.push(Statement::new("LeaveGroup", leave, ["network-interface/*", "instance/*"].map(here)).of_a_run());
-        // For the default group of the VPC, whose id nobody knows before.
+        // For the VPC's default group, whose ID is not known in advance.
         all.push(Statement::new("EnterDefaultGroup", leave, [here("security-group/*")]));
     }
     if any(|machine| machine.spot) {
@@ -87,12 +87,12 @@ fn launched(spot: bool) -> impl Iterator<Item = &'static str> {
     ["instance/*", "volume/*", "network-interface/*"].into_iter().chain(of_spot)
 }
 
-/// Resources that a launch uses but does not create.
+/// The statement for resources that a launch uses but does not create.
 fn launch(machines: &[&MachineSettings], scope: &PolicyScope) -> Statement {
     let here = |name: &str| scope.ec2(&scope.region, name);
     let mut used = vec![here("image/*"), here("snapshot/*"), here("key-pair/*")];
     let subnets: Vec<&String> = machines.iter().flat_map(|machine| &machine.subnets).collect();
-    // Subnets that are all named by id are all that is allowed.
+    // If all subnets are named by ID, only those are allowed.
     let named = !subnets.is_empty() && machines.iter().all(|machine| !machine.subnets.is_empty());
     if named && subnets.iter().all(|subnet| subnet.starts_with("subnet-")) {
         used.extend(subnets.iter().map(|subnet| here(&format!("subnet/{subnet}"))));
@@ -103,14 +103,14 @@ fn launch(machines: &[&MachineSettings], scope: &PolicyScope) -> Statement {
     Statement::new("LaunchWith", ["ec2:RunInstances"], used)
 }
 
-/// What an image in the home region is copied from and to; neither call can be allowed by its source's tags (Service
-/// Authorization Reference: CopyImage and CopySnapshot know the tags of the request only).
+/// The statement for sources and targets of copies in the home region. Neither action can be restricted by its source's
+/// tags (Service Authorization Reference: CopyImage and CopySnapshot know the tags of the request only).
 fn copy_from(plans: &[&ImagePlan], scope: &PolicyScope) -> Statement {
     let here = |name: &str| scope.ec2(&scope.region, name);
     let mut regions = plans.iter().flat_map(|plan| &plan.settings.distribution.regions);
     let distributed = regions.any(|region| region.region != scope.region);
     let snapshots = distributed || plans.iter().any(|plan| plan.machine.lineage);
-    // A source with a product code takes the way over CreateImage and CopyImage, whatever the manifest says.
+    // A source with a product code is captured by CreateImage and CopyImage, whatever the manifest says.
     let actions = ["ec2:CopyImage"].into_iter().chain(snapshots.then_some("ec2:CopySnapshot"));
     Statement::new("CopyFrom", actions, [here("image/*"), here("snapshot/*")])
 }
@@ -124,9 +124,9 @@ fn tag_at_creation(own_groups: bool, scope: &PolicyScope) -> Statement {
     Statement::new("TagAtCreation", ["ec2:CreateTags"], made).when("StringEquals", "ec2:CreateAction", json!(calls))
 }
 
-/// What is done to a run's own machine and image on the way. Whether a machine is stopped depends on what is not known
-/// without a cloud: a source with a billing code is captured by CreateImage, whatever `capture` says, and spot falls back
-/// to on-demand.
+/// The statement for changes of a run's own machines and images. Whether a machine is stopped is not known without a
+/// cloud: a source with a billing code is captured by CreateImage, whatever `capture` says, and spot falls back to
+/// on-demand.
 fn change(scope: &PolicyScope) -> Statement {
     let actions = [
         "ec2:GetConsoleOutput",
@@ -158,7 +158,7 @@ fn undo(own_groups: bool) -> Vec<&'static str> {
     actions
 }
 
-/// Parameters that name a source.
+/// The statement for parameters that name a source.
 fn parameters(outlines: &[Outline], scope: &PolicyScope) -> Statement {
     let named = outlines.iter().filter_map(|outline| match &outline.source {
         SourceQuery::Parameter(path) => Some(parameter(scope, &scope.region, path)),
@@ -167,7 +167,7 @@ fn parameters(outlines: &[Outline], scope: &PolicyScope) -> Statement {
     Statement::new("ReadParameter", ["ssm:GetParameter"], named)
 }
 
-/// The ARN of a parameter; public ones belong to no account.
+/// The ARN of a parameter; public ones have no account.
 pub(super) fn parameter(scope: &PolicyScope, region: &str, path: &str) -> String {
     let account = if path.starts_with("/aws/") { "" } else { &scope.account };
     format!("arn:{}:ssm:{region}:{account}:parameter/{}", scope.partition, path.trim_start_matches('/'))

@@ -1,4 +1,4 @@
-//! Policy documents, put together from the statements for each part of a run.
+//! Builds policy documents from the statements for each part of a run.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::scope::PolicyScope;
 use super::statement::Statement;
 use super::{bake, publish};
 
-/// The policy of the role that bakes; `grants` are what the steps' documents use.
+/// The policy of the role that bakes; `grants` are the accesses of the steps' documents.
 pub fn policy(plans: &[Outline], grants: &[Grant], scope: &PolicyScope) -> Value {
     document(at_home(plans, grants, scope))
 }
@@ -28,7 +28,7 @@ pub(crate) fn elsewhere(plans: &[Outline], role: &str, scope: &PolicyScope) -> V
     publish::elsewhere(plans, role, scope)
 }
 
-/// Statements for what component documents use, one per action.
+/// Statements for the accesses of component documents, one per action.
 fn documents(grants: &[Grant], scope: &PolicyScope) -> Vec<Statement> {
     let name = |action: &str| match action {
         "imagebuilder:GetComponent" => "DocumentsGetComponent",
@@ -46,7 +46,7 @@ fn documents(grants: &[Grant], scope: &PolicyScope) -> Vec<Statement> {
     actions.into_iter().map(|action| Statement::new(name(action), [action], of(action))).collect()
 }
 
-/// The policy of a role in another account that images are published to, or deployed under; none where nothing is.
+/// The policy of a role in another account that images are published to or deployed in; `None` if the role is not used.
 pub fn policy_of_target(plans: &[Outline], role: &str, scope: &PolicyScope) -> Option<Value> {
     let statements = elsewhere(plans, role, scope);
     statements.iter().any(|one| !one.is_empty()).then(|| document(statements))

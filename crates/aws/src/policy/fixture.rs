@@ -1,4 +1,4 @@
-//! Plans that ask for all that a manifest can ask of AWS.
+//! Sample plans that use everything in a manifest that needs a permission of AWS.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) const HOME: &str = "arn:aws:iam::111111111111:role/bake";
 /// The role that publishes to another account.
 pub(crate) const OTHER: &str = "arn:aws:iam::222222222222:role/publish";
 
-/// A plan of these settings.
+/// A plan with these settings.
 pub(crate) fn image(machine: MachineSettings, settings: ImageSettings, version: Version) -> ImagePlan {
     let source = SourceImage {
         id: String::new(),
@@ -59,7 +59,7 @@ pub(crate) fn refresh() -> Refresh {
     }
 }
 
-/// A deployment of a launch template, to a group where one is named.
+/// A deployment of a launch template, to a group if one is named.
 pub(crate) fn deployment(role: Option<&str>, group: Option<&str>, strategy: Strategy) -> Deployment {
     Deployment {
         route: Route::root(),
@@ -76,7 +76,7 @@ pub(crate) fn deployment(role: Option<&str>, group: Option<&str>, strategy: Stra
     }
 }
 
-/// Every setting that changes the policy, and what documents may use.
+/// Plans with every setting that changes the policy, and grants of every kind.
 pub(crate) fn everything() -> (Vec<Outline>, Vec<Grant>) {
     let key = |name: &str| plan::Disk { kms_key: Some(name.to_owned()), ..plan::Disk::default() };
     let own = MachineSettings {

@@ -1,7 +1,8 @@
-//! The least that a role must be allowed for a manifest, as IAM policies.
+//! The minimal IAM policies for a manifest.
 //!
-//! What a run makes carries `ami-bake:run` from its creation on, so that all that changes or deletes is allowed for
-//! such things alone (Service Authorization Reference, Amazon EC2: which action takes which resource and condition).
+//! Every resource of a run is tagged `ami-bake:run` when it is created, so changes and deletes are only allowed for
+//! resources with this tag (Service Authorization Reference, Amazon EC2: which action takes which resource and
+//! condition).
 
 mod bake;
 mod document;

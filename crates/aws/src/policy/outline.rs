@@ -1,28 +1,27 @@
-//! Images as a policy needs to know them: planned without a cloud.
+//! Images as policies need them: planned without a cloud.
 
 use std::collections::BTreeSet;
 
 use ami_bake_core::plan::{ImagePlan, SourceQuery};
 
-/// An image as far as it is known without a cloud, planned for two versions: what differs by the version becomes a
-/// pattern.
+/// An image planned without a cloud for two versions; text that differs between the versions becomes a pattern.
 #[derive(Debug, Clone)]
 pub struct Outline {
     /// Source of the image.
     pub source: SourceQuery,
-    /// Planned for one version.
+    /// The plan for one version.
     pub plan: ImagePlan,
-    /// Planned for another one.
+    /// The plan for another version.
     pub other: ImagePlan,
 }
 
-/// The regions besides this one that images are copied to in the own account.
+/// Regions other than `home` to which images are copied within the own account.
 pub(crate) fn copied(plans: &[Outline], home: &str) -> BTreeSet<String> {
     let regions = plans.iter().flat_map(|one| &one.plan.settings.distribution.regions);
     regions.map(|region| region.region.clone()).filter(|region| region != home).collect()
 }
 
-/// The roles that the manifest assumes besides its own.
+/// The roles that the manifest assumes in other accounts.
 pub fn targets(plans: &[Outline]) -> Vec<String> {
     let mut roles: Vec<String> = Vec::new();
     for Outline { plan, .. } in plans {

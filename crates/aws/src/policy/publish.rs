@@ -1,4 +1,4 @@
-//! What publishing and deploying need: at home, and under the roles of other accounts.
+//! Policy statements for publishing and deploying: in the own account, and for roles of other accounts.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(super) fn at_home(plans: &Plans, scope: &PolicyScope) -> Vec<Statement> {
     let everywhere: BTreeSet<&str> =
         regions.iter().map(|region| region.region.as_str()).chain([scope.region.as_str()]).collect();
     statements.push(parameters(plans, &everywhere, scope));
-    // Old versions and expired pre-releases: a sweep asks, too.
+    // To delete old versions and expired pre-releases, which a sweep does as well.
     statements.extend(uses());
     let lent = all.iter().any(|one| !one.targets.is_empty());
     if lent {
@@ -51,7 +51,7 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, scope: &PolicyScope) -> Vec<S
     if !regions.is_empty() {
         let all: Vec<&Distribution> = plans.iter().map(|one| &one.plan.settings.distribution).collect();
         let names: BTreeSet<&str> = regions.iter().map(|region| region.region.as_str()).collect();
-        // A sweep looks for everything that has expired, also where only copies are made.
+        // A sweep looks for everything that has expired, also in regions with copies only.
         statements.push(Statement::anywhere(
             "Look",
             [
@@ -70,7 +70,7 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, scope: &PolicyScope) -> Vec<S
             ],
         ));
         statements.extend(copies(names.iter().copied(), scope));
-        // What the bake's own account shares with this one for its copy.
+        // Images and snapshots that the bake's own account shares with this one for its copy.
         let shared = [scope.ec2(&scope.region, "image/*"), scope.ec2(&scope.region, "snapshot/*")];
         statements.push(Statement::new("CopyFrom", ["ec2:CopyImage", "ec2:CopySnapshot"], shared));
         let own = names.iter().flat_map(|region| [scope.ec2(region, "image/*"), scope.ec2(region, "snapshot/*")]);
@@ -101,7 +101,7 @@ fn named_keys<'a>(regions: &[&'a RegionPlan]) -> Vec<(&'a str, &'a str)> {
     regions.iter().filter_map(|region| Some((region.region.as_str(), region.kms_key.as_deref()?))).collect()
 }
 
-/// Snapshots and images that come into a region, and what registers them there.
+/// Statements for copies of snapshots and images into regions, and for registering them there.
 fn copies<'a>(regions: impl Iterator<Item = &'a str>, scope: &PolicyScope) -> [Statement; 2] {
     let regions: Vec<&str> = regions.collect();
     let snapshots = || regions.iter().map(|region| scope.ec2(region, "snapshot/*"));
@@ -112,7 +112,7 @@ fn copies<'a>(regions: impl Iterator<Item = &'a str>, scope: &PolicyScope) -> [S
     ]
 }
 
-/// Sharing, deprecation, protection, of a run's own images.
+/// Statements for sharing, deprecating and protecting a run's own images.
 fn marks(all: &[&Distribution], scope: &PolicyScope) -> Vec<Statement> {
     let any = |test: fn(&Distribution) -> bool| all.iter().any(|one| test(one));
     let mut actions = Vec::new();
@@ -126,7 +126,7 @@ fn marks(all: &[&Distribution], scope: &PolicyScope) -> Vec<Statement> {
     statements
 }
 
-/// Pointers, in each region; what differs by the version is a pattern.
+/// Statements for parameters in each region; text that differs between versions is a pattern.
 fn parameters(plans: &Plans, regions: &BTreeSet<&str>, scope: &PolicyScope) -> Statement {
     let names: BTreeSet<String> = plans
         .iter()
@@ -151,7 +151,8 @@ fn uses() -> [Statement; 2] {
         "ec2:DescribeImageUsageReportEntries",
         "ec2:DescribeImageUsageReports",
     ];
-    // What EC2 looks at in the role's name (EC2 user guide, "Identify your resources referencing specified AMIs").
+    // EC2 reads these with the role's permissions (EC2 user guide, "Identify your resources referencing specified
+    // AMIs").
     let by_ec2 = [
         "ec2:DescribeInstances",
         "ec2:DescribeLaunchTemplateVersions",
@@ -169,7 +170,7 @@ fn uses() -> [Statement; 2] {
     ]
 }
 
-/// Deployments: templates by id where they are named so, groups by name.
+/// Statements for deployments: templates by ID if they are named by it, groups by name.
 fn deployments(all: &[&Deployment], scope: &PolicyScope) -> Vec<Statement> {
     let mut templates = Vec::new();
     let mut groups = Vec::new();
@@ -179,7 +180,7 @@ fn deployments(all: &[&Deployment], scope: &PolicyScope) -> Vec<Statement> {
         let id = if deployment.template.starts_with("lt-") { deployment.template.as_str() } else { "*" };
         templates.push(scope.ec2(region, &format!("launch-template/{id}")));
         if let Some(group) = &deployment.group {
-            // A group that takes over has the old one's name and something behind it.
+            // A replacing group has the old one's name with a suffix.
             let name = format!("autoScalingGroup:*:autoScalingGroupName/{group}*");
             groups.push(format!("arn:{}:autoscaling:{region}:{}:{name}", scope.partition, scope.account));
         }
@@ -222,7 +223,8 @@ fn deployments(all: &[&Deployment], scope: &PolicyScope) -> Vec<Statement> {
         statements.push(find_linked_role("FindGroupRole", "autoscaling.amazonaws.com", GROUP_ROLE, scope));
     }
     if passes {
-        // The role of the template's profile, and those of lifecycle hooks, which has no name of its own in China.
+        // The role of the template's profile, and the roles of lifecycle hooks, which have no service principal of
+        // their own in China.
         let service = [ec2_service(&scope.partition), "autoscaling.amazonaws.com"];
         let roles = format!("arn:{}:iam::{}:role/*", scope.partition, scope.account);
         let pass = Statement::new("PassTemplateRole", ["iam:PassRole"], [roles]);
@@ -231,7 +233,7 @@ fn deployments(all: &[&Deployment], scope: &PolicyScope) -> Vec<Statement> {
     statements
 }
 
-/// What two texts have in common at their ends, with `*` for what differs.
+/// The common prefix and suffix of two texts, with `*` for what differs.
 pub(super) fn pattern(one: &str, other: &str) -> String {
     if one == other {
         return one.to_owned();

@@ -1,4 +1,4 @@
-//! IAM roles and KMS keys: what a machine takes on, what AWS makes for itself, what disks are encrypted with.
+//! Policy statements for IAM roles and KMS keys: roles of machines, service-linked roles, and keys of disks.
 
 use ami_bake_core::plan::{ImagePlan, MachineSettings};
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::statement::Statement;
 use crate::client::identity::ec2_service;
 use crate::client::ledger::IAM_PATH;
 
-/// Spot machines: their prices, and the role that EC2 makes for them at the first request of an account (EC2 user guide,
+/// Statements for spot machines: prices, and the role that EC2 creates at an account's first request (EC2 user guide,
 /// "Service-linked role for Spot Instance requests").
 pub(super) fn spot(scope: &PolicyScope) -> [Statement; 3] {
     [
@@ -18,20 +18,20 @@ pub(super) fn spot(scope: &PolicyScope) -> [Statement; 3] {
     ]
 }
 
-/// Whether a service has its role already.
+/// The statement for checking whether a service-linked role exists.
 pub(super) fn find_linked_role(sid: &'static str, service: &str, role: &str, scope: &PolicyScope) -> Statement {
-    // Of a name that nothing has, IAM knows no path.
+    // For a role that does not exist, IAM does not know the path.
     let found = [format!("aws-service-role/{service}/{role}"), role.to_owned()];
     let arns = found.map(|name| format!("arn:{}:iam::{}:role/{name}", scope.partition, scope.account));
     Statement::new(sid, ["iam:GetRole"], arns)
 }
 
-/// The role of Auto Scaling.
+/// Name of Auto Scaling's service-linked role.
 pub(crate) const GROUP_ROLE: &str = "AWSServiceRoleForAutoScaling";
-/// The role of EC2 for spot machines.
+/// Name of EC2's service-linked role for spot machines.
 pub(crate) const SPOT_ROLE: &str = "AWSServiceRoleForEC2Spot";
 
-/// The making of a service's own role, for this service alone.
+/// The statement for creating a service-linked role, restricted to this service.
 pub(super) fn linked_role(sid: &'static str, service: &str, scope: &PolicyScope) -> Statement {
     let role = format!("arn:{}:iam::{}:role/aws-service-role/{service}/*", scope.partition, scope.account);
     Statement::new(sid, ["iam:CreateServiceLinkedRole"], [role]).when(
@@ -41,7 +41,7 @@ pub(super) fn linked_role(sid: &'static str, service: &str, scope: &PolicyScope)
     )
 }
 
-/// Roles: one made for the machine, and one that is given to it.
+/// Statements for machine roles: temporary ones, and existing ones that are passed to machines.
 pub(super) fn roles(machines: &[&MachineSettings], scope: &PolicyScope) -> Vec<Statement> {
     let arn = |name: &str| format!("arn:{}:iam::{}:{name}", scope.partition, scope.account);
     // A sweep looks for roles that an earlier manifest left.
@@ -49,7 +49,8 @@ pub(super) fn roles(machines: &[&MachineSettings], scope: &PolicyScope) -> Vec<S
     let mut passed = Vec::new();
     let temporary = machines.iter().any(|machine| machine.policy.is_some());
     if temporary {
-        // Of a name that nothing has, IAM knows no path: without the second pair it would answer AccessDenied, not NoSuchEntity.
+        // For a role that does not exist IAM does not know the path: without the second pair it would answer
+        // AccessDenied, not NoSuchEntity.
         let own = ["role", "instance-profile"].map(|kind| [format!("{kind}{IAM_PATH}*"), format!("{kind}/ami-bake-*")]);
         let own = own.as_flattened().iter().map(|name| arn(name));
         let actions = [
@@ -84,7 +85,7 @@ pub(super) fn roles(machines: &[&MachineSettings], scope: &PolicyScope) -> Vec<S
     all
 }
 
-/// Customer keys of disks.
+/// Statements for customer keys of disks.
 pub(super) fn keys(plans: &[&ImagePlan], scope: &PolicyScope) -> Vec<Statement> {
     let disks = plans.iter().flat_map(|plan| {
         let volumes = plan.machine.volumes.iter().filter_map(|volume| volume.disk.kms_key.as_deref());
@@ -93,7 +94,7 @@ pub(super) fn keys(plans: &[&ImagePlan], scope: &PolicyScope) -> Vec<Statement> 
     kms(disks.map(|key| (scope.region.as_str(), key)), scope)
 }
 
-/// What EBS does with customer keys, in the caller's name (EBS: "Required permissions for encryption").
+/// Actions of EBS on customer keys, with the caller's permissions (EBS: "Required permissions for encryption").
 pub(super) fn kms<'a>(keys: impl IntoIterator<Item = (&'a str, &'a str)>, scope: &PolicyScope) -> Vec<Statement> {
     const USE: [&str; 5] = [
         "kms:Decrypt",

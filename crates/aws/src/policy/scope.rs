@@ -1,20 +1,20 @@
-//! PolicyScope a policy applies.
+//! The account and region that a policy applies to.
 
 use crate::client::identity::{Partition, RoleArn};
 
-/// The account and region of a role; `*` stands for what is not known.
+/// Partition, account and region of a role; `*` stands for unknown parts.
 #[derive(Debug, Clone)]
 pub struct PolicyScope {
     /// The partition.
     pub partition: String,
-    /// The account's 12 digits.
+    /// ID of the account, 12 digits.
     pub account: String,
     /// The home region.
     pub region: String,
 }
 
 impl PolicyScope {
-    /// The place of a role, where it is known, and a region.
+    /// The scope of a role, if known, and a region.
     pub fn of(role: Option<&str>, region: &str) -> Self {
         let role = role.and_then(|role| RoleArn::parse(role).ok());
         Self {
@@ -24,7 +24,7 @@ impl PolicyScope {
         }
     }
 
-    /// The ARN of something in EC2. Images and snapshots have no account in theirs.
+    /// The ARN of an EC2 resource. ARNs of images and snapshots have no account.
     pub(super) fn ec2(&self, region: &str, name: &str) -> String {
         let account = if name.starts_with("image/") || name.starts_with("snapshot/") { "" } else { &self.account };
         format!("arn:{}:ec2:{region}:{account}:{name}", self.partition)

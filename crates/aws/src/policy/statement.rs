@@ -13,7 +13,7 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    /// These actions on these resources, under a name of letters and digits.
+    /// Allows these actions on these resources; `sid` consists of letters and digits.
     pub(super) fn new(
         sid: &'static str,
         actions: impl IntoIterator<Item = impl Into<String>>,
@@ -28,34 +28,34 @@ impl Statement {
         Self { sid, actions, resources, condition: Map::new() }
     }
 
-    /// These actions, which know no resource, or look only.
+    /// Allows these actions on all resources: they support no resource-level permissions, or only read.
     pub(crate) fn anywhere(sid: &'static str, actions: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::new(sid, actions, ["*".to_owned()])
     }
 
-    /// Only in calls that tag what they make as a run's.
+    /// Restricts it to calls that tag the new resource with a run.
     pub(super) fn creating(self) -> Self {
         self.when("Null", &format!("aws:RequestTag/{}", tags::RUN), json!("false"))
     }
 
-    /// Only for what a run made.
+    /// Restricts it to resources that a run created.
     pub(super) fn of_a_run(self) -> Self {
         self.when("Null", &format!("aws:ResourceTag/{}", tags::RUN), json!("false"))
     }
 
-    /// The same statement with a condition.
+    /// Adds a condition.
     pub(super) fn when(mut self, operator: &str, key: &str, value: Value) -> Self {
         let operators = self.condition.entry(operator.to_owned()).or_insert_with(|| json!({}));
         operators[key] = value;
         self
     }
 
-    /// The actions that it allows.
+    /// The allowed actions.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &str> {
         self.actions.iter().map(String::as_str).filter(|_| !self.resources.is_empty())
     }
 
-    /// True when only AWS itself, in the role's name, may make these calls.
+    /// True when only AWS itself may use the actions, on behalf of the role.
     pub(crate) fn is_by_aws(&self) -> bool {
         self.condition.values().any(|keys| keys.get("aws:CalledVia").is_some())
     }

@@ -39,14 +39,14 @@ fn a_plain_bake_may_make_tagged_things_and_touch_only_those() {
     let created = &statement(&policy, "TagAtCreation")["Condition"]["StringEquals"]["ec2:CreateAction"];
     assert!(created.as_array().unwrap().contains(&json!("RunInstances")));
     assert_eq!(statement(&policy, "ReadParameter")["Resource"], "arn:aws:ssm:us-east-1::parameter/aws/service/ami");
-    // Nothing is changed or deleted without a condition.
+    // No change or delete is allowed without a condition.
     for one in policy["Statement"].as_array().unwrap() {
         let actions = text(&one["Action"]);
         let harmful = ["Delete", "Terminate", "Deregister", "Stop"].iter().any(|word| actions.contains(word));
         assert!(!harmful || one["Condition"].is_object(), "{one:#}");
     }
     for unneeded in ["iam:", "kms:", "autoscaling:", "ssm:PutParameter", "sts:AssumeRole", "spot-instances"] {
-        // A sweep looks for roles, and for who uses an image.
+        // A sweep looks for roles, and for users of images.
         let looks = ["TagAtCreation", "FindMachineRoles", "WhoUses", "WhoUsesByEc2"];
         let all = policy["Statement"].as_array().unwrap().iter();
         let grants = all.filter(|one| looks.iter().all(|sid| one["Sid"] != *sid));
@@ -136,12 +136,12 @@ fn partitions_and_unknown_accounts() {
     assert_eq!(*pass, json!(["ec2.amazonaws.com.cn", "autoscaling.amazonaws.com"]));
 }
 
-/// Every statement of the widest manifest allows either what carries the tag of a run, from its creation on, or what is
-/// in this list with the reason why it can't be narrower.
+/// Every statement of the widest manifest is restricted to resources with a run's tag, or is in this list with the
+/// reason why it can't be narrower.
 #[test]
 fn what_is_allowed_beyond_the_bakes_own_resources_is_listed() {
     const ARGUED: [(&str, &str); 30] = [
-        // What only looks, and knows no resource, or one that is chosen by the manifest and found by its name.
+        // Read actions without resource-level permissions, or on resources that the manifest chooses by name.
         ("Look", "Describe* knows no resource; a source is anybody's image"),
         ("WhoUses", "Describe* knows no resource; a usage report counts for an image and changes nothing"),
         ("WhoUsesByEc2", "only EC2 itself asks, on behalf of the role"),
@@ -158,7 +158,7 @@ fn what_is_allowed_beyond_the_bakes_own_resources_is_listed() {
         ("DocumentsListBucket", "named by a document of the manifest, and only read"),
         ("DocumentsGetParameter", "named by a document of the manifest, and only read"),
         ("DocumentsPutObject", "named by a document of the manifest, which uploads there"),
-        // What a launch uses.
+        // Resources that a launch uses.
         ("LaunchWith", "image, key, subnet and group are used by a launch, and stay as they are"),
         ("MakeGroupIn", "the network that a group is made in stays as it is"),
         (
@@ -166,7 +166,7 @@ fn what_is_allowed_beyond_the_bakes_own_resources_is_listed() {
             "the group that a machine's interface enters stays as it is, and its id is unknown before",
         ),
         ("CopyFrom", "CopyImage and CopySnapshot know no tags of their source; it stays as it is"),
-        // By name or path.
+        // Restricted by name or path.
         ("MachineRole", "IAM's actions on profiles know no tags: by path, /ami-bake/"),
         ("Point", "the manifest's parameters, by name"),
         ("AssumeOthers", "the manifest's roles, by name"),
@@ -202,7 +202,7 @@ fn what_is_allowed_beyond_the_bakes_own_resources_is_listed() {
     let argued: std::collections::BTreeSet<&str> = ARGUED.iter().map(|(sid, _)| *sid).collect();
     assert_eq!(wide, argued);
     for one in &found {
-        // What is wide never changes or deletes anything that is there.
+        // Wide statements never allow changing or deleting existing resources.
         let changes = [
             "ec2:Terminate",
             "ec2:Stop",

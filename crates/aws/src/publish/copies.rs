@@ -1,11 +1,11 @@
-//! Snapshots on their way into other regions and accounts, begun while the image is still being tested.
+//! Copies of snapshots into other regions and accounts that were started while the image was being tested.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use ami_bake_core::{Error, Result};
 
-/// What was begun: by place and source snapshot, the copy's id there or why there is none.
+/// Started copies: by region or account and source snapshot, the ID of the copy, or why there is none.
 #[derive(Default)]
 pub(crate) struct Copies(Mutex<HashMap<(String, String), Result<String, Error>>>);
 

@@ -1,4 +1,4 @@
-//! Copies of snapshots in other regions and accounts: begun while the image is still being tested, awaited when it is
+//! Copies snapshots to other regions and accounts: starts while the image is still being tested, and waits when it is
 //! published.
 
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::image::{
     CaptureMethod, SnapshotCopy, begin_copy, capture_method, created, delete_snapshot, described, wait_for_copy,
 };
 
-/// When sweep may take a copy that no image was made of.
+/// Lifetime of a copy from which no image was registered.
 const LIFETIME: Duration = Duration::from_hours(24);
 
-/// Begins the copies of a candidate's snapshots to every place that will get the image. What can't begin is reported
-/// when it is needed.
+/// Starts the copies of a candidate's snapshots to every destination. Copies that can't start are reported when they
+/// are needed.
 pub(crate) async fn prepare(publisher: &Publisher, run: &Run, plan: &ImagePlan, candidate: &Candidate) {
     let distribution = &plan.settings.distribution;
     if distribution.copy == CopyMethod::Image {
         return;
     }
-    // EC2's own images are copied by EC2, with their billing code.
+    // Images that EC2 created are copied by EC2, with their billing code.
     match described(&publisher.home, run, &candidate.image.id).await {
         Ok(image) if capture_method(&image) == CaptureMethod::Snapshots => {}
         _ => return,
@@ -44,7 +44,7 @@ pub(crate) async fn prepare(publisher: &Publisher, run: &Run, plan: &ImagePlan, 
     .await;
 }
 
-/// Starts one copy. Its ledger entry is found by the snapshot that it is made of.
+/// Starts one copy. Its ledger entry is found by the source snapshot.
 async fn begin(publisher: &Publisher, run: &Run, plan: &ImagePlan, to: &Destination, source: &str) -> Result<String> {
     let (from, run) = (publisher.client().region(), &to.run(run));
     if let Some(account) = to.account() {
@@ -58,7 +58,7 @@ async fn begin(publisher: &Publisher, run: &Run, plan: &ImagePlan, to: &Destinat
     let url = if to.region.region == from {
         None
     } else {
-        // Whoever asks signs: in another account its own role.
+        // The requesting account signs the URL: in another account its own role.
         let signer = publisher.places.clients().at(from, to.role.as_deref());
         let request = PresignRequest { snapshot: source, to: &to.region.region, kms_key: key };
         Some(presigned(&signer, &request, run.clock().now().into()).await?)
@@ -81,8 +81,8 @@ async fn begin(publisher: &Publisher, run: &Run, plan: &ImagePlan, to: &Destinat
     }
 }
 
-/// The complete copy of a snapshot at a place: the one that was begun while the image was tested, else a new one. One
-/// that failed is deleted.
+/// The complete copy of a snapshot at a destination: one that was started during the test, else a new one. A failed
+/// copy is deleted.
 pub(super) async fn complete(
     publisher: &Publisher,
     run: &Run,

@@ -1,4 +1,4 @@
-//! The order of a publication, place by place.
+//! The order of a publication's steps, for each destination.
 
 use ami_bake_core::delivery::Delivery;
 use ami_bake_core::event::{Event, Failure};
@@ -15,11 +15,11 @@ use super::share::share;
 use super::transfer::{HomeImage, transfer};
 use crate::image::described;
 
-/// Publishes a registered image: every region of every account on its own, the home region among them. What is done
-/// already is not repeated.
+/// Publishes a registered image to every region of every account independently, including the home region. Work that is
+/// already done is not repeated.
 ///
 /// # Errors
-/// [`ErrorKind::Publish`] when a place failed; the others are still published, and all are reported.
+/// [`ErrorKind::Publish`] when a destination failed; the others are still published, and all are reported.
 pub(crate) async fn publish(
     publisher: &Publisher,
     run: &Run,
@@ -45,7 +45,7 @@ pub(crate) async fn publish(
     }
 }
 
-/// Publishes to one place, from the copy to the parameters, and emits an event with the result.
+/// Publishes to one destination, from the copy to the parameters, and emits an event with the result.
 async fn deliver(
     publisher: &Publisher,
     run: &Run,
@@ -95,12 +95,12 @@ async fn steps(
     let wanted = &plan.settings.distribution;
     delivery.done.extend(share(client, id, &wanted.share, &from.record.tags).await?);
     delivery.done.extend(mark(client, run, image, wanted).await?);
-    // What points at the image comes last: it is all that it should be by then.
+    // Parameters come last, when the image is complete.
     delivery.done.extend(point(client, run, plan, id, force).await?);
     Ok(())
 }
 
-/// The failure of a publication: where it failed and why, and where it did not.
+/// The error of a publication: where it failed and why, and where it succeeded.
 fn summary(plan: &ImagePlan, good: &[&str], bad: &[(&str, Error)]) -> Option<Error> {
     let (_, first) = bad.first()?;
     let names: Vec<&str> = bad.iter().map(|(region, _)| *region).collect();

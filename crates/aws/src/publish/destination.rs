@@ -1,4 +1,4 @@
-//! The places that an image goes to: regions of the own account and of others.
+//! Destinations of an image: regions of the own account and of others.
 
 use std::sync::Arc;
 
@@ -8,41 +8,41 @@ use ami_bake_core::plan::{Distribution, RegionPlan};
 use crate::client::{Client, PerPlace};
 use crate::image::Images;
 
-/// One of them.
+/// A region of an account that an image is published to.
 pub(super) struct Destination {
     /// The images there.
     pub(super) images: Arc<Images>,
-    /// The region, with its key.
+    /// The region and its encryption key.
     pub(super) region: RegionPlan,
-    /// The role that is assumed there, where it is another account.
+    /// ARN of the role to assume, for another account.
     pub(super) role: Option<String>,
-    /// True for the region in which the image is baked.
+    /// True for the region in which the image was baked.
     pub(super) home: bool,
 }
 
 impl Destination {
-    /// The account, where it is another one.
+    /// ID of the account, if it is another one.
     pub(super) fn account(&self) -> Option<&str> {
         self.images.client.account()
     }
 
-    /// The client there.
+    /// The client of the destination.
     pub(super) fn client(&self) -> &Client {
         &self.images.client
     }
 
-    /// Region and account, in words.
+    /// Region and account for messages.
     pub(super) fn place(&self) -> &str {
         self.images.client.place()
     }
 
-    /// The run as it acts there: what it makes is found again under the same role.
+    /// The run with the destination's role, so that ledger entries record it.
     pub(super) fn run(&self, run: &Run) -> Run {
         self.role.as_deref().map_or_else(|| run.clone(), |role| run.under(role))
     }
 }
 
-/// The home region first, then the others as they are written, then other accounts.
+/// All destinations: the home region first, then the others in the manifest's order, then other accounts.
 pub(super) fn destinations(places: &PerPlace<Images>, all: &[&Distribution]) -> Vec<Destination> {
     let region = RegionPlan { region: places.clients().home().region().to_owned(), kms_key: None };
     let mut found = vec![Destination { images: places.home(), region, role: None, home: true }];

@@ -1,4 +1,4 @@
-//! What an image says of its own end: when it is deprecated, and that it must not be deregistered by mistake.
+//! Deprecation and deregistration protection of an image.
 
 use ami_bake_core::plan::Distribution;
 use ami_bake_core::{Error, Result, Run};
@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::Image;
 
 use crate::client::Client;
 
-/// Sets what is wanted and not there yet. Answers what was set, in words.
+/// Sets deprecation and protection where they differ from the manifest. Returns what was set, for messages.
 pub(super) async fn mark(client: &Client, run: &Run, image: &Image, wanted: &Distribution) -> Result<Vec<String>> {
     let id = image.image_id().unwrap_or_default();
     let mut done = Vec::new();

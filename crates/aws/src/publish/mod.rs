@@ -1,4 +1,5 @@
-//! Publishing: a tested image in other regions and accounts, shared, behind parameters; and which old versions go.
+//! Publishing: copies a tested image to other regions and accounts, shares it, sets parameters, and deletes old
+//! versions.
 
 mod copies;
 mod copy_snapshots;

@@ -1,4 +1,4 @@
-//! SSM parameters that hold the id of an image.
+//! SSM parameters with the ID of an image.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use semver::Version;
 use crate::client::{Client, filter};
 use crate::image;
 
-/// Systems Manager validates a value of this type after it has answered (Systems Manager user guide, "Native parameter
-/// support for AMI IDs"): a refused one stays what it was.
+/// Data type of the parameters. Systems Manager validates the value after it has answered (Systems Manager user guide,
+/// "Native parameter support for AMI IDs"): if it is refused, the parameter keeps its old value.
 const DATA_TYPE: &str = "aws:ec2:image";
-/// Time that the validation may take.
+/// Time limit for the validation.
 const JUDGED: Duration = Duration::from_mins(1);
-/// Pause between two looks; the first is at once.
+/// Pause between two reads; the first is immediate.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Points the plan's parameters at an image. One that holds a newer version of the same image stays, unless it is
-/// forced. Answers which were set, in words.
+/// Sets the plan's parameters to an image. One with a newer version of the same image stays, unless `force` is set.
+/// Returns which were set, for messages.
 pub(super) async fn point(
     client: &Client,
     run: &Run,
@@ -48,7 +48,7 @@ pub(super) async fn point(
     Ok((!set.is_empty()).then(|| format!("in the parameter {}", set.join(", "))))
 }
 
-/// The value of a parameter; none if it does not exist.
+/// The value of a parameter; `None` if it does not exist.
 async fn value(client: &Client, name: &str) -> Result<Option<String>> {
     match client.ask("GetParameter", client.ssm.get_parameter().name(name).send()).await {
         Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
@@ -57,7 +57,7 @@ async fn value(client: &Client, name: &str) -> Result<Option<String>> {
     }
 }
 
-/// The version of what a parameter holds, where it is a later one of the same image.
+/// The version of the image that a parameter holds, if it is a later version of the same image.
 async fn newer(client: &Client, plan: &ImagePlan, held: &str) -> Result<Option<Version>> {
     if !held.starts_with("ami-") {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What the accounts do not allow, said before a machine starts.
+//! Checks before a machine starts whether the accounts allow the publication.
 
 use ami_bake_core::plan::{ImagePlan, TargetPlan};
 use ami_bake_core::{Error, Result, Route, Run};
@@ -8,10 +8,10 @@ use futures::future::try_join_all;
 use super::destination::{Destination, destinations};
 use super::publisher::Publisher;
 
-/// The alias of the key that AWS manages; no other account may use it (KMS developer guide, "AWS managed keys").
+/// Alias of the key that AWS manages; no other account may use it (KMS developer guide, "AWS managed keys").
 const AWS_KEY: &str = "alias/aws/ebs";
 
-/// Refuses a publication that can't come to a good end.
+/// Refuses a publication that can't succeed.
 ///
 /// # Errors
 /// [`ami_bake_core::ErrorKind::Preflight`], with what to do.
@@ -35,7 +35,7 @@ pub(crate) async fn preflight(publisher: &Publisher, run: &Run, plan: &ImagePlan
     }
     let all = destinations(&publisher.places, &[distribution]);
     let checks = async {
-        // A role that can't be assumed is reported before anything else about the place.
+        // A role that can't be assumed is reported before anything else about its account.
         try_join_all(distribution.targets.iter().map(|target| assumable(publisher, plan, target))).await?;
         try_join_all(all.iter().filter(|to| shared || to.home).map(|to| shareable(plan, to))).await
     };
@@ -47,7 +47,7 @@ fn route(plan: &ImagePlan, field: &str) -> Route {
     plan.route.key("publish").key(field)
 }
 
-/// The role of a target can be assumed.
+/// Checks that a target's role can be assumed.
 async fn assumable(publisher: &Publisher, plan: &ImagePlan, target: &TargetPlan) -> Result<()> {
     let role = &target.role;
     let client = publisher.places.clients().at(publisher.client().region(), Some(role));
@@ -66,7 +66,7 @@ async fn assumable(publisher: &Publisher, plan: &ImagePlan, target: &TargetPlan)
         .at(route(plan, "targets")))
 }
 
-/// What sharing asks of a place, and copying to another account of the home region.
+/// Checks the requirements for sharing, and for copying to another account.
 async fn shareable(plan: &ImagePlan, to: &Destination) -> Result<()> {
     let client = to.client();
     let place = to.place();
@@ -98,7 +98,7 @@ async fn shareable(plan: &ImagePlan, to: &Destination) -> Result<()> {
     Ok(())
 }
 
-/// The key that the image will be encrypted with at a place; none where it is plain.
+/// The key that the image will be encrypted with at a destination; `None` if it is not encrypted.
 async fn key_of(plan: &ImagePlan, to: &Destination) -> Result<Option<String>> {
     let disk = &plan.machine.disk;
     let own = if to.home { disk.kms_key.clone() } else { to.region.kms_key.clone() };

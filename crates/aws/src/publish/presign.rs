@@ -1,4 +1,5 @@
-//! The presigned URL of CopySnapshot: the source region's leave for the copy, which the SDK for Rust does not add.
+//! The presigned URL for CopySnapshot: the source region's permission for the copy, which the SDK for Rust does not
+//! add.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,16 +11,16 @@ use aws_smithy_runtime_api::client::identity::Identity;
 
 use crate::client::{Client, encode, endpoint};
 
-/// How long the URL is good for; the AWS CLI's own choice.
+/// Validity of the URL, as in the AWS CLI.
 const EXPIRES: Duration = Duration::from_hours(1);
-/// The version of EC2's API that the query names.
+/// Version of EC2's API in the query.
 const API: &str = "2016-11-15";
 
-/// What is copied, and where to.
+/// Parameters of a copy.
 pub(super) struct PresignRequest<'a> {
-    /// The snapshot, in the region of the client.
+    /// ID of the snapshot, in the region of the client.
     pub(super) snapshot: &'a str,
-    /// The region that gets the copy.
+    /// Name of the target region.
     pub(super) to: &'a str,
     /// The key that encrypts the copy.
     pub(super) kms_key: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! What all publications of the platform share.
+//! State that all publications of the platform share.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ pub(crate) struct Publisher {
     pub(super) places: Arc<PerPlace<Images>>,
     /// The images of the home region.
     pub(super) home: Arc<Images>,
-    /// Snapshots that are being copied into other regions and accounts.
+    /// Started copies of snapshots.
     pub(super) copies: Copies,
 }
 
 impl Publisher {
-    /// Nothing is published yet.
+    /// A publisher without started copies.
     pub(crate) fn new(places: Arc<PerPlace<Images>>) -> Self {
         Self { home: places.home(), places, copies: Copies::default() }
     }

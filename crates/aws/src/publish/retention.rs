@@ -1,4 +1,4 @@
-//! Older versions that are kept no longer, in every region and account.
+//! Retention of older versions, in every region and account.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,8 @@ use crate::usage::{Reports, holder, usage};
 /// Identity of an image across regions.
 type ImageIdentity = (String, ImageKey, Version);
 
-/// What the plan's retention keeps no longer, with what holds each. A place that can't be looked at keeps all.
+/// Versions that the plan's retention does not keep, with what protects each. If a region can't be listed, all its
+/// versions are kept.
 pub(crate) async fn superseded(
     publisher: &Publisher,
     run: &Run,
@@ -26,7 +27,7 @@ pub(crate) async fn superseded(
     planned: bool,
 ) -> Result<Vec<Superseded>> {
     let all = destinations(&publisher.places, &[&plan.settings.distribution]);
-    // Images of every name: those that are built on one of them count.
+    // Images of all names: those built on one of them count.
     let everything = ImageQuery::default();
     let listed = join_all(all.iter().map(|to| image::ours(to.client(), run, &everything))).await;
     let mut listed = all.iter().zip(listed);
@@ -56,7 +57,8 @@ fn which(record: &ImageRecord) -> ImageIdentity {
     (record.namespace.clone(), record.key.clone(), record.version.clone())
 }
 
-/// An image is tagged with the id that its base has in the home region; elsewhere the same base has another.
+/// Translates base IDs: images are tagged with their base's ID in the home region; elsewhere the same base has another
+/// ID.
 fn translate(images: &mut [(Image, ImageRecord)], bases: &BTreeMap<String, ImageIdentity>) {
     let here: BTreeMap<ImageIdentity, String> =
         images.iter().map(|(_, record)| (which(record), record.id.clone())).collect();
@@ -99,7 +101,7 @@ async fn of_place(
     going.into_iter().map(|record| Superseded { image: record.clone(), held: held(record) }).collect()
 }
 
-/// Deletes one of them with its snapshots.
+/// Deletes an older version with its snapshots.
 pub(crate) async fn retire(publisher: &Publisher, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
     let targets = &plan.settings.distribution.targets;
     let role = image.account.as_ref().and_then(|account| {
@@ -110,8 +112,8 @@ pub(crate) async fn retire(publisher: &Publisher, run: &Run, plan: &ImagePlan, i
     image::delete(&publisher.places.at(region, role), run, &image.id).await
 }
 
-/// Our own images in the home region and wherever one of these distributions brings them, with who uses each. A place
-/// that can't be listed is reported; the others are still listed.
+/// Images that ami-bake created, in the home region and wherever one of these distributions publishes, with the users
+/// of each. Regions that can't be listed are reported; the others are still listed.
 pub(crate) async fn inventory(
     publisher: &Publisher,
     run: &Run,

@@ -1,4 +1,4 @@
-//! Who else may launch an image, and what another account needs to copy it.
+//! Shares images: launch permissions, and what another account needs for a copy.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use aws_sdk_ec2::types::{
 use crate::client::Client;
 use crate::image::{self, shared_key};
 
-/// What of an image's tags other accounts see. `check` keeps room for them.
+/// Tags of an image that other accounts can read. `check` reserves room for them.
 const SHOWN: [&str; 7] =
     [tags::NAME, tags::IMAGE, tags::VARIANT, tags::VERSION, tags::DIGEST, tags::TESTED, tags::SOURCE];
 
-/// Gives everyone who is named leave to launch the image, which says in tags that they see what it is (`all` are its
-/// own). Existing permissions are not set again, and none is removed. Returns whom it was shared with, in words.
+/// Adds launch permissions for everyone who is named, and tags that other accounts can read (`all` are the image's
+/// own). Existing permissions are not set again, and none is removed. Returns whom it was shared with, for messages.
 pub(super) async fn share(
     client: &Client,
     image: &str,
@@ -68,7 +68,7 @@ fn shown(all: &BTreeMap<String, String>) -> Vec<Tag> {
     SHOWN.iter().filter_map(|key| Some(Tag::builder().key(shared_key(key)).value(value(key)?).build())).collect()
 }
 
-/// Lets another account copy a snapshot.
+/// Allows another account to copy a snapshot.
 pub(super) async fn share_snapshot(client: &Client, snapshot: &str, account: &str) -> Result<()> {
     let request = client
         .ec2
@@ -82,7 +82,7 @@ pub(super) async fn share_snapshot(client: &Client, snapshot: &str, account: &st
     Ok(())
 }
 
-/// Lets another account copy an image with all that it consists of.
+/// Allows another account to copy an image and its snapshots.
 pub(super) async fn share_for_copy(client: &Client, image: &Image, account: &str) -> Result<()> {
     for part in image::snapshots(image) {
         share_snapshot(client, &part, account).await?;
@@ -97,7 +97,7 @@ fn blocked_public(error: Error, region: &str) -> Error {
     ))
 }
 
-/// Whom it is shared with. `own` is the account that has it, which needs no leave.
+/// The launch permissions to set. `own` is the account that has the image, which needs none.
 fn permissions(wanted: &Share, own: Option<&str>) -> Vec<(LaunchPermission, String)> {
     let one = LaunchPermission::builder;
     let mut all: Vec<(LaunchPermission, String)> = Vec::new();

@@ -1,4 +1,4 @@
-//! An image in another region or account, under its final name.
+//! Copies an image to another region or account under its final name.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,20 +18,21 @@ use crate::image::{
     self, CaptureMethod, CopyOrigin, CreateImageError, ImageSpec, Images, capture_method, tags_of, with_snapshots,
 };
 
-/// An image that another publication registered is available in seconds.
+/// Time limit for an image that another publication registers: usually seconds, longer when EC2 copies it.
 const AVAILABLE: Duration = Duration::from_hours(3);
 
-/// Looks for an image that has the name already: DescribeImages has been seen 20 s late (docs/dev/aws.md, "Stale reads").
+/// Number of look-ups for an image that has the name already: DescribeImages has been seen 20 s late (docs/dev/aws.md,
+/// "Stale reads").
 const LOOKS: u32 = 12;
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The image in the home region that is published to other places.
+/// The image in the home region that is to be copied.
 pub(super) struct HomeImage<'a> {
     pub(super) record: &'a ImageRecord,
     pub(super) image: &'a Image,
 }
 
-/// Brings an image to a place. Answers it there, and what was done; nothing where it was there already.
+/// Copies an image to a destination. Returns the copy, and what was done; nothing if the copy existed already.
 pub(super) async fn transfer(
     publisher: &Publisher,
     run: &Run,
@@ -60,7 +61,7 @@ pub(super) async fn transfer(
     }
 }
 
-/// The same image, where an earlier publication created it.
+/// The copy, if an earlier publication created it.
 async fn present(images: &Images, run: &Run, record: &ImageRecord) -> Result<Option<Image>> {
     let place = images.client.place();
     let doing = format!("look for the image {:?} in {place}", record.name);
@@ -84,7 +85,7 @@ async fn present(images: &Images, run: &Run, record: &ImageRecord) -> Result<Opt
     Ok(Some(image))
 }
 
-/// The image that another run registered under this name meanwhile, where it is the same.
+/// The image that another run registered under this name meanwhile, if its content is the same.
 async fn other(
     error: CreateImageError,
     run: &Run,
@@ -102,7 +103,7 @@ async fn other(
     Err(why_not(error, record, to))
 }
 
-/// Complete copies of all snapshots, by the snapshot that each was made of.
+/// Complete copies of all snapshots, by source snapshot.
 async fn snapshots(
     publisher: &Publisher,
     run: &Run,
@@ -117,7 +118,7 @@ async fn snapshots(
     Ok(try_join_all(parts).await?.into_iter().collect())
 }
 
-/// Registers copies of the snapshots as the image at home is registered.
+/// Registers copies of the snapshots like the image in the home region.
 async fn registered(
     publisher: &Publisher,
     run: &Run,
@@ -134,13 +135,13 @@ async fn registered(
         Ok(made) => made,
         Err(error) => return other(error, run, from.record, to).await,
     };
-    // The image is there from now on. What its snapshots lack is completed by the next publication, or by sweep.
+    // The image exists from now on. Missing tags of its snapshots are added by the next publication, or by sweep.
     image::close_published(run, &made);
     image::tag_parts(to.client(), &image::snapshots(&made), &tags).await?;
     Ok((made, Some("registered from copies of its snapshots".to_owned())))
 }
 
-/// EC2 copies the whole image.
+/// Lets EC2 copy the whole image.
 async fn copied(
     publisher: &Publisher,
     run: &Run,
@@ -163,7 +164,7 @@ async fn copied(
     Ok((made, Some("copied by EC2".to_owned())))
 }
 
-/// The tags of the image at home, under this run: it is what a lost answer is found by.
+/// The home image's tags with this run's ID, by which the copy is found after a lost answer.
 fn tags(run: &Run, record: &ImageRecord) -> BTreeMap<String, String> {
     let mut tags = record.tags.clone();
     tags.retain(|key, _| !key.starts_with("aws:"));

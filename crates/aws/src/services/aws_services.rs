@@ -19,25 +19,25 @@ use super::image_builder;
 use crate::client::identity::Partition;
 use crate::client::{Clients, Failure};
 
-/// What the bucket's own region is called in a refusal of another one (S3 user guide, "Redirecting requests").
+/// Header with the bucket's own region in a refusal by another region (S3 user guide, "Redirecting requests").
 const REGION: &str = "x-amz-bucket-region";
 
-/// The services of the home region; buckets are asked where they are.
+/// The services of the home region; buckets are accessed in their own regions.
 pub(crate) struct AwsServices {
     clients: Arc<Clients>,
-    /// Regions of buckets that are not at home.
+    /// Regions of buckets outside the home region.
     regions: Mutex<HashMap<String, String>>,
-    /// Component documents that were read, so that a pattern means the same one to all machines of a run.
+    /// Component documents that were read, so that a pattern means the same document for all machines of a run.
     components: Mutex<HashMap<String, StoredDocument>>,
 }
 
 impl AwsServices {
-    /// The services that these clients reach.
+    /// The services of these clients.
     pub(crate) fn new(clients: Arc<Clients>) -> Self {
         Self { clients, regions: Mutex::default(), components: Mutex::default() }
     }
 
-    /// Asks in the bucket's region; a refusal in words.
+    /// Sends a request to the bucket's region; refusals become errors.
     async fn ask<T, E, F>(&self, run: &Run, action: &'static str, at: &ObjectPath, make: impl Fn(S3) -> F) -> Result<T>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -46,7 +46,7 @@ impl AwsServices {
         self.ask_for(run, action, at, make).await?.map_err(|failure| refused(action, at, *failure))
     }
 
-    /// Asks in the bucket's region, which S3 returns with a refusal.
+    /// Sends a request to the bucket's region, which S3 returns with a refusal.
     pub(crate) async fn ask_for<T, E, F>(
         &self,
         run: &Run,
@@ -89,7 +89,7 @@ impl AwsServices {
     }
 }
 
-/// A refusal in words.
+/// A refusal as an error.
 fn refused(action: &str, at: &ObjectPath, failure: Failure) -> Error {
     let doing = match action {
         "GetObject" => format!("read {at}"),
@@ -101,7 +101,7 @@ fn refused(action: &str, at: &ObjectPath, failure: Failure) -> Error {
     let failure = failure.on(partition, &format!("s3:::{object}"));
     let help = help(action, at, partition, &failure);
     let error = failure.into_error(&doing);
-    // What is refused in the middle of a bake failed it.
+    // A refusal in the middle of a bake is a build failure, not a preflight one.
     let error = if error.kind() == ErrorKind::Preflight { error.into_kind(ErrorKind::Build) } else { error };
     let said = error.help_text().unwrap_or_default().to_owned();
     match help {
@@ -111,7 +111,7 @@ fn refused(action: &str, at: &ObjectPath, failure: Failure) -> Error {
     }
 }
 
-/// Help for a denied request, besides the missing statement.
+/// Help for a denied request, in addition to the missing statement.
 fn help(action: &str, at: &ObjectPath, partition: &str, failure: &Failure) -> Option<String> {
     let bucket = &at.bucket;
     if let Some(missing) = failure.missing() {
@@ -123,7 +123,7 @@ fn help(action: &str, at: &ObjectPath, partition: &str, failure: &Failure) -> Op
                 "If the role already has this permission, the bucket {bucket} does not belong to the account {owner} that \
                  `expectedBucketOwner` names."
             )),
-            // Without s3:ListBucket, S3 does not say that an object is missing (S3 API, GetObject, "Permissions").
+            // Without s3:ListBucket, S3 does not report that an object is missing (S3 API, GetObject, "Permissions").
             (_, "s3:GetObject") => Some(format!(
                 "Without s3:ListBucket on arn:{partition}:s3:::{bucket}, S3 also answers AccessDenied when the object does not exist."
             )),

@@ -1,5 +1,5 @@
-//! GetComponent of EC2 Image Builder (API reference, 2019-12-02): the one call that is made of it, and so without its
-//! SDK.
+//! GetComponent of EC2 Image Builder (API reference, 2019-12-02), without its SDK, since it is the only call that is
+//! used.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -24,14 +24,14 @@ use crate::client::{Client, encode, endpoint, retries};
 
 const SERVICE: &str = "imagebuilder";
 const ACTION: &str = "GetComponent";
-/// What is worth another try: throttled (CallRateLimitExceededException is a 429), and failures of the service.
+/// Status codes that are retried: throttling (CallRateLimitExceededException is a 429), and failures of the service.
 const AGAIN: &[u16] = &[429, 500, 502, 503, 504];
 
-/// The component of an ARN, whose region the client is of. Image Builder itself takes a version or a pattern for the
-/// newest that fits.
+/// The component with this ARN, in the client's region. For a version or a pattern Image Builder itself returns the
+/// newest match.
 ///
 /// # Errors
-/// When there is none, its text may not be read, or it is for another system.
+/// When it does not exist, may not be read, or is for another operating system.
 pub(super) async fn component(client: &Client, run: &Run, partition: &str, arn: &str) -> Result<StoredDocument> {
     let doing = format!("read the component {arn}");
     let failure = match run.until_cancelled(client.ask(ACTION, get(client, arn))).await? {
@@ -46,7 +46,7 @@ pub(super) async fn component(client: &Client, run: &Run, partition: &str, arn: 
     }
     let resource = arn.splitn(3, ':').nth(2).unwrap_or(arn);
     let error = client.explain(failure.on(partition, resource), &doing).await;
-    // What is refused in the middle of a bake failed it.
+    // A refusal in the middle of a bake is a build failure, not a preflight one.
     Err(if error.kind() == ErrorKind::Preflight { error.into_kind(ErrorKind::Build) } else { error })
 }
 
@@ -90,7 +90,7 @@ struct ComponentState {
     reason: Option<String>,
 }
 
-/// A refusal, in the form of the SDK's own clients.
+/// A refusal, in the form that the SDK's own clients use.
 #[derive(Debug)]
 pub(crate) struct ComponentError(ErrorMetadata);
 
@@ -108,7 +108,7 @@ impl ProvideErrorMetadata for ComponentError {
     }
 }
 
-/// Asks for a component, also to learn whether the role may.
+/// Requests a component, to check the permission.
 pub(crate) async fn probe(client: &Client, arn: &str) -> Result<(), SdkError<ComponentError, HttpResponse>> {
     get(client, arn).await.map(|_| ())
 }
@@ -126,7 +126,7 @@ async fn get(client: &Client, arn: &str) -> Result<Component, SdkError<Component
         .operation_name(ACTION)
         .behavior_version(BehaviorVersion::v2026_01_12())
         .endpoint_url(&origin)
-        // The signature holds for a quarter of an hour, longer than all tries.
+        // Signed here: the signature is valid for a quarter of an hour, longer than all attempts.
         .no_auth()
         .standard_retry(&retries())
         .retry_classifier(HttpStatusCodeClassifier::new_from_codes(AGAIN))
@@ -162,10 +162,10 @@ async fn get(client: &Client, arn: &str) -> Result<Component, SdkError<Component
     operation.invoke(()).await
 }
 
-/// The header with an error's code (Smithy, "AWS restJson1 protocol", operation error serialization).
+/// Header with an error's code (Smithy, "AWS restJson1 protocol", operation error serialization).
 const KIND: &str = "x-amzn-errortype";
 
-/// The code, without namespace and address, and the message.
+/// Code (without namespace and URL) and message of a refusal.
 fn refusal(kind: Option<&str>, body: &[u8]) -> ErrorMetadata {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |names: &[&str]| names.iter().find_map(|name| body.get(name)?.as_str()).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! What carries an expiry tag in the home region, kind by kind.
+//! Lists the resources of a region that have an expiry tag, kind by kind.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::client::ledger::{IAM_PATH, IMAGE, INSTANCE_PROFILE, KEY_PAIR, MACHINE
 use crate::client::{Client, filter, one_of, pages};
 use crate::{deploy, image};
 
-/// Volumes that no machine has any more; they have no ledger entries, since they are deleted with their machine.
+/// Kind of volumes without a machine; they have no ledger entries, since they are deleted with their machine.
 pub(super) const VOLUME: &str = "volume";
 
-/// Something that carries an end in its tags.
+/// A resource with an expiry tag.
 pub(super) struct Tagged {
     pub(super) kind: &'static str,
     pub(super) id: String,
@@ -28,14 +28,14 @@ fn found(kind: &'static str, id: Option<&str>, tags: &[Tag]) -> Option<Tagged> {
     Some(Tagged { kind, id: id?.to_owned(), tags: tags.collect() })
 }
 
-/// Groups that were replaced, and those that never took over.
+/// Groups that were replaced, and those that never replaced the old one.
 pub(super) async fn fleets(client: &Client) -> Result<Vec<Tagged>> {
     let all = deploy::expired(client).await?;
     Ok(all.into_iter().map(|(id, tags)| Tagged { kind: deploy::GROUP, id, tags }).collect())
 }
 
 pub(super) async fn instances(client: &Client) -> Result<Vec<Tagged>> {
-    // The states in which there is something to end; a terminated one is listed for an hour.
+    // The states in which there is something to terminate; a terminated machine is listed for an hour.
     let alive = ["pending", "running", "stopping", "stopped"];
     let filters = vec![expiring(), one_of("instance-state-name", alive)];
     pages(|page| {
@@ -102,7 +102,7 @@ fn iam_found(kind: &'static str, name: &str, tags: &[aws_sdk_iam::types::Tag]) -
     Tagged { kind, id: name.to_owned(), tags }
 }
 
-// IAM's lists leave tags out, so that each of our few is asked for by name.
+// IAM's lists do not include tags, so each of our few is fetched by name.
 
 pub(super) async fn profiles(client: &Client) -> Result<Vec<Tagged>> {
     pages(|page| async move {

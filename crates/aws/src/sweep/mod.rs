@@ -1,4 +1,4 @@
-//! Sweep: what earlier runs left behind is found by its tags, and deleted.
+//! Sweep: finds resources that earlier runs left behind by their tags, and deletes them.
 
 mod list;
 mod orphans;

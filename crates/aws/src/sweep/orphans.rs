@@ -1,4 +1,4 @@
-//! What earlier runs left behind, by its tags.
+//! Finds resources that earlier runs left behind, by their tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,20 +18,20 @@ use crate::client::ledger::{IMAGE, INSTANCE_PROFILE, MACHINE, ROLE};
 use crate::usage::{Reports, holder, usage};
 use crate::{deploy, image};
 
-/// A place that is swept: a region of the own account, or of another one.
+/// A region of the own account or another one that is swept.
 pub(crate) struct Place {
     /// Client of this region and account.
     pub(crate) client: Arc<Client>,
-    /// The role under which it is reached, where it is in another account.
+    /// ARN of the role for access, if it is in another account.
     pub(crate) role: Option<String>,
-    /// True when the account's roles and profiles are looked for here: they have no region.
+    /// True when the account's roles and profiles are searched here: they have no region.
     pub(crate) global: bool,
-    /// Deployment targets in this place.
+    /// Deployments in this region and account.
     pub(crate) deployed: Vec<Deployment>,
 }
 
-/// What expired, of every run, in all these places. What belongs to a run that has a machine is not among it: however
-/// long a bake takes, its machine says that it is at work.
+/// Expired resources of all runs in all these regions. Resources of a run that has a machine are left out: however long
+/// a bake takes, its machine shows that it is active.
 pub(crate) async fn expired(run: &Run, places: &[Place]) -> Result<Orphans> {
     let listed = join_all(places.iter().map(|place| tagged(run, place))).await;
     if let Some(Err(error)) = listed.iter().find(|found| found.is_err()).filter(|_| listed.iter().all(Result::is_err)) {
@@ -62,13 +62,13 @@ pub(crate) async fn expired(run: &Run, places: &[Place]) -> Result<Orphans> {
     Ok(orphans)
 }
 
-/// The run of a machine that has not expired.
+/// ID of the run of a machine that has not expired.
 fn active_run(one: &Tagged, now: Timestamp) -> Option<String> {
     let expires: Timestamp = one.tags.get(tags::EXPIRES)?.parse().ok()?;
     (one.kind == MACHINE && expires > now).then(|| one.tags.get(tags::RUN).cloned()).flatten()
 }
 
-/// Versions that a killed deployment left. A template that can't be looked at is a warning.
+/// Versions that a killed deployment left. A template that can't be read is a warning.
 async fn versions(run: &Run, place: &Place, orphans: &mut Vec<Orphan>) -> Result<()> {
     let mut found: Vec<Orphan> = Vec::new();
     let mut result = Ok(());
@@ -91,25 +91,25 @@ async fn versions(run: &Run, place: &Place, orphans: &mut Vec<Orphan>) -> Result
             }
         }
     }
-    // Several images may be deployed by one template.
+    // Several images may be deployed with one template.
     found.sort_by(|one, other| one.id.cmp(&other.id));
     found.dedup_by(|one, other| one.id == other.id);
     orphans.extend(found);
     result
 }
 
-/// Resources of a place with an expiry tag.
+/// Resources of a region with an expiry tag.
 struct Listed {
-    /// What is at work first, what others are made of last.
+    /// The resources in order of deletion: running ones first, those that others depend on last.
     tagged: Vec<Tagged>,
-    /// False when something could not be looked for.
+    /// False when some kind could not be listed.
     complete: bool,
 }
 
-/// Looks for everything that carries an end in its tags. What can't be looked for is a warning.
+/// Lists all resources with an expiry tag. A kind that can't be listed is a warning.
 ///
 /// # Errors
-/// When the machines can't be listed: without them nobody can say which runs are at work.
+/// When the machines can't be listed, since then active runs are unknown.
 async fn tagged(run: &Run, place: &Place) -> Result<Listed> {
     let client = &*place.client;
     let (machines, fleets, volumes, groups, keys, images, snapshots, profiles, roles) = tokio::join!(
@@ -124,7 +124,7 @@ async fn tagged(run: &Run, place: &Place) -> Result<Listed> {
         async { if place.global { list::roles(client).await } else { Ok(Vec::new()) } }
     );
     let fleets = match fleets {
-        // Who may not look at groups made none where nothing is deployed.
+        // Without the permission to list groups, and without deployments, a run can't have created any.
         Err(error) if error.is_denied() && place.deployed.is_empty() => Ok(Vec::new()),
         found => found,
     };
@@ -135,7 +135,7 @@ async fn tagged(run: &Run, place: &Place) -> Result<Listed> {
             Ok(found) => listed.tagged.extend(found),
             Err(error) => {
                 run.warn(error.to_string(), error.help_text().map(str::to_owned));
-                // Who may not look into IAM made nothing there either.
+                // Without the permission to read IAM, a run can't have created anything there.
                 listed.complete &= !of_region && error.is_denied();
             }
         }
@@ -143,8 +143,8 @@ async fn tagged(run: &Run, place: &Place) -> Result<Listed> {
     Ok(listed)
 }
 
-/// Removes the pre-releases that passed their tests and are still needed: somebody uses them, or an image that
-/// stays was built on them.
+/// Removes from `orphans` the tested pre-releases that are still needed: somebody uses them, or an image that stays was
+/// built on them.
 async fn keep_used(client: &Client, run: &Run, orphans: &mut Vec<Orphan>) {
     let candidates: Vec<String> = orphans.iter().filter(|one| one.kind == IMAGE).map(|one| one.id.clone()).collect();
     let held = match holders(client, run, &candidates).await {
@@ -163,7 +163,7 @@ async fn keep_used(client: &Client, run: &Run, orphans: &mut Vec<Orphan>) {
     });
 }
 
-/// Why which of these images can't go. What never passed its tests has no users.
+/// For each of these images that can't be deleted, why. Images that never passed their tests have no users.
 pub(super) async fn holders(client: &Client, run: &Run, ids: &[String]) -> Result<BTreeMap<String, String>> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
@@ -188,22 +188,22 @@ pub(super) async fn holders(client: &Client, run: &Run, ids: &[String]) -> Resul
     Ok(tested.into_iter().filter_map(why).collect())
 }
 
-/// True for what only a pre-release is: it has an end although it passed its tests.
+/// True for a pre-release: it has an expiry although it passed its tests.
 pub(super) fn is_pre_release(tags: &BTreeMap<String, String>) -> bool {
     tags.get(tags::VERSION)
         .and_then(|version| Version::parse(version).ok())
         .is_some_and(|version| !version.pre.is_empty())
 }
 
-/// What is left over of something that carries an end, when that is over. What was tested is nobody's left-over, but
-/// for pre-releases; their snapshots go with them.
+/// The orphan for an expired resource. Tested images are no orphans, except pre-releases; their snapshots are deleted
+/// with them.
 fn orphan(tagged: Tagged, place: &Place, now: Timestamp) -> Option<Orphan> {
     let client = &place.client;
     let left = expired_at(tagged, client.region(), now)?;
     Some(Orphan { role: place.role.clone(), account: client.account().map(str::to_owned), ..left })
 }
 
-/// The same in the own account.
+/// Like [`orphan`], for the own account.
 fn expired_at(tagged: Tagged, region: &str, now: Timestamp) -> Option<Orphan> {
     let expired: Timestamp = tagged.tags.get(tags::EXPIRES)?.parse().ok()?;
     let tested = tagged.tags.contains_key(tags::TESTED);
@@ -224,7 +224,7 @@ fn expired_at(tagged: Tagged, region: &str, now: Timestamp) -> Option<Orphan> {
     })
 }
 
-/// "web-arm64 1.2.3 of shop", as far as the tags say so.
+/// Description from the tags: "web-arm64 1.2.3 of shop".
 fn about(tags: &BTreeMap<String, String>) -> String {
     let Some(image) = tags.get(tags::IMAGE) else {
         return tags.get("Name").cloned().unwrap_or_else(|| "a bake".to_owned());
@@ -259,7 +259,7 @@ mod tests {
         assert!(orphaned(&[(tags::EXPIRES, "2026-11-20T11:59:59Z")]).is_some());
         assert_eq!(orphaned(&[(tags::EXPIRES, "2026-11-20T12:00:01Z")]), None);
         assert_eq!(orphaned(&[(tags::EXPIRES, "2026-11-20T11:00:00Z"), (tags::TESTED, "2026-11-20T10:00:00Z")]), None);
-        // A pre-release has an end although it passed its tests; its snapshots go with it.
+        // A pre-release has an expiry although it passed its tests; its snapshots are deleted with it.
         let passing = [
             (tags::EXPIRES, "2026-11-20T11:00:00Z"),
             (tags::TESTED, "2026-11-13T10:00:00Z"),

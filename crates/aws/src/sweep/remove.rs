@@ -1,4 +1,4 @@
-//! Deletes what sweep found.
+//! Deletes orphans.
 
 use ami_bake_core::ledger::Entry;
 use ami_bake_core::platform::{Orphan, Undo};
@@ -17,7 +17,7 @@ pub(crate) async fn remove(machines: &Machines, run: &Run, orphan: &Orphan) -> R
     let id = orphan.id.as_str();
     match orphan.kind.as_str() {
         IMAGE => {
-            // It may have passed its tests or been put to use since it was listed.
+            // The image may have passed its tests or been put to use since it was listed.
             let doing = format!("look up the image {id}");
             let found = image::describe(machines.client(), "self", vec![filter("image-id", id)], &doing).await?;
             if found.iter().any(|image| image::is_tested(image) && !is_pre_release(&tags_of(image))) {

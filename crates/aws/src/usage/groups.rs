@@ -1,5 +1,5 @@
-//! Auto Scaling's own words for an image, which DescribeImageReferences does not look at: launch configurations, and
-//! the images that a mixed instances policy names for single types.
+//! Auto Scaling's references to images that DescribeImageReferences does not include: launch configurations, and images
+//! that a mixed instances policy names for single types.
 
 use ami_bake_core::Result;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchConfiguration, LaunchTemplate};
@@ -7,7 +7,7 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchConfiguration, LaunchTe
 use super::users::Users;
 use crate::client::{Client, pages};
 
-/// Who of Auto Scaling uses which image. What a group uses by a launch template is among the template's references.
+/// Auto Scaling's users of images. Groups that use an image through a launch template are covered by the template.
 pub(super) async fn groups(client: &Client) -> Result<Users> {
     let (groups, configurations) = tokio::join!(all_groups(client), all_configurations(client));
     let (groups, configurations) = (groups?, configurations?);
@@ -32,7 +32,7 @@ fn group_name(group: &AutoScalingGroup) -> Option<&str> {
     group.auto_scaling_group_name()
 }
 
-/// The images that a group's policy names beside its template.
+/// The images that a group's policy names in overrides.
 fn overridden(group: &AutoScalingGroup) -> Vec<String> {
     let template = group.mixed_instances_policy().and_then(|policy| policy.launch_template());
     let overrides = template.map(LaunchTemplate::overrides).unwrap_or_default();

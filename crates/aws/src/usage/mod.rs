@@ -1,4 +1,4 @@
-//! Who uses an image. What can't be learnt counts as used.
+//! Users of images. An image whose users can't be determined counts as used.
 
 mod groups;
 mod of_image;

@@ -1,4 +1,4 @@
-//! All that is known of who uses an image, put together.
+//! Combines all sources about the users of an image.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use super::users::Users;
 use super::{groups, references, shared};
 use crate::client::Client;
 
-/// Whether EC2's usage reports of shared images are looked at.
+/// Whether to read EC2's usage reports of shared images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reports {
-    /// No: nothing is to be deleted, and each shared image would be a call.
+    /// Do not read them: nothing is to be deleted, and each shared image would be a call.
     No,
-    /// The reports that exist.
+    /// Read existing reports.
     Look,
-    /// The reports that exist; EC2 is asked to create the others.
+    /// Read existing reports, and request missing ones.
     Ask,
 }
 
-/// Who uses each of these images of this account and region, by id.
+/// The users of each of these images of this account and region, by ID.
 pub(crate) async fn usage(client: &Client, run: &Run, images: &[&Image], reports: Reports) -> BTreeMap<String, Usage> {
     let ids: Vec<String> = images.iter().filter_map(|image| image.image_id()).map(str::to_owned).collect();
     if ids.is_empty() {
@@ -61,7 +61,7 @@ pub(crate) async fn usage(client: &Client, run: &Run, images: &[&Image], reports
     ids.into_iter().map(of).collect()
 }
 
-/// What the accounts that images are shared with have of them.
+/// Users in the accounts that images are shared with.
 async fn elsewhere(client: &Client, run: &Run, images: &[&Image], reports: Reports) -> Result<Reported> {
     if reports == Reports::No {
         return Ok(Reported::default());
@@ -70,7 +70,7 @@ async fn elsewhere(client: &Client, run: &Run, images: &[&Image], reports: Repor
     reported(client, run, &shared, reports == Reports::Ask).await
 }
 
-/// One look-up failed, and what it would have found is not known of any image.
+/// The result when one look-up failed: its part is unknown for all images.
 fn unknown(run: &Run, place: &str, ids: &[String], error: &Error) -> BTreeMap<String, Usage> {
     run.warn(
         format!("could not find out who uses the images in {place}: {error}"),
@@ -79,10 +79,10 @@ fn unknown(run: &Run, place: &str, ids: &[String], error: &Error) -> BTreeMap<St
     ids.iter().map(|id| (id.clone(), Usage::Unknown(error.message().to_owned()))).collect()
 }
 
-/// Why an image can't go, in words; none when it can.
+/// Why an image can't be deleted, for messages; `None` when it can.
 pub(crate) fn holder(image: &Image, usage: Option<&Usage>) -> Option<String> {
-    // `enabled-with-cooldown` and `disabled` after it protect too until the cooldown is over (EC2 user guide, "Protect
-    // an AMI from deregistration"); that one EC2 refuses by itself.
+    // `enabled-with-cooldown`, and `disabled` until its cooldown is over, protect too (EC2 user guide, "Protect an AMI
+    // from deregistration"); EC2 itself refuses the latter.
     if image.deregistration_protection().is_some_and(|state| state.starts_with("enabled")) {
         return Some("it has deregistration protection".to_owned());
     }
@@ -94,7 +94,7 @@ pub(crate) fn holder(image: &Image, usage: Option<&Usage>) -> Option<String> {
     }
 }
 
-/// The first three by name.
+/// The first three names, and the number of others.
 fn brief(all: &[String]) -> String {
     match all {
         [first, second, third, rest @ ..] if !rest.is_empty() => {

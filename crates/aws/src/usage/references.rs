@@ -1,4 +1,4 @@
-//! What EC2 itself knows to refer to an image: instances, launch templates, parameters, Image Builder's recipes.
+//! References to images that EC2 itself tracks: instances, launch templates, parameters, Image Builder recipes.
 
 use ami_bake_core::Result;
 use aws_sdk_ec2::types::{
@@ -9,14 +9,14 @@ use futures::future::try_join_all;
 use super::users::Users;
 use crate::client::{Client, pages};
 
-/// Images of one call (EC2 API, DescribeImageReferences, `ImageId.N`).
+/// Maximum number of images per call (EC2 API, DescribeImageReferences, `ImageId.N`).
 const BATCH: usize = 10;
-/// How many versions of each launch template are looked through, from the newest on: all. EC2's default is 10.
+/// Number of newest versions of each launch template to search: all. EC2's default is 10.
 const ALL_VERSIONS: &str = "10000";
-/// The states of an instance that still has its image. A terminated one is listed for an hour.
+/// States of an instance that still uses its image. A terminated one is listed for an hour.
 const ALIVE: [&str; 5] = ["pending", "running", "shutting-down", "stopping", "stopped"];
 
-/// Who refers to each of these images.
+/// The references to each of these images.
 pub(super) async fn references(client: &Client, images: &[String]) -> Result<Users> {
     let found = try_join_all(images.chunks(BATCH).map(|batch| ask(client, batch))).await?;
     let mut users = Users::new();
@@ -61,7 +61,7 @@ fn option(kind: ImageReferenceResourceType, name: ImageReferenceOptionName, valu
     ResourceTypeRequest::builder().resource_type(kind).resource_type_options(option.build()).build()
 }
 
-/// "instance i-0123": the kind, and the last part of the ARN.
+/// A reference for messages: "instance i-0123", from the kind and the last part of the ARN.
 fn in_words(reference: &ImageReference) -> String {
     let resource = reference.arn().unwrap_or_default().splitn(6, ':').nth(5).unwrap_or_default();
     let (kind, rest) = resource.split_once('/').unwrap_or(("", resource));

@@ -1,6 +1,5 @@
-//! What EC2 finds in the accounts that an image is shared with: usage reports, made when they are asked for, within
-//! hours at most, and kept by EC2 for 30 days (EC2 user guide, "View your AMI usage"). They cost nothing and need no
-//! clean-up.
+//! Usage reports about accounts that an image is shared with. EC2 creates them on request, within hours at most, and
+//! keeps them for 30 days (EC2 user guide, "View your AMI usage"). They cost nothing and need no clean-up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +12,9 @@ use jiff::Timestamp;
 use super::users::Users;
 use crate::client::{Client, pages};
 
-/// How many versions of each launch template are looked through: all.
+/// Number of versions of each launch template to search: all.
 const ALL_VERSIONS: &str = "10000";
-/// Seconds after which a report is made anew.
+/// Age in seconds after which a report is requested again.
 const AGE: i64 = 24 * 60 * 60;
 const INSTANCE: &str = "ec2:Instance";
 const TEMPLATE: &str = "ec2:LaunchTemplate";
@@ -25,11 +24,11 @@ const TEMPLATE: &str = "ec2:LaunchTemplate";
 pub(super) struct Reported {
     /// Users of each image.
     pub(super) users: Users,
-    /// Images without a report yet, and why.
+    /// Images without a report yet, with the reason.
     pub(super) open: BTreeMap<String, String>,
 }
 
-/// Reads the newest report of each image; what has none is asked for where `asks` says so.
+/// Reads the newest report of each image; with `asks` missing reports are requested.
 pub(super) async fn reported(client: &Client, run: &Run, images: &[String], asks: bool) -> Result<Reported> {
     let mut found = Reported::default();
     if images.is_empty() {
@@ -114,7 +113,8 @@ async fn ask(client: &Client, run: &Run, image: &str) -> Result<()> {
     Ok(())
 }
 
-/// "account 111122223333 (3 instances)"; none for this account, whose own references are known better.
+/// An entry for messages: "account 111122223333 (3 instances)"; `None` for this account, whose own references are more
+/// precise.
 fn in_words(entry: &ImageUsageReportEntry, own: Option<&str>) -> Option<String> {
     let account = entry.account_id().filter(|account| Some(*account) != own)?;
     let count = entry.usage_count().filter(|count| *count > 0)?;

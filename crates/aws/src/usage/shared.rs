@@ -1,5 +1,4 @@
-//! Images that are shared: the instances of other accounts are not visible, but EC2 says when an image was last
-//! launched.
+//! Shared images: instances of other accounts are not visible, but EC2 reports when an image was last launched.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,11 +11,11 @@ use jiff::Timestamp;
 use super::users::Users;
 use crate::client::Client;
 
-/// An image in other hands that was launched so lately is in use. EC2 reports a launch a day late (EC2 API, Image,
+/// Time since the last launch for which a shared image counts as used. EC2 reports a launch a day late (EC2 API, Image,
 /// `lastLaunchedTime`).
 const LATELY: Duration = Duration::from_hours(90 * 24);
 
-/// The images that others may launch and that somebody launched lately.
+/// The images that others may launch and that were launched recently.
 pub(super) async fn launched(client: &Client, images: &[&Image], now: Timestamp) -> Result<Users> {
     let late = images.iter().filter_map(|image| Some((*image, lately(image.last_launched_time()?, now)?)));
     let found = try_join_all(late.map(async |(image, at)| {
@@ -42,7 +41,7 @@ pub(super) async fn shared(client: &Client, images: &[&Image]) -> Result<Vec<Str
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The time of the last launch, where it is not long ago.
+/// The time of the last launch, if it is recent.
 fn lately(at: &str, now: Timestamp) -> Option<Timestamp> {
     let at: Timestamp = at.parse().ok()?;
     (Duration::try_from(now.duration_since(at)).unwrap_or_default() < LATELY).then_some(at)

@@ -1,4 +1,4 @@
-//! Who uses which image.
+//! The users of each image.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Captures, registrations and their ends, on the test cloud.
+//! Tests of captures, registrations and deletions on the test cloud.
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::plan::{CaptureMode, MachineSettings, Phase};
@@ -48,7 +48,7 @@ fn without_a_power_line_the_stopped_state_is_waited_for() {
         let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
         let candidate = fixture.candidate(&plan).await.unwrap();
         fixture.aws.delete_image(&fixture.run, &candidate.image.id).await.unwrap();
-        // Not being there is success.
+        // A missing image is success.
         fixture.aws.delete_image(&fixture.run, &candidate.image.id).await.unwrap();
         fixture.clean_up().await;
         fixture.holds(0, 0);
@@ -133,7 +133,7 @@ fn versions_share_snapshots_and_a_taken_name_is_refused() {
         let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
         let candidate = fixture.candidate(&plan).await.unwrap();
         let first = fixture.register(&plan, &candidate).await.unwrap();
-        // The same content under another version: no machine, the first image stays.
+        // The same content under another version: no machine is launched, and the first image stays.
         let mut next = plan.clone();
         next.version = semver::Version::new(1, 0, 1);
         next.settings.name = "shop/web/1.0.1".to_owned();
@@ -141,7 +141,7 @@ fn versions_share_snapshots_and_a_taken_name_is_refused() {
         let second = fixture.register(&next, &existing).await.unwrap();
         assert_eq!(second.parts, first.parts);
         assert_eq!(fixture.cloud.count("RunInstances"), 1);
-        // The same version with another content is taken.
+        // The same version with other content is refused.
         let mut other = plan.clone();
         other.digest = ami_bake_core::plan::Digest::from_text("sha256:other");
         let error = fixture.register(&other, &existing).await.unwrap_err();
@@ -149,7 +149,7 @@ fn versions_share_snapshots_and_a_taken_name_is_refused() {
         assert!(error.to_string().contains(&first.id), "{error}");
         fixture.clean_up().await;
         fixture.holds(2, 1);
-        // A publication that broke off goes on with what it made.
+        // An interrupted publication continues with the existing resources.
         assert_eq!(fixture.register(&plan, &existing).await.unwrap().id, first.id);
         fixture.aws.delete_image(&fixture.run, &first.id).await.unwrap();
         fixture.holds(1, 1);
@@ -163,7 +163,7 @@ fn an_unfinished_capture_is_undone_from_the_ledger() {
     in_cloud(|fixture| async move {
         let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
         let machine = fixture.machine(&plan, Phase::Build, &plan.source).await;
-        // The answer never comes, and the run is gone before anybody could look again.
+        // The answer never arrives, and the run is killed before it could look again.
         let looking = fixture.cloud.hold_answer("DescribeSnapshots");
         fixture.cloud.fault(&json!({"kind": "lose-answer", "action": "CreateSnapshots", "times": 1}));
         let capture = fixture.capture(&plan, LATER);
@@ -197,7 +197,7 @@ fn sweep_deletes_expired_untested_images() {
     in_cloud(|fixture| async move {
         let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
         let published = fixture.register(&plan, &fixture.candidate(&plan).await.unwrap()).await.unwrap();
-        // A later bake dies without a word, long ago.
+        // A later bake was killed long ago.
         let next = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.1");
         let machine = fixture.machine(&next, Phase::Build, &next.source).await;
         let pending = machine.capture(&fixture.run, &fixture.capture(&next, OVER)).await.unwrap();
@@ -211,7 +211,7 @@ fn sweep_deletes_expired_untested_images() {
             fixture.aws.remove(&fixture.run, leftover).await.unwrap();
         }
         assert!(fixture.aws.expired(&fixture.run, &scope).await.unwrap().found.is_empty());
-        // An image that is tested is never taken, whoever asks.
+        // A tested image is never deleted, whoever asks.
         let mut lie = expired[0].clone();
         lie.id.clone_from(&published.id);
         assert!(fixture.aws.remove(&fixture.run, &lie).await.unwrap_err().to_string().contains("tagged as tested"));
@@ -263,12 +263,12 @@ fn a_bake_makes_few_calls() {
         fixture.register(&plan, &candidate).await.unwrap();
         fixture.clean_up().await;
         fixture.holds(1, 1);
-        // What asks the same again while it waits is a poll; so are two of the looks at images, one for each registration.
+        // Repeated identical requests are polls; so are two of the image look-ups, one for each registration.
         let polls = ["DescribeInstances", "DescribeSnapshots", "GetConsoleOutput", "DescribeImages"];
         let calls = fixture.aws.calls();
         let once: u64 =
             calls.iter().filter(|(action, _)| !polls.contains(&action.as_str())).map(|(_, count)| count).sum();
-        // The other two find the source and list what there is.
+        // The other two find the source and list existing images.
         assert!(once + 2 <= 20, "{once}: {calls:?}");
     });
 }
@@ -280,7 +280,7 @@ fn sweep_deletes_a_key_by_its_id() {
         let machine = fixture.launch(&source, &MachineSettings::default()).await.unwrap();
         machine.destroy(&fixture.run).await.unwrap();
         let keys = fixture.cloud.leaks()["123456789012/us-east-1"]["key-pairs"].clone();
-        // What sweep lists of a key is the id; EC2 answers success for a name that it does not know.
+        // For a key pair, sweep lists the ID; EC2 reports success for an unknown name.
         let left = Orphan {
             kind: "key-pair".to_owned(),
             id: keys[0]["id"].as_str().unwrap().to_owned(),

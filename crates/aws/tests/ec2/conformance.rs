@@ -1,4 +1,4 @@
-//! The cases that every platform passes, on AWS as the test cloud has it.
+//! Runs the platform conformance tests on AWS, in the test cloud.
 
 use std::future::Future;
 use std::sync::Arc;

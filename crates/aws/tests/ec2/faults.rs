@@ -1,4 +1,4 @@
-//! What EC2 does to launches, and what becomes of them.
+//! Launches that EC2 refuses or breaks.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn without_capacity_in_ec2s_own_choice_the_other_zones_are_tried() {
         assert!(tokens[0] != tokens[1] && tokens[1] != tokens[2] && tokens[0] != tokens[2], "{tokens:?}");
         machine.destroy(&fixture.run).await.unwrap();
 
-        // Subnets that are named are tried in their order, and no other.
+        // Named subnets are tried in their order, and no others.
         let named: Vec<String> = [subnets[2], subnets[1]].map(|subnet| subnet.unwrap().to_owned()).into();
         fixture
             .cloud
@@ -189,7 +189,7 @@ fn a_machine_that_powers_off_is_not_waited_for() {
             fixture.cloud.advance(Duration::from_hours(2));
         };
         let error = tokio::join!(machine.connect(&fixture.run), power_off).0.err().unwrap();
-        // The port would be waited for as long as the settings say.
+        // Without this the port would be waited for as long as the settings say.
         assert!(error.message().contains("unexpectedly"), "{error}");
         machine.destroy(&fixture.run).await.unwrap();
         clean(&fixture).await;
@@ -213,7 +213,7 @@ fn a_cancelled_launch_leaves_nothing_that_the_ledger_does_not_know() {
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
         let after = fixture.run.with_cancel(tokio_util::sync::CancellationToken::new());
         assert!(after.ledger().open_entries().iter().any(|entry| entry.kind == "instance"));
-        // What a machine still holds goes in a later round.
+        // Resources that a machine still uses are deleted in a later round.
         within_limit("the ledger is not empty", async {
             while !after.ledger().open_entries().is_empty() {
                 for entry in after.ledger().open_entries() {
@@ -253,7 +253,7 @@ fn another_host_key_than_the_given_one_ends_the_bake() {
         assert!(error.message().contains("host key"), "{error}");
         machine.destroy(&fixture.run).await.unwrap();
 
-        // Read from the console, the machine's own key is the right one.
+        // Read from the console, the machine's own key is accepted.
         let connect = Connect { host_key: Some("console".to_owned()), ..Connect::default() };
         let machine =
             fixture.launch(&source, &MachineSettings { connect, ..MachineSettings::default() }).await.unwrap();
@@ -268,14 +268,14 @@ fn a_machine_known_by_its_token_alone_is_found_and_ended() {
     in_cloud(|fixture| async move {
         let source = fixture.source(UBUNTU).await;
         let machine = fixture.launch(&source, &MachineSettings::default()).await.unwrap();
-        // As a process that was killed in the middle left it: intended, never confirmed.
+        // The entry as a killed process left it: intended, never confirmed.
         let mut entry = fixture.run.ledger().open_entries().into_iter().find(|entry| entry.kind == "instance").unwrap();
         assert_eq!(entry.id.take().as_deref(), Some(machine.id()));
         assert_eq!(fixture.aws.undo(&fixture.run, &entry).await.unwrap(), Undo::Done);
         assert_eq!(fixture.cloud.count("TerminateInstances"), 1);
         drop(machine);
         fixture.run.ledger().close_entry(&entry, Closed::Deleted);
-        // Nobody moved its interface, so that it holds its group to the end.
+        // Nobody moved the machine's interface, so it uses its group to the end.
         within_limit("the ledger is not empty", async {
             while !fixture.run.ledger().open_entries().is_empty() {
                 tokio::time::sleep(Duration::from_millis(200)).await;

@@ -1,4 +1,4 @@
-//! The platform against a test cloud of its own.
+//! The platform on a test cloud of its own.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -42,19 +42,19 @@ impl CloudFixture {
     async fn new(cloud: Cloud, settings: Settings) -> Self {
         let clock = Arc::new(SystemClock::default());
         let limiter = Arc::new(Limiter::new(clock.clone()));
-        // The cloud answers as fast as a busy machine lets it: a limit would only end and repeat calls that are under way.
+        // A busy machine makes the cloud slow: a short limit would only end and repeat calls in progress.
         let settings = Settings { attempt: Some(Duration::from_hours(1)), ..settings };
         let aws = Aws::new(settings, clock, limiter).await.unwrap();
         let (run, events) = runs::run();
         Self { cloud, aws, run, events }
     }
 
-    /// The same cloud, as another user.
+    /// The same cloud with other credentials.
     pub(crate) async fn with(self, settings: Settings) -> Self {
         Self::new(self.cloud, settings).await
     }
 
-    /// The newest image of that name.
+    /// The newest image with this owner and name.
     pub(crate) async fn source(&self, image: (&str, &str)) -> SourceImage {
         self.aws.find_source(&self.run, &newest(image)).await.unwrap()
     }
@@ -84,7 +84,7 @@ impl CloudFixture {
         }
     }
 
-    /// The tags that the engine gives.
+    /// The tags that the engine would set.
     pub(crate) fn tags(&self, plan: &ImagePlan) -> BTreeMap<String, String> {
         BTreeMap::from(
             [
@@ -99,12 +99,12 @@ impl CloudFixture {
         )
     }
 
-    /// A machine to build the image `base` on, with these settings.
+    /// Launches a machine for the build of the image `base`, with these settings.
     pub(crate) async fn launch(&self, source: &SourceImage, settings: &MachineSettings) -> Result<Box<dyn Machine>> {
         self.launch_for(&ImageKey::new("base"), source, settings).await
     }
 
-    /// The same for another image.
+    /// Launches a machine for another image.
     pub(crate) async fn launch_for(
         &self,
         key: &ImageKey,
@@ -116,7 +116,7 @@ impl CloudFixture {
         self.aws.launch(&self.run, &launch).await
     }
 
-    /// A machine of the plan that can be spoken with.
+    /// Launches a machine of the plan and connects to it.
     pub(crate) async fn machine(&self, plan: &ImagePlan, phase: Phase, source: &SourceImage) -> Box<dyn Machine> {
         let launch = Launch {
             key: &plan.key,
@@ -131,28 +131,28 @@ impl CloudFixture {
         machine
     }
 
-    /// The capture's order for a plan; the candidate expires at `expires`.
+    /// The parameters of a capture; the candidate expires at `expires`.
     pub(crate) fn capture<'a>(&self, plan: &'a ImagePlan, expires: &str) -> Capture<'a> {
         let mut all = self.tags(plan);
         all.insert(tags::EXPIRES.to_owned(), expires.to_owned());
         Capture { plan, tags: all, name: format!("candidate/{}/{}", plan.version, self.run.id()) }
     }
 
-    /// From launch to a candidate that can be launched.
+    /// Runs everything from launch to an available candidate.
     pub(crate) async fn candidate(&self, plan: &ImagePlan) -> Result<Candidate> {
         let machine = self.machine(plan, Phase::Build, &plan.source).await;
         let pending = machine.capture(&self.run, &self.capture(plan, LATER)).await?;
         pending.available(&self.run).await
     }
 
-    /// The final name for a candidate.
+    /// Registers a candidate under its final name.
     pub(crate) async fn register(&self, plan: &ImagePlan, candidate: &Candidate) -> Result<ImageRecord> {
         let mut all = self.tags(plan);
         all.insert(tags::TESTED.to_owned(), "2026-11-20T10:00:00Z".to_owned());
         self.aws.register(&self.run, candidate, &Registration { plan, tags: all, adopt: true }).await
     }
 
-    /// Undoes everything that is open, closes the run, and undoes again what could not go before: as the engine does.
+    /// Undoes all open entries, closes the run, and retries entries that could not be undone before, like the engine.
     pub(crate) async fn clean_up(&self) {
         self.undo().await;
         self.aws.close(&self.run).await.unwrap();
@@ -164,7 +164,7 @@ impl CloudFixture {
         .await;
     }
 
-    /// True when nothing is open any more.
+    /// Undoes all open entries; true when none is left.
     async fn undo(&self) -> bool {
         let undo = async |entry: Entry| {
             let done = self.aws.undo(&self.run, &entry).await.unwrap() == Undo::Done;
@@ -177,26 +177,26 @@ impl CloudFixture {
         futures::future::join_all(undone).await.into_iter().all(|done| done)
     }
 
-    /// The run's end: what it shared goes at the first try, since every machine left its group before.
+    /// Ends the run: shared resources are deleted at the first attempt, since every machine left its group before.
     pub(crate) async fn closed(&self) {
         self.aws.close(&self.run).await.unwrap();
         assert_eq!(self.run.ledger().open_entries(), []);
     }
 
-    /// Waits until nothing is left; machines may still shut down when the last call is answered.
+    /// Waits until nothing is left; machines may still be shutting down when the last call is answered.
     pub(crate) async fn gone(&self) {
         let complaint = || format!("left behind: {:#}", self.cloud.leaks());
         wait::eventually(complaint, || self.cloud.leaks() == serde_json::json!({})).await;
     }
 
-    /// Images and snapshots that are there, by kind; machines and all else must be gone, or on their way.
+    /// Asserts the number of images and snapshots; machines and everything else must be gone or shutting down.
     #[track_caller]
     pub(crate) fn holds(&self, images: usize, snapshots: usize) {
         let leaks = self.cloud.leaks();
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for kinds in leaks.as_object().unwrap().values() {
             for (kind, all) in kinds.as_object().unwrap() {
-                // A machine that was given back is on its way out, and nothing waits for it.
+                // A terminated machine is still shutting down, and nothing waits for it.
                 let count = all.as_array().unwrap().iter().filter(|one| one["state"] != "shutting-down").count();
                 if count > 0 {
                     *counts.entry(kind.clone()).or_default() += count;
@@ -211,7 +211,7 @@ impl CloudFixture {
         assert_eq!(counts, wanted, "{leaks:#}");
     }
 
-    /// The sentences that the run told so far.
+    /// The messages of the run so far.
     pub(crate) fn reported(&mut self) -> Vec<String> {
         let mut all = Vec::new();
         while let Some(envelope) = self.events.try_recv() {
@@ -223,12 +223,12 @@ impl CloudFixture {
     }
 }
 
-/// An end that no test reaches.
+/// An expiry that no test reaches.
 pub(crate) const LATER: &str = "2099-01-01T00:00:00Z";
-/// An end that is over.
+/// An expiry in the past.
 pub(crate) const OVER: &str = "2020-01-01T00:00:00Z";
 
-/// The newest image of an owner under this name.
+/// A query for the newest image of an owner with this name.
 pub(crate) fn newest((owner, name): (&str, &str)) -> SourceQuery {
     SourceQuery::Newest {
         owners: vec![owner.to_owned()],

@@ -1,4 +1,4 @@
-//! The life of machines when nothing goes wrong.
+//! The life of machines without failures.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn a_machine_is_connected_rebooted_and_terminated() {
         let communicator = machine.connect(&fixture.run).await.unwrap();
         assert_eq!(said_by(&*communicator, "id -un").await, "root");
 
-        // The dead-man timer is armed, in /run alone.
+        // The self-termination timer is armed, in /run only.
         let timers = said_by(&*communicator, "systemctl list-timers").await;
         assert!(timers.contains("ami-bake-deadman"), "{timers}");
 
@@ -27,7 +27,7 @@ fn a_machine_is_connected_rebooted_and_terminated() {
         let timers = said_by(&*communicator, "systemctl list-timers").await;
         assert!(timers.contains("ami-bake-deadman"), "armed again: {timers}");
 
-        // What RunInstances asked for.
+        // The parameters of RunInstances.
         let launches = fixture.cloud.calls_of("RunInstances");
         assert_eq!(launches.len(), 1, "{launches:?}");
         let asked = launches[0]["parameters"].to_string();
@@ -86,7 +86,7 @@ fn user_data_policy_spot_and_disk_of_the_manifest_are_kept() {
         };
         let machine = fixture.launch(&source, &settings).await.unwrap();
         let communicator = machine.connect(&fixture.run).await.unwrap();
-        // cloud-init was waited for, and the pinned host key came with the same user data.
+        // cloud-init was waited for, and the pinned host key was in the same user data.
         assert_eq!(said_by(&*communicator, "cat /root/mark").await, "from the manifest");
         let asked = fixture.cloud.calls_of("RunInstances")[0]["parameters"].to_string();
         assert!(asked.contains(r#""MarketType":"spot""#), "{asked}");
@@ -111,14 +111,14 @@ fn a_kept_machine_can_be_reached_by_hand() {
         let line = machine.keep(&fixture.run, &keep).await.unwrap();
         let (command, rest) = line.split_once(" # ").unwrap();
         assert!(rest.contains("two hours"), "{line}");
-        // With the bake's key, and with the person's own.
+        // With the bake's key, and with the user's own.
         for key in [format!("{}.key", machine.id()), "own".to_owned()] {
             let command = command.replace(&format!("{}.key", machine.id()), &key);
             let output =
                 std::process::Command::new("sh").arg("-c").arg(format!("{command} sudo id -un")).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "root", "{line}: {output:?}");
         }
-        // What it needs is no longer the run's; the rest goes.
+        // The kept machine's resources do not belong to the run any more; the others are deleted.
         fixture.closed().await;
         assert_eq!(fixture.cloud.count("DeleteSecurityGroup"), 0);
         std::fs::remove_dir_all(folder).unwrap();

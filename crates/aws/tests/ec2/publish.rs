@@ -1,4 +1,4 @@
-//! Publishing, where it takes a time that only a clock moved by hand can give.
+//! Publishing cases whose waits need a clock that is moved by hand.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn a_parameter_that_is_refused_after_the_answer_fails_the_publication() {
         plan.settings.distribution = Distribution { wanted: true, parameters, ..Distribution::default() };
         fixture.cloud.fault(&json!({"kind": "parameter-refused", "action": "PutParameter"}));
 
-        // The calls take real time; the waits between them take none.
+        // Calls take real time; the waits between them take none.
         let clock = Arc::new(ManualClock::skipping(Duration::from_mins(1), || ()));
         let (run, _events) = runs::with(clock, &[]);
         let error = fixture.aws.publish(&run, &plan, &image, false).await.unwrap_err();
@@ -34,7 +34,7 @@ fn a_parameter_that_is_refused_after_the_answer_fails_the_publication() {
         );
         assert_eq!(fixture.cloud.count("PutParameter"), 1, "the call is not repeated");
 
-        // The next publication sets what is missing.
+        // The next publication completes the image.
         fixture.aws.publish(&fixture.run, &plan, &image, false).await.unwrap();
         assert_eq!(fixture.cloud.count("PutParameter"), 2);
         fixture.closed().await;

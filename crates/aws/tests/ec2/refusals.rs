@@ -1,4 +1,4 @@
-//! Captures that EC2 refuses, throttles or breaks, and captures that are cancelled: on the test cloud.
+//! Captures that EC2 refuses, throttles or breaks, and cancelled captures, on the test cloud.
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::plan::{MachineSettings, Phase};
@@ -84,7 +84,7 @@ fn a_lost_create_image_is_found_by_its_name() {
 #[test]
 fn a_cancel_while_the_guest_goes_down_leaves_nothing() {
     in_cloud(|fixture| async move {
-        // A guest that does not hear its power button never prints its last line.
+        // A guest that ignores its power button never prints its last line.
         fixture.cloud.latency(&json!({"stop_api_to_stopped": 36000}));
         fixture.cloud.fault(&json!({"kind": "ignore-power-button"}));
         cancelled_at(fixture, "GetConsoleOutput").await;
@@ -99,7 +99,8 @@ fn a_cancel_while_the_snapshots_are_made_leaves_nothing() {
     });
 }
 
-/// Cancels the run while it polls with `action` for what never comes: the wait ends, and the ledger knows what has to go.
+/// Cancels the run while it polls with `action` for a state that never comes: the wait ends, and the ledger has the
+/// resources to delete.
 async fn cancelled_at(fixture: CloudFixture, action: &str) {
     let plan = CloudFixture::plan(fixture.source(UBUNTU).await, "1.0.0");
     let run = fixture.run.with_cancel(CancellationToken::new());
@@ -119,7 +120,7 @@ async fn cancelled_at(fixture: CloudFixture, action: &str) {
     fixture.holds(0, 0);
 }
 
-/// What the manifest names is there, or it is a typo: nothing is gained by waiting for it.
+/// Resources that the manifest names exist, or are a typo: waiting for them is pointless.
 #[test]
 fn a_typo_of_the_manifest_fails_at_once() {
     in_cloud(|fixture| async move {

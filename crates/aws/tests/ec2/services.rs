@@ -1,4 +1,4 @@
-//! What S3, Systems Manager and Image Builder refuse, in words with what to do.
+//! Refusals of S3, Systems Manager and Image Builder, and their help.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::fixture::in_cloud;
 
-/// An error with its causes and what to do.
+/// Asserts that an error with its causes and help contains these parts.
 #[track_caller]
 fn says(error: &Error, parts: &[&str]) {
     let mut text = error.message().to_owned();
@@ -60,7 +60,7 @@ fn a_refusal_of_s3_names_object_statement_and_fix() {
         says(&list, &["list s3://assets/t in us-east-1", &statement("s3:ListBucket", "arn:aws:s3:::assets")]);
         let put = services.store(run, &at("s3://assets/out"), file.path()).await.unwrap_err();
         says(&put, &["store s3://assets/out in us-east-1", &statement("s3:PutObject", "arn:aws:s3:::assets/out")]);
-        // Where it is, it is refused.
+        // In its own region the request is refused.
         says(
             &object("s3://far/away").await,
             &["read s3://far/away in eu-west-1", &statement("s3:GetObject", "arn:aws:s3:::far/away")],
@@ -131,7 +131,7 @@ fn a_component_is_read_from_image_builder() {
             let got = ask(asked).await.unwrap();
             assert_eq!((got.arn, got.text.as_str()), (arn(build), text));
         }
-        // One run, one document: what a pattern meant it means to its end.
+        // A pattern means the same document until the end of the run.
         fixture.cloud.put_component(&json!({"arn": arn("1.11.0/1"), "platform": "Linux", "data": "eleven"}));
         assert_eq!(ask("1.x.x").await.unwrap().text, "ten");
         says(&ask("x.x.x").await.unwrap_err(), &["Image Builder does not return its document", "`obfuscate`"]);

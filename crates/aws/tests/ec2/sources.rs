@@ -1,4 +1,4 @@
-//! Source images, found and not found.
+//! Finding source images.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ fn a_role_is_assumed_once_for_all_calls() {
         let roles = vec!["arn:aws:iam::222222222222:role/bake".to_owned()];
         let fixture =
             fixture.with(Settings { identity: Identity { roles, ..Identity::default() }, ..Settings::default() }).await;
-        // The same source is looked up once, another one is another call.
+        // The same source is looked up once; another one is another call.
         for source in [UBUNTU, UBUNTU, RHEL] {
             fixture.source(source).await;
         }

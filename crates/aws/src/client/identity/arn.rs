@@ -1,20 +1,20 @@
-//! A role's name, and the partition that it lies in.
+//! ARNs of roles, and AWS partitions.
 
 use std::fmt;
 
 use ami_bake_core::{Error, Result};
 
-/// A set of regions with accounts of its own (AWS: "Partitions").
+/// A partition: a set of regions with accounts of its own (AWS: "Partitions").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Partition(&'static str);
 
-/// EC2 as IAM knows it, which takes on the role of a machine (IAM user guide for China, "Service principals").
+/// EC2's service principal, which assumes the roles of machines (IAM user guide for China, "Service principals").
 pub(crate) fn ec2_service(partition: &str) -> &'static str {
     if partition == "aws-cn" { "ec2.amazonaws.com.cn" } else { "ec2.amazonaws.com" }
 }
 
 impl Partition {
-    /// The partition of a region, by the begin of its name; what is not known is the commercial one.
+    /// The partition of a region, from its name's prefix; unknown prefixes mean the commercial partition.
     pub(crate) fn of_region(region: &str) -> Self {
         const BY_PREFIX: [(&str, &str); 7] = [
             ("cn-", "aws-cn"),
@@ -28,7 +28,7 @@ impl Partition {
         Self(BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, name)| name))
     }
 
-    /// Its name in ARNs.
+    /// Name of the partition in ARNs.
     pub(crate) fn as_str(self) -> &'static str {
         self.0
     }
@@ -43,10 +43,10 @@ pub struct RoleArn {
 }
 
 impl RoleArn {
-    /// Reads one.
+    /// Parses an ARN.
     ///
     /// # Errors
-    /// When it can't be the ARN of a role.
+    /// When the text can't be the ARN of a role.
     pub fn parse(text: &str) -> Result<Self> {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let ["arn", partition, "iam", "", account, name] = parts[..] else { return Err(refused(text)) };
@@ -59,7 +59,7 @@ impl RoleArn {
         Ok(Self { text: text.to_owned(), partition: partition.to_owned(), account: account.to_owned() })
     }
 
-    /// `aws`, `aws-cn`, `aws-us-gov` …
+    /// The partition: `aws`, `aws-cn`, `aws-us-gov` …
     pub fn partition(&self) -> &str {
         &self.partition
     }
@@ -69,12 +69,12 @@ impl RoleArn {
         &self.account
     }
 
-    /// The whole ARN.
+    /// The full ARN.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The audience that STS expects by itself in this partition.
+    /// The token audience that STS expects by default in this partition.
     pub fn audience(&self) -> &'static str {
         if self.partition == "aws-cn" { "sts.amazonaws.com.cn" } else { "sts.amazonaws.com" }
     }
@@ -86,7 +86,7 @@ impl fmt::Display for RoleArn {
     }
 }
 
-/// The account of a role.
+/// The account ID in the ARN of a role.
 pub(crate) fn account_of(role: &str) -> Option<String> {
     RoleArn::parse(role).ok().map(|role| role.account().to_owned())
 }

@@ -1,4 +1,4 @@
-//! A role assumed from credentials.
+//! Assumes a role with existing credentials.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use super::sources::CredentialsSource;
 use crate::client::clock_correction::ClockCorrection;
 use crate::client::failure::Failure;
 
-/// A session that was reached through another role lasts an hour at most (STS API, AssumeRole, "role chaining"); asking
-/// for more is an error.
+/// Maximum duration of a session that was assumed from another role's session (STS API, AssumeRole, "role chaining"); a
+/// longer one is an error.
 const SESSION: Duration = Duration::from_hours(1);
 /// Session duration that every role allows.
 const SHORTEST: Duration = Duration::from_mins(15);
@@ -69,7 +69,7 @@ impl CredentialsSource for AssumeRole {
             answer => answer,
         };
         answer.map_err(|refusal| match refusal {
-            // What the base credentials lack has been said in full.
+            // Missing base credentials have been explained in full.
             Refusal::Failed(failure) => match failure.explained() {
                 Some(error) => error.clone(),
                 None => of_role(&failure, &self.role, self.region.as_ref()),
@@ -79,7 +79,7 @@ impl CredentialsSource for AssumeRole {
     }
 }
 
-/// A duration as the API takes it.
+/// A duration in whole seconds, for the API.
 pub(super) fn seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
 }

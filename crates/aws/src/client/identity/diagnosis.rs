@@ -1,4 +1,4 @@
-//! Explains refusals of STS. The same short text has many causes, so the explanation shows what was asked for.
+//! Explains refusals of STS. The same short message has many causes, so the explanation includes what was requested.
 
 use std::fmt::Write as _;
 
@@ -12,13 +12,13 @@ use crate::client::failure::Failure;
 /// What to do about a refused AssumeRole call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// Ask again soon; a role that was just made is not known everywhere.
+    /// Retry soon: a role that was just created is not known everywhere.
     Soon,
-    /// Ask again with patience: trouble between AWS and the provider, throttling, no answer.
+    /// Retry for longer: trouble between AWS and the provider, throttling, no answer.
     Patiently,
-    /// Ask for a shorter session.
+    /// Request a shorter session.
     ShorterSession,
-    /// Give up.
+    /// Do not retry.
     Never,
 }
 
@@ -26,7 +26,7 @@ pub(super) enum Retry {
 pub(super) fn decide(failure: &Failure) -> Retry {
     let text = failure.text();
     match failure.code() {
-        // A token that aged on the way is another one at the next attempt.
+        // A token that expired on the way is replaced at the next attempt.
         "AccessDenied" | "AccessDeniedException" | "ExpiredTokenException" | "ExpiredToken" => Retry::Soon,
         "IDPCommunicationError" | "IDPCommunicationErrorException" => Retry::Patiently,
         "InvalidIdentityToken" | "InvalidIdentityTokenException" if text.contains("verification key") => {
@@ -40,7 +40,7 @@ pub(super) fn decide(failure: &Failure) -> Retry {
     }
 }
 
-/// The refusal of a token, with what the token says, the role, and the trust policy that would accept it.
+/// The error for a refused token, with its claims, the role, and the trust policy that would accept it.
 pub(super) fn of_token(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Error {
     let doing = format!("assume the role {role} with the workflow's token");
     if let Some(error) = failure.clock_error(&doing) {
@@ -115,7 +115,7 @@ fn help(failure: &Failure, role: &RoleArn, claims: &Claims, region: &str) -> Opt
     }
 }
 
-/// The refusal of a further role.
+/// The error for a role that could not be assumed from another role.
 pub(super) fn of_role(failure: &Failure, role: &str, region: &str) -> Error {
     if let Some(error) = failure.clock_error(&format!("assume the role {role}")) {
         return error;

@@ -1,8 +1,8 @@
-//! Whose credentials a bake uses.
+//! Credentials of a bake.
 //!
 //! Base credentials come from the SDK's default chain (environment, profile, web identity file, container, IMDS), or
-//! from a workflow's OIDC token where there is one and a role is named. A role is assumed from them, and each further
-//! one from the one before. All credentials are renewed before they expire, for as long as the bake lasts.
+//! from a workflow's OIDC token if there is one and a role is named. A role is assumed with them, and each further role
+//! with the one before. All credentials are renewed before they expire, for as long as the bake lasts.
 
 mod arn;
 mod assume;

@@ -1,4 +1,4 @@
-//! Credentials that never end in the middle of a bake.
+//! Renews credentials before they expire in the middle of a bake.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,14 +13,15 @@ use tokio::sync::Mutex;
 
 use super::sources::CredentialsSource;
 
-/// Renewed this long before the end, so that no call of a long stage meets an expired key; a third of a shorter life.
+/// Time before the expiry at which credentials are renewed, so that no call of a long stage meets expired ones; for
+/// shorter lifetimes it is a third of them.
 const BEFORE: Duration = Duration::from_mins(5);
-/// After a renewal that failed while the old credentials were good for longer, it is tried again this much later.
+/// Pause after a failed renewal while the old credentials are still valid.
 const AGAIN: Duration = Duration::from_secs(20);
-/// A definite refusal is cached for this long, so that forty calls at once do not ask STS three times each.
+/// Time for which a definite refusal is cached, so that forty calls at once do not ask STS three times each.
 const STANDS: Duration = Duration::from_mins(1);
 
-/// Provides a source's credentials and renews them in time. It gives the SDK's cache the time of the renewal as the
+/// Provides a source's credentials and renews them in time. To the SDK's cache it reports the renewal time as the
 /// expiry: the cache has one margin for all lifetimes, and some sessions are shorter than 5 minutes.
 pub(super) struct RenewingProvider<S> {
     source: S,
@@ -31,7 +32,7 @@ pub(super) struct RenewingProvider<S> {
 
 #[derive(Default)]
 struct State {
-    /// The credentials with their real end, and when they are to be renewed.
+    /// The credentials with their real expiry, and their renewal time.
     current: Option<(Credentials, SystemTime)>,
     refused: Option<(Error, SystemTime)>,
 }
@@ -48,7 +49,7 @@ impl<S: CredentialsSource> RenewingProvider<S> {
     }
 
     async fn give(&self) -> Result<Credentials> {
-        // Who waits here wants the very credentials that are being fetched.
+        // Callers that wait here want the credentials that are being fetched.
         let mut state = self.state.lock().await;
         let now = (self.now)();
         if let Some((current, renewal)) = &state.current
@@ -78,7 +79,7 @@ impl<S: CredentialsSource> RenewingProvider<S> {
             Err(error) => {
                 let left = state.current.as_ref().and_then(|(current, _)| current.expiry()?.duration_since(now).ok());
                 match (left, &mut state.current) {
-                    // The old ones are good for a while: a hiccup of STS does not end a bake.
+                    // The old credentials are still valid: a hiccup of STS does not end a bake.
                     (Some(left), Some((current, renewal))) if left > Duration::from_secs(1) => {
                         *renewal = now + AGAIN.min(left / 2);
                         Ok(ending(current, *renewal))
@@ -118,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    // Seconds since the epoch; each test has a thread of its own.
+    // Seconds since the epoch. Thread-local, because each test has a thread of its own.
     thread_local!(static NOW: AtomicU64 = const { AtomicU64::new(1_000) });
 
     fn now() -> SystemTime {
@@ -129,7 +130,7 @@ mod tests {
         NOW.with(|now| now.fetch_add(seconds, Ordering::Relaxed));
     }
 
-    /// Credentials of this life, numbered; every one from the third to the fifth is refused.
+    /// Numbered credentials with this lifetime; requests three to five are refused.
     #[derive(Debug)]
     struct Numbered {
         life: u64,
@@ -176,7 +177,7 @@ mod tests {
         pass(6);
         assert_eq!(key(&provider).await, "2");
         pass(6);
-        // Refused, but good for three seconds more.
+        // Refused, but the old credentials are valid for three more seconds.
         assert_eq!(key(&provider).await, "2");
         pass(2);
         let error = provider.give().await.unwrap_err();

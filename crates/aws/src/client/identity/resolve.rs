@@ -1,4 +1,4 @@
-//! The chain of credentials: a base, and each role assumed from the one before.
+//! Resolves the chain of credentials: base credentials, and each role assumed with the one before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +17,18 @@ use super::settings::Identity;
 use super::sources::{CredentialsSource, DefaultChain};
 use super::web::WebIdentity;
 
-/// The time for one renewal, with the retries of every hop.
+/// Time limit for one renewal, including the retries of every role in the chain.
 const RENEW_TIME: Duration = Duration::from_mins(2);
 
-/// A cache that keeps credentials until the moment at which [`RenewingProvider`] wants to be asked again.
+/// A cache that keeps credentials until the renewal time that [`RenewingProvider`] reports.
 pub(crate) fn cache() -> SharedIdentityCache {
     IdentityCache::lazy().buffer_time(Duration::ZERO).load_timeout(RENEW_TIME).build()
 }
 
-/// The configuration `base` with the credentials that `identity` asks for, and the region whose STS is asked.
+/// The configuration `base` with the credentials for `identity`, and the region whose STS is used.
 ///
 /// # Errors
-/// When a role can't be one, or lies in another partition than the home region.
+/// When a role's ARN is invalid, or its partition is not that of the home region.
 pub(crate) fn resolve(
     base: &SdkConfig,
     identity: &Identity,

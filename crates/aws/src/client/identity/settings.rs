@@ -1,4 +1,4 @@
-//! What a caller says about the credentials.
+//! Settings for the credentials of a bake.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,28 +10,28 @@ use ami_bake_core::token::TokenSource;
 /// Receives a warning, as a sentence.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
-/// Whose credentials are used.
+/// Settings for the credentials of a bake.
 #[derive(Clone, Default)]
 pub struct Identity {
-    /// ARNs of roles; the first is assumed with the base credentials, each further one from the one before. Without any
-    /// the base credentials are used as they are.
+    /// ARNs of roles; the first is assumed with the base credentials, each further one with the one before. Without
+    /// roles the base credentials are used directly.
     pub roles: Vec<String>,
     /// A workflow's tokens: the first role is assumed with them instead of base credentials.
     pub tokens: Option<Arc<dyn TokenSource>>,
-    /// The audience of the tokens; STS' own for the partition without.
+    /// Audience of the tokens. Default: STS' own for the partition.
     pub audience: Option<String>,
-    /// How CloudTrail names the sessions; made with [`session_name`].
+    /// Name of the sessions in CloudTrail; made with [`session_name`].
     pub session_name: Option<String>,
-    /// How long a session of the first role lasts (15 min to the role's maximum); an hour without.
+    /// Duration of the first role's session, 15 minutes to the role's maximum. Default: one hour.
     pub duration: Option<Duration>,
-    /// The region whose STS is asked; the home region without. Apart, because an opt-in region's tokens may not be
+    /// Region whose STS is used. Default: the home region. Separate, because tokens of an opt-in region may not be
     /// valid elsewhere.
     pub sts_region: Option<String>,
-    /// Receives every secret before anything could print it.
+    /// Receives every secret before anything can print it.
     pub masker: Option<Arc<Masker>>,
     /// Receives warnings.
     pub warn: Option<Warn>,
-    /// Help for missing base credentials, where the caller has better advice than this crate.
+    /// Help for missing base credentials, if the caller has better advice than this crate.
     pub help: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// The sessions' name.
+    /// Name of the sessions.
     pub(super) fn session(&self) -> String {
         self.session_name.clone().unwrap_or_else(|| "ami-bake".to_owned())
     }
@@ -54,7 +54,7 @@ impl Identity {
     }
 }
 
-/// A name of a session (STS API, AssumeRole, RoleSessionName: 2 to 64 of `[\w+=,.@-]`): what else there is becomes `-`.
+/// A valid session name (STS API, AssumeRole, RoleSessionName: 2 to 64 of `[\w+=,.@-]`): other characters become `-`.
 pub fn session_name(text: &str) -> String {
     let allowed = |character: char| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character);
     let mut name: String = text.chars().map(|character| if allowed(character) { character } else { '-' }).collect();

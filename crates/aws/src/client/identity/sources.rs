@@ -1,4 +1,4 @@
-//! Where credentials come from, and the base chain as such a place.
+//! Sources of credentials, and the SDK's default chain as one.
 
 use std::future::Future;
 
@@ -10,9 +10,9 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 
 use super::settings::Identity;
 
-/// Gets credentials that last from now on.
+/// A source of credentials.
 pub(super) trait CredentialsSource: Send + Sync + std::fmt::Debug + 'static {
-    /// Credentials, or a failure in words.
+    /// Fetches credentials.
     fn get(&self) -> impl Future<Output = Result<Credentials>> + Send;
 }
 

@@ -1,4 +1,4 @@
-//! The trust policy that lets a workflow assume a role.
+//! Trust policies that allow a workflow to assume a role.
 
 use ami_bake_core::token::Claims;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::arn::RoleArn;
 
 /// A trust policy for these subjects of an OIDC provider (IAM: "Create a role for OpenID Connect federation"). A
-/// subject that holds `*` is a pattern.
+/// subject that contains `*` is a pattern.
 pub fn trust_policy(partition: &str, account: &str, issuer: &str, audience: &str, subjects: &[String]) -> Value {
     let provider = issuer.trim_start_matches("https://").trim_end_matches('/');
     let test = if subjects.iter().any(|subject| subject.contains('*')) { "StringLike" } else { "StringEquals" };
@@ -26,17 +26,17 @@ pub fn trust_policy(partition: &str, account: &str, issuer: &str, audience: &str
     })
 }
 
-/// The policy that accepts the token of these claims for this role.
+/// The trust policy that accepts a token with these claims for this role.
 pub(super) fn that_accepts(role: &RoleArn, claims: &Claims) -> Value {
     trust_policy(role.partition(), role.account(), &claims.issuer, &claims.audience, &both_forms(claims))
 }
 
-/// The subject in its form by names and in its immutable form with ids, which is the default of repositories made or
+/// The subject in its form with names and in its immutable form with IDs, the default of repositories created or
 /// renamed after July 2026 (GitHub: OpenID Connect reference). The form in the token comes first.
 pub fn both_forms(claims: &Claims) -> Vec<String> {
     let subject = &claims.subject;
     let parts = subject.strip_prefix("repo:").and_then(|rest| rest.split_once(':'));
-    // Who made a subject of their own by a template has that one alone.
+    // A subject customized by a template has only that form.
     let Some((repository, context)) = parts else { return vec![subject.clone()] };
     let name = |part: &str| part.split('@').next().unwrap_or(part).to_owned();
     let repository: Vec<String> = repository.split('/').map(name).collect();
@@ -47,7 +47,8 @@ pub fn both_forms(claims: &Claims) -> Vec<String> {
 }
 
 /// Both forms of the subject of a repository's runs; `context` is `ref:refs/heads/main`, `environment:production`,
-/// `pull_request`. Without ids the immutable form is left out: a pattern for them would trust who is not known.
+/// `pull_request`. Without IDs the immutable form is left out: a pattern in their place would trust unknown
+/// repositories.
 pub fn subject_forms(repository: &str, ids: Option<(&str, &str)>, context: &str) -> Vec<String> {
     let mut forms = vec![format!("repo:{repository}:{context}")];
     if let (Some((owner_id, repository_id)), Some((owner, name))) = (ids, repository.split_once('/')) {

@@ -1,4 +1,4 @@
-//! A role assumed with a workflow's token.
+//! Assumes a role with a workflow's token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,19 +20,19 @@ use super::settings::Identity;
 use super::sources::CredentialsSource;
 use crate::client::failure::Failure;
 
-/// STS' default, and what every role allows.
+/// Session duration: STS' default, which every role allows.
 const SESSION: Duration = Duration::from_hours(1);
-/// One request; a dead connection must not eat the token's 300 s.
+/// Time limit of one request; a dead connection must not use up the token's 300 s.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// A refusal is asked about this often: the text for a wrong subject is also that of a role made a second ago.
+/// Number of retries after a refusal: the message for a wrong subject is also that for a role created a second ago.
 const DOUBTS: u32 = 3;
-/// Trouble is asked about this often: with the pauses about a minute.
+/// Number of retries after other trouble: about a minute with the pauses.
 const TROUBLES: u32 = 8;
 /// The first pause, doubled each time up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Assumes a role with a token that is minted anew for each attempt.
+/// Assumes a role with a new token for each attempt.
 #[derive(Debug)]
 pub(super) struct WebIdentity {
     sts: Client,
@@ -43,7 +43,7 @@ pub(super) struct WebIdentity {
     clock: ClockHandle,
 }
 
-/// The clock, which has no Debug.
+/// The clock in a type that implements Debug.
 struct ClockHandle(Arc<dyn Clock>);
 
 impl std::fmt::Debug for ClockHandle {
@@ -63,7 +63,7 @@ impl WebIdentity {
     ) -> Self {
         let config = aws_sdk_sts::config::Builder::from(base)
             .region(region.clone())
-            // Each attempt needs a token of its own, so that the SDK must not repeat one.
+            // Each attempt needs its own token, so the SDK must not retry.
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(ATTEMPT).build())
             .build();
