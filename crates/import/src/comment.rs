@@ -1,4 +1,4 @@
-//! What the author wrote beside the fields: JSON has no comments, so people use keys.
+//! Comments of the author beside fields: JSON has no comments, so people use keys for them.
 
 use ami_bake_manifest::access::credential;
 
@@ -10,7 +10,7 @@ fn is_comment(key: &str) -> bool {
     key.starts_with('_') || key.starts_with("//") || key.starts_with('#') || key == "comment" || key == "comments"
 }
 
-/// The comments of a map, marked as used.
+/// The comments in a map; they are marked as used.
 pub(crate) fn of(reader: &Reader) -> Vec<String> {
     let comments = reader.entries().into_iter().filter(|(key, _)| is_comment(key));
     comments
@@ -19,7 +19,7 @@ pub(crate) fn of(reader: &Reader) -> Vec<String> {
         .collect()
 }
 
-/// The lines of a text that the author wrote for people; one that contains a credential is not copied.
+/// The lines of a comment; one that contains a credential is not copied.
 pub(crate) fn text(reader: &Reader) -> Vec<String> {
     let Some(text) = reader.text() else { return Vec::new() };
     if credential::holds(text) || credential::given(text) {

@@ -1,4 +1,4 @@
-//! Fields of the input to values of the manifest: what can't be converted is reported with its path.
+//! Converts fields of the input to values of the manifest; what can't be converted is reported with its path.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -10,22 +10,22 @@ use crate::template::{Expr, Template, TemplateScope, Words, evaluate};
 use crate::yaml::{Map, Value};
 use ami_bake_manifest::access::credential;
 
-/// A larger file is not a script, in bytes.
+/// Maximum size in bytes of a file whose content is copied; larger files are not scripts.
 const CONTENT: u64 = 1 << 20;
 
-/// What to do about a value that can't be converted.
+/// Help for a value that can't be converted.
 const BY_HAND: &str = "Write the value into the manifest by hand.";
 
-/// State that converts fields.
+/// State for converting fields.
 pub(crate) struct Context<'a> {
     pub(crate) scope: &'a dyn TemplateScope,
     pub(crate) paths: &'a Paths,
-    /// Expressions in fields where the manifest expects a number or a boolean.
+    /// Names of variables used where the manifest expects a number or a boolean.
     pub(crate) typed: &'a RefCell<BTreeSet<String>>,
 }
 
 impl Context<'_> {
-    /// Sets a key of the manifest to a field, where the field is there and can be converted.
+    /// Sets a key of the manifest to a field, if the field exists and can be converted.
     pub(crate) fn set(
         &self,
         map: &mut Map,
@@ -40,7 +40,7 @@ impl Context<'_> {
         }
     }
 
-    /// A scalar as the manifest writes it; none when it has no counterpart, which is reported.
+    /// A scalar in the manifest's syntax; `None` when it has no counterpart, which is reported.
     pub(crate) fn words(&self, reader: &Reader) -> Option<Words> {
         let Some(template) = reader.template() else {
             reader.drop("this is not text", BY_HAND);
@@ -49,7 +49,7 @@ impl Context<'_> {
         self.words_of(&template, reader)
     }
 
-    /// A text that is part of a field, as the manifest writes it.
+    /// A text that is part of a field, in the manifest's syntax.
     pub(crate) fn words_of(&self, template: &Template, reader: &Reader) -> Option<Words> {
         if credential::holds(&template.written()) {
             reader.drop(
@@ -73,7 +73,7 @@ impl Context<'_> {
         }
     }
 
-    /// A text where secrets are not allowed; empty means unset, as it does in Packer.
+    /// A text that must not contain secrets; empty means unset, as in Packer.
     pub(crate) fn plain(&self, reader: &Reader) -> Option<Words> {
         let words = self.public(reader)?;
         if words.known().is_some_and(|known| known.trim().is_empty()) {
@@ -88,7 +88,7 @@ impl Context<'_> {
         Some(words)
     }
 
-    /// A text where secrets are not allowed.
+    /// A text that must not contain secrets.
     fn public(&self, reader: &Reader) -> Option<Words> {
         let words = self.words(reader)?;
         if words.is_secret() {
@@ -101,7 +101,7 @@ impl Context<'_> {
         Some(words)
     }
 
-    /// A text. Where a variable may be empty, an empty value leaves the field unset, as it does in Packer.
+    /// A text. If a variable may be empty, an empty value leaves the field unset, as in Packer.
     pub(crate) fn text(&self, reader: &Reader) -> Option<Value> {
         let words = self.public(reader)?;
         if let Some(expr) = words.single().filter(|expr| expr.may_be_empty()) {
@@ -110,7 +110,7 @@ impl Context<'_> {
         self.plain(reader).map(|words| words.manifest().into())
     }
 
-    /// A required text: a variable that is empty must be set.
+    /// A required text: an empty variable must be set.
     pub(crate) fn needed(&self, reader: &Reader) -> Option<Value> {
         let words = self.words(reader)?;
         if let Some(expr) = words.single()
@@ -142,7 +142,7 @@ impl Context<'_> {
         }
     }
 
-    /// A boolean with the value that it has during the import.
+    /// A boolean, with its value during the import.
     pub(crate) fn flag(&self, reader: &Reader) -> Option<bool> {
         let words = self.plain(reader)?;
         match words.known().as_deref().map(str::trim) {
@@ -159,7 +159,7 @@ impl Context<'_> {
         }
     }
 
-    /// A boolean that may follow a variable.
+    /// A boolean that may refer to a variable.
     pub(crate) fn switch(&self, reader: &Reader) -> Option<Value> {
         let words = self.plain(reader)?;
         match words.single() {
@@ -180,7 +180,7 @@ impl Context<'_> {
         Some(format!("${{{{ {} }}}}", expr.code).into())
     }
 
-    /// A list of texts as a field of its own. A text with commas, which Packer accepts too, stays one where it is a
+    /// A list of texts as a whole field. A text with commas, which Packer also accepts, stays one text if it is a
     /// variable.
     pub(crate) fn texts_of(&self, reader: &Reader) -> Option<Value> {
         if !reader.is_list() && reader.value.is_scalar() {
@@ -192,7 +192,7 @@ impl Context<'_> {
         Some(self.texts(reader)).filter(|all| !all.is_empty()).map(Value::from)
     }
 
-    /// A list, or a text with commas, which Packer accepts too.
+    /// The items of a list, or of a text with commas, which Packer also accepts.
     pub(crate) fn list<'r>(&self, reader: &Reader<'r>) -> Vec<(Words, Reader<'r>)> {
         let mut all = Vec::new();
         for item in reader.items() {
@@ -255,7 +255,7 @@ impl Context<'_> {
         let words = self.plain(reader)?;
         let Some(known) = words.known() else { return Some(words.manifest().into()) };
         match duration::normalized(&known) {
-            // The field follows the variable only where its value is a valid duration of a manifest too.
+            // The field refers to the variable only if the variable's value is a valid duration of a manifest, too.
             Some(text) if text == known => Some(words.manifest().into()),
             Some(text) => Some(text.into()),
             None => {
@@ -265,7 +265,8 @@ impl Context<'_> {
         }
     }
 
-    /// The text of the named file; none when it does not exist, is not text, or its name is only known during the bake.
+    /// The text of the named file; `None` when it does not exist, is not text, or its name is only known during the
+    /// bake.
     pub(crate) fn content(&self, reader: &Reader) -> Option<String> {
         let known = self.plain(reader)?.known()?;
         let found = self.paths.find(&known);
@@ -273,13 +274,13 @@ impl Context<'_> {
         String::from_utf8(text).ok()
     }
 
-    /// The path of a local file or folder; a missing one is listed.
+    /// The path of a local file or folder; a missing one is reported as missing.
     pub(crate) fn path(&self, reader: &Reader) -> Option<String> {
         self.local(reader).map(|(text, _)| text)
     }
 
-    /// The path of a local file or folder, with what was found when the path is known before the bake; a missing one is
-    /// listed.
+    /// The path of a local file or folder, and the kind found there if the path is known before the bake. A missing one
+    /// is reported as missing.
     pub(crate) fn local(&self, reader: &Reader) -> Option<(String, Option<FoundPath>)> {
         let words = self.plain(reader)?;
         let (text, found) = self.placed(&words);
@@ -323,7 +324,7 @@ impl Context<'_> {
     }
 }
 
-/// The list that an expression is, with its parts between commas; unset when it is empty.
+/// The list that an expression expands to when it is split at commas; unset when it is empty.
 pub(crate) fn split(expr: &Expr) -> Value {
     let code = expr.bare();
     let spaced = expr.known.as_deref().is_some_and(|known| known.contains(' '));

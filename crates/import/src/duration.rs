@@ -1,6 +1,6 @@
 //! Durations in Go's notation, such as `1h30m`.
 
-/// The seconds of a duration; none when it is not one.
+/// The duration in seconds; `None` when the text is not a duration.
 pub(crate) fn seconds(text: &str) -> Option<f64> {
     let mut total = 0.0;
     let mut rest = text;
@@ -17,7 +17,7 @@ pub(crate) fn seconds(text: &str) -> Option<f64> {
     Some(total)
 }
 
-/// A duration as a manifest writes it; a number alone is in seconds.
+/// A duration in the manifest's syntax; a plain number is in seconds.
 pub(crate) fn normalized(text: &str) -> Option<String> {
     let text = text.trim();
     if text.is_empty() {

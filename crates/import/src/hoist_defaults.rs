@@ -1,11 +1,11 @@
-//! Settings that all images share are written once, under `defaults`.
+//! Moves settings that all images share to `defaults`.
 
 use crate::yaml::{Map, Value};
 
 /// Maps of an image that are merged with those of `defaults`, key by key.
 const MERGED: [&str; 2] = ["machine", "publish"];
 
-/// Moves entries that all images share to `defaults`. Lists are moved whole or not at all.
+/// Moves entries that all images share to `defaults`. A list is moved whole or not at all.
 pub(crate) fn hoist_defaults(root: &mut Map) {
     let mut common: Vec<(&str, Map)> = Vec::new();
     {
@@ -16,7 +16,7 @@ pub(crate) fn hoist_defaults(root: &mut Map) {
                 Some(Value::Map(map)) => map.clone(),
                 _ => Map::default(),
             },
-            // An image for some platforms only: `defaults` would apply to the others too.
+            // The image is for some platforms only: `defaults` would apply to the others too.
             _ => Map::default(),
         };
         for key in MERGED {

@@ -1,18 +1,18 @@
-//! Settings that most steps share are written once, under `defaults.run`.
+//! Moves settings that most steps share to `defaults.run`.
 
 use crate::yaml::{Entry, Map, Value};
 
-/// Settings of steps, the step types that `defaults.run` applies them to, and what a step has without one.
+/// Settings of steps, the step types that `defaults.run` applies to, and the step's default value.
 const SETTINGS: [(&str, &[&str], &str); 3] = [
     ("shell", &["run"], "bash -euo pipefail"),
     ("as", &["run", "script"], "root"),
     ("working-directory", &["run", "script"], "/"),
 ];
 
-/// Fewer steps are easier to read as they are.
+/// Minimum number of steps; fewer are easier to read unchanged.
 const STEPS: usize = 4;
 
-/// Moves what most steps share to `defaults.run`; steps without it get the default of a step.
+/// Moves settings that most steps share to `defaults.run`; steps without them get the step's default value.
 pub(crate) fn hoist_run(root: &mut Map) {
     let mut run = Map::default();
     for (key, types, default) in SETTINGS {
@@ -53,7 +53,7 @@ pub(crate) fn hoist_run(root: &mut Map) {
     if let Some(Value::Map(defaults)) =
         root.0.iter_mut().find(|entry| entry.key == "defaults").map(|entry| &mut entry.value)
     {
-        // Before the steps.
+        // Inserted before the steps.
         let at = defaults.0.iter().position(|entry| entry.key == "build").unwrap_or(defaults.0.len());
         defaults.0.insert(at, entry);
         return;

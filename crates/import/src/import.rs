@@ -1,4 +1,4 @@
-//! From files to a manifest.
+//! Imports files into a manifest.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::relocate::relocate;
 use crate::repair::repair;
 use crate::yaml::{Value, WrittenText};
 
-/// What to import, and where to.
+/// Inputs and options of an import.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// A Packer template in JSON, the files of one in HCL, or any number of Image Builder resources and component documents.
@@ -33,35 +33,35 @@ pub struct Request {
     pub sets: Vec<(String, String)>,
     /// The working directory, absolute.
     pub working: PathBuf,
-    /// The folder that the manifest's paths are relative to.
+    /// The folder that paths in the manifest are relative to.
     pub output: PathBuf,
-    /// The environment, for `PKR_VAR_NAME` and `env`.
+    /// Environment variables, for `PKR_VAR_NAME` and `env`.
     pub environment: VisibleEnv,
-    /// Folders and files that the input may name beside those of its own repository.
+    /// Folders and files that the input may refer to, in addition to those of its own repository.
     pub allow_files: Vec<PathBuf>,
-    /// The time to evaluate `timestamp` and `isotime` with. Without it they become the manifest's own `timestamp` and `date`, as
-    /// they should in a file that is kept.
+    /// The time to evaluate `timestamp` and `isotime` with. `None`: they become the manifest's own `timestamp` and
+    /// `date`, as they should in a file that is kept.
     pub now: Option<Timestamp>,
 }
 
 /// The result of an import.
 #[derive(Debug, Clone)]
 pub struct Imported {
-    /// The manifest; none when nothing could be imported.
+    /// Text of the manifest; `None` when nothing could be imported.
     pub manifest: Option<String>,
-    /// How many images it has.
+    /// Number of images in the manifest.
     pub images: usize,
-    /// The names of its variables.
+    /// Names of the manifest's variables.
     pub variables: Vec<String>,
-    /// Fields that are not in it as they were.
+    /// Fields that were not imported unchanged.
     pub findings: Vec<Finding>,
-    /// Files that it names and that do not exist, relative to the manifest.
+    /// Paths in the manifest that do not exist, relative to the manifest.
     pub missing: Vec<String>,
-    /// Files to write beside it, by their paths relative to it.
+    /// Files to write beside the manifest: their paths relative to it, and their content.
     pub files: Vec<(String, String)>,
-    /// Values in it that came from a file or the environment: no finding about it may show them.
+    /// Values from files and the environment: findings must not show them.
     pub private: Arc<PrivateValues>,
-    /// Which part of the manifest comes from where in the input.
+    /// The locations in the input from which parts of the manifest come.
     pub written: Written,
 }
 
@@ -86,7 +86,7 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
             paths: &paths,
         };
         let template = hcl::read(&input, &log).map_err(|refused| hidden(refused, &log))?;
-        // The template already has the values of its variables.
+        // The template already contains the values of its variables.
         let settings = packer::Settings {
             var_files: &[],
             sets: &[],
@@ -104,7 +104,7 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
     Ok(finish(draft, &from, &log, &paths, request))
 }
 
-/// What is refused, without values that came from a file or the environment.
+/// The refusal without private values.
 fn hidden(mut refused: Refused, log: &Log) -> Refused {
     log.private.hide(&mut refused.findings, &refused.sources);
     refused
@@ -154,7 +154,7 @@ fn documents(request: &Request, stem: &str, paths: &Paths, log: &Log) -> Result<
 fn paths(request: &Request, first: Option<&Path>) -> Paths {
     let absolute = |path: &Path| normal(&request.working.join(path));
     let folder = first.and_then(Path::parent).unwrap_or(Path::new(""));
-    // The files that a person names are read wherever they are.
+    // Files named on the command line may be anywhere.
     let named = request.files.iter().map(|source| request.working.join(&source.path));
     let allowed: Vec<PathBuf> =
         request.allow_files.iter().map(|path| request.working.join(path)).chain(named).collect();
@@ -199,7 +199,7 @@ fn finish(mut draft: Draft, from: &[String], log: &Log, paths: &Paths, request: 
     }
 }
 
-/// Which part of the manifest comes from where.
+/// The locations in the input from which parts of the manifest come.
 fn written(text: &WrittenText, request: &Request, log: &Log) -> Written {
     let mut written = Written::default();
     // Values of variable files are never shown.

@@ -1,7 +1,8 @@
-//! What people already have to a bake manifest: Packer's templates in JSON and HCL2, and the resources of EC2 Image Builder.
+//! Converts Packer templates (JSON and HCL2) and resources of EC2 Image Builder to bake manifests.
 //!
-//! Nothing is lost silently. Every value of the input is marked as used by whoever reads it; the rest is reported with its path in
-//! the input. The result is validated with the manifest's own check, and what the check refuses is reported too.
+//! Nothing is lost silently. Every value of the input that is read is marked as used; unused values are reported with
+//! their paths. The result is validated with the manifest's own check, and everything that the check refuses is
+//! reported too.
 
 mod comment;
 mod context;

@@ -1,4 +1,4 @@
-//! The manifest as a whole: its head, its body, and at its end a comment with what was not carried over.
+//! Assembles the manifest: its head, its body, and a final comment with what was not imported.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 use crate::input::{Finding, FindingKind};
 use crate::yaml::{Map, Value, WrittenText, comment, written};
 
-/// A manifest that is being written.
+/// A manifest in progress.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
-    /// The input's name without its extension: the manifest's `name`.
+    /// Name of the input without extension, from which the manifest's `name` is made.
     pub(crate) stem: String,
     /// Comments at the top.
     pub(crate) head: Vec<String>,
@@ -18,9 +18,9 @@ pub(crate) struct Draft {
     pub(crate) version: Option<Value>,
     pub(crate) vars: Map,
     pub(crate) secrets: Vec<Value>,
-    /// `aws`, `defaults`, `images`.
+    /// The keys `aws`, `defaults` and `images`.
     pub(crate) body: Map,
-    /// Files that the manifest names and that are written beside it.
+    /// Files to write beside the manifest, which refers to them.
     pub(crate) files: Vec<(String, String)>,
 }
 
@@ -108,7 +108,7 @@ impl Draft {
     }
 }
 
-/// Findings as lines: fields of one file with the same reason share a line.
+/// Formats findings as lines: fields of one file with the same reason share a line.
 pub fn lines(findings: &[Finding], kind: FindingKind, with_file: bool) -> Vec<String> {
     let mut groups: IndexMap<(&str, &str, &str), (&Finding, Vec<&str>)> = IndexMap::new();
     for finding in findings.iter().filter(|finding| finding.kind == kind) {
@@ -125,7 +125,7 @@ pub fn lines(findings: &[Finding], kind: FindingKind, with_file: bool) -> Vec<St
     groups.values().map(line).collect()
 }
 
-/// Paths, with neighbours in a list combined: `a[0…2]`.
+/// Paths with neighbouring list items combined: `a[0…2]`.
 fn runs(paths: &[&str]) -> Vec<String> {
     let parts = |path: &str| {
         let (before, rest) = path.rsplit_once('[')?;
@@ -197,7 +197,7 @@ fn clean(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Names of files and folders that are too general to name a manifest.
+/// File and folder names that are too general for a manifest's name.
 const GENERIC: [&str; 14] = [
     "ami",
     "amis",
@@ -215,7 +215,8 @@ const GENERIC: [&str; 14] = [
     "templates",
 ];
 
-/// The name for what a file holds: its name without extensions, or that of the nearest folder when the file's is too general.
+/// The name for the content of a file: its name without extensions, or that of the nearest folder if the file's is too
+/// general.
 pub(crate) fn title(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = stem.trim_end_matches(".component").trim_end_matches(".pkr").to_owned();
@@ -228,7 +229,7 @@ pub(crate) fn title(path: &Path) -> String {
     folders.into_iter().find(|name| !generic(name) && !name.starts_with('.')).unwrap_or(stem)
 }
 
-/// A text as a valid name of the manifest.
+/// Converts a text to a valid manifest name.
 pub(crate) fn name(text: &str) -> String {
     let mut name: String =
         text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' }).collect();

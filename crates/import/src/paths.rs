@@ -1,4 +1,4 @@
-//! Paths of the input, rewritten relative to the manifest.
+//! Rewrites paths of the input relative to the manifest.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,34 +7,35 @@ use ami_bake_manifest::access::{FileAccess, FileError};
 /// The folders that paths are relative to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Paths {
-    /// The working directory of the import, used as the one that Packer runs in.
+    /// The working directory of the import, which stands for the one that Packer runs in.
     pub(crate) working: PathBuf,
     /// The folder of the input.
     pub(crate) input: PathBuf,
     /// The folder that the manifest's paths are relative to.
     pub(crate) output: PathBuf,
-    /// The files that the input may name.
+    /// The files that the input may refer to.
     pub(crate) access: FileAccess,
 }
 
-/// A path of the manifest.
+/// A path for the manifest.
 #[derive(Debug, Clone)]
 pub(crate) struct FoundPath {
-    /// As the manifest writes it.
+    /// The path in the manifest's syntax.
     pub(crate) text: String,
     /// The absolute path.
     pub(crate) full: PathBuf,
-    /// Whether it exists; what may not be read is not looked for.
+    /// Whether the path exists; false if it may not be read.
     pub(crate) exists: bool,
-    /// Why it may not be read: what is wrong, and what to do.
+    /// Why the path may not be read: the problem, and what to do.
     pub(crate) forbidden: Option<(String, String)>,
 }
 
-/// How many folders above the input are searched for a file: templates are often run from the repository's root.
+/// Number of parent folders of the input that are searched for a file: templates are often run from the repository's
+/// root.
 const ABOVE: usize = 6;
 
 impl Paths {
-    /// Finds a file that the input names; a missing one is assumed to be where Packer would look first.
+    /// Finds a file that the input refers to; a missing one is assumed to be where Packer would look first.
     pub(crate) fn find(&self, path: &str) -> FoundPath {
         let slash = if path.len() > 1 && path.ends_with('/') { "/" } else { "" };
         let named = Path::new(path);
@@ -59,7 +60,7 @@ impl Paths {
         places.retain(|full| self.forbidden(path, full).is_none());
         let full = places.iter().find(|full| full.exists());
         let exists = full.is_some();
-        // A link out of the template's folder is not a missing file.
+        // A link that leads out of the template's folder is not a missing file.
         let beside = normal(&self.input.join(named));
         let forbidden = if exists { None } else { self.forbidden(path, &beside) };
         let missing = || if forbidden.is_some() { &beside } else { places.first().unwrap_or(&beside) };
@@ -67,7 +68,7 @@ impl Paths {
         FoundPath { text: relative(&self.output, &full) + slash, full, exists, forbidden }
     }
 
-    /// Why a path may not be read; `path` is how the input writes it.
+    /// Why a path may not be read; `path` is its form in the input.
     fn forbidden(&self, path: &str, full: &Path) -> Option<(String, String)> {
         match self.access.locate(full) {
             Err(FileError::Forbidden { message, help }) => Some((message.replacen(&shown(full), path, 1), help)),
@@ -75,7 +76,7 @@ impl Paths {
         }
     }
 
-    /// The start of a path that is only known in part, such as `../`.
+    /// The prefix for a path that is only partly known, such as `../`.
     pub(crate) fn prefix(&self) -> String {
         let default = if self.input.starts_with(&self.working) { &self.working } else { &self.input };
         match relative(&self.output, default) {
@@ -85,7 +86,7 @@ impl Paths {
     }
 }
 
-/// Resolves `.` and `..` without looking at the disk.
+/// Resolves `.` and `..` without accessing the disk.
 pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
@@ -102,7 +103,7 @@ pub(crate) fn normal(path: &Path) -> PathBuf {
     out
 }
 
-/// The relative path from a folder to a path; both are absolute and normal.
+/// The relative path from a folder to a path; both are absolute and normalized.
 pub(crate) fn relative(from: &Path, to: &Path) -> String {
     let mut above = from.components().peekable();
     let mut below = to.components().peekable();

@@ -1,4 +1,4 @@
-//! Which kind of input a file is.
+//! Detects the format of an input file and parses it.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use crate::imagebuilder::{self, DocumentKind};
 use crate::input::{InputValue, Location, Refused, Source};
 use crate::packer::MOST_BUILDERS;
 
-/// A file that was read.
+/// A parsed input file.
 #[derive(Debug)]
 pub(crate) enum Document {
     /// A Packer template in JSON.
@@ -19,14 +19,14 @@ pub(crate) enum Document {
     ImageBuilder(imagebuilder::Document),
 }
 
-/// Kind of a file.
+/// Format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Packer,
     ImageBuilder(DocumentKind),
 }
 
-/// Whether a file is something to import rather than a manifest.
+/// Whether a file can be imported, rather than being a manifest.
 pub fn is_importable(path: &Path, text: &str) -> bool {
     if hcl::is_template(path) {
         return true;
@@ -35,16 +35,16 @@ pub fn is_importable(path: &Path, text: &str) -> bool {
         let file = Sources::default().add("", text);
         return match parse_json(file, text, &mut Vec::new()) {
             Some(root) => form(&root).is_some(),
-            // A template with a syntax error is still one; a manifest may be JSON too.
+            // A template with a syntax error is still a template; a manifest may be JSON, too.
             None => ["\"builders\"", "\"provisioners\"", "\"parentImage\""].iter().any(|word| text.contains(word)),
         };
     }
-    // In YAML: what no manifest has.
+    // For YAML: keys that no manifest has.
     let starts = |words: &[&str]| text.lines().any(|line| words.iter().any(|word| line.starts_with(word)));
     !starts(&["format:"]) && (starts(&["phases:"]) || text.contains("AWS::ImageBuilder::"))
 }
 
-/// Reads a file to import; errors are added to what is refused.
+/// Parses a file to import; errors are added to `refused`.
 pub(crate) fn document(source: &Source, refused: &mut Refused) -> Option<Document> {
     let name = source.path.display().to_string();
     if source.path.extension().is_some_and(|extension| extension == "hcl") {
@@ -79,7 +79,7 @@ pub(crate) fn document(source: &Source, refused: &mut Refused) -> Option<Documen
     }
 }
 
-/// Reads a variable file.
+/// Parses a variable file.
 pub(crate) fn variables(source: &Source, refused: &mut Refused) -> Option<InputValue> {
     let name = source.path.display().to_string();
     let root = tree(source, true, refused)?;
@@ -112,10 +112,10 @@ fn is_json(path: &Path, text: &str) -> bool {
         || text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with(['{', '['])
 }
 
-/// The heaviest document that is imported, in bytes.
+/// Maximum memory of a document's paths, in bytes.
 const WEIGHT: usize = 64 << 20;
 
-/// Reads a file; what is in a private one is never shown.
+/// Parses a file; the content of a private one is never shown.
 fn tree(source: &Source, private: bool, refused: &mut Refused) -> Option<Node> {
     let (name, text) = (source.path.display().to_string(), source.text.as_str());
     let file = if private {

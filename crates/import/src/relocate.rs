@@ -1,4 +1,4 @@
-//! Absolute paths of the computer that imports: a manifest must be valid wherever it is baked.
+//! Replaces absolute paths of the importing computer: a manifest must be valid wherever it is baked.
 
 use crate::input::{FindingKind, Location, Log};
 use crate::output::Draft;
@@ -11,7 +11,7 @@ pub(crate) fn relocate(draft: &mut Draft, paths: &Paths, log: &Log) {
     folders.sort_by_key(|folder| std::cmp::Reverse(folder.as_os_str().len()));
     let folders: Vec<(String, String)> = folders
         .into_iter()
-        // The root of the file system is part of every absolute path.
+        // The root of the file system is part of every absolute path, and is skipped.
         .filter(|folder| folder.parent().is_some_and(|above| above.parent().is_some()) || **folder == paths.input)
         .map(|folder| (folder.to_string_lossy().into_owned(), relative(&paths.output, folder)))
         .filter(|(folder, _)| folder.len() > 1)
@@ -23,7 +23,7 @@ pub(crate) fn relocate(draft: &mut Draft, paths: &Paths, log: &Log) {
             changed = replaced(&changed, folder, near);
         }
         if changed != *text {
-            // A path as a whole means the same file; inside of a text it may be meant for the machine.
+            // A text that is a path means the same file; a path within a text may be meant for the machine.
             if let Some(origin) = origin.filter(|_| !is_path(text)) {
                 let why = "an absolute path of this computer was made relative to the manifest";
                 log.report(FindingKind::Changed, origin, why, "Use a path that is valid wherever the bake runs.");
@@ -63,7 +63,7 @@ fn value(one: &mut Value, origin: Option<&Location>, change: &mut dyn FnMut(&mut
     }
 }
 
-/// The text with each path of the folder near it.
+/// The text with each path in `folder` replaced by one in `near`.
 fn replaced(text: &str, folder: &str, near: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -74,7 +74,7 @@ fn replaced(text: &str, folder: &str, near: &str) -> String {
         let ends = after.chars().next().is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '.' | '_' | '-'));
         out.push_str(before);
         match after.strip_prefix('/').filter(|_| starts && near == ".") {
-            // Nothing is simpler than `./x`, except where the path is all.
+            // `./` is omitted if the text is nothing but the path.
             Some(inner) if before.is_empty() && out.is_empty() && !inner.is_empty() => {
                 out.push_str(inner);
                 return out;

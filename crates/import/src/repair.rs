@@ -1,4 +1,4 @@
-//! The manifest's own check of the draft: a value that it refuses is not written, and reported.
+//! Runs the manifest's own check on the draft; values that it refuses are removed and reported.
 
 use std::path::PathBuf;
 
@@ -12,16 +12,17 @@ use crate::output::Draft;
 use crate::paths::Paths;
 use crate::yaml::{Map, Value, at, origin, take, write};
 
-/// Findings that are not about a value: stages that are not supported yet, files that are missing or may not be read, and playbooks.
+/// Codes of findings that are not about a value: unsupported stages, files that are missing or may not be read, and
+/// playbooks.
 const OTHERS: [&str; 5] = ["not-supported-yet", "no-such-file", "wrong-file", "local-play", "file-not-allowed"];
 
-/// How many bytes of manifests are checked at most.
+/// Maximum bytes of manifest text to check in total.
 const CHECKED: usize = 8 << 20;
 
-/// Each round removes one value; no manifest has more invalid ones.
+/// Maximum number of rounds; each removes one value.
 const ROUNDS: usize = 200;
 
-/// Checks the draft and removes what is refused. Answers the document.
+/// Checks the draft and removes refused values. Returns the document.
 pub(crate) fn repair(draft: &mut Draft, paths: &Paths, log: &Log) -> Map {
     let mut root = draft.root();
     let budget = Budget::new(CHECKED, 1);
@@ -34,15 +35,15 @@ pub(crate) fn repair(draft: &mut Draft, paths: &Paths, log: &Log) -> Map {
     root
 }
 
-/// The first value that the check refuses. A field that is not supported yet hides errors after it, so it is removed from a copy
-/// first.
+/// The first value that the check refuses. Fields that are not supported yet hide errors after them, so they are
+/// removed from a copy first.
 fn wrong(root: &Map, paths: &Paths, budget: &Budget) -> Option<Diagnostic> {
     let mut trial = root.clone();
     for _ in 0..ROUNDS {
         let options = Options { check: true, ..Options::default() };
         let folder: PathBuf = paths.output.clone();
         let text = write(&trial);
-        // The rest is reported by the check that follows the import.
+        // Beyond the budget, errors are reported by the check that follows the import.
         budget.spend(text.len()).ok()?;
         let loaded = Manifest::load_text("bake.yml", &text, folder, &options);
         let mut later: Vec<Route> = Vec::new();
@@ -66,7 +67,7 @@ fn wrong(root: &Map, paths: &Paths, budget: &Budget) -> Option<Diagnostic> {
     None
 }
 
-/// Removes a field from the copy; of a step all of it.
+/// Removes a field from the copy; for a step's field the whole step.
 fn leave(trial: &mut Map, route: &Route) {
     let step = route.0.iter().position(|segment| matches!(segment, Segment::Index(_)));
     let whole = match step {
@@ -78,7 +79,7 @@ fn leave(trial: &mut Map, route: &Route) {
     take(trial, whole);
 }
 
-/// Makes the value a variable that must be set, or removes it. Answers whether anything changed.
+/// Turns the value into a variable that must be set, or removes it. Returns whether anything changed.
 fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
     let route = &finding.route.0;
     if route.is_empty() {
@@ -111,7 +112,7 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
         report(FindingKind::Changed, origin, why, "Give the images different names.");
         return true;
     }
-    // A variable whose value is not valid must be set.
+    // A variable whose value is invalid must be set.
     if let Some(name) = written.as_deref().and_then(variable) {
         let null = Value::Raw("null".to_owned());
         let route = [Segment::Key("vars".to_owned()), Segment::Key(name.clone())];
@@ -165,7 +166,7 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
             prune(root);
             true
         }
-        // A value that can't be removed alone goes with the one that contains it.
+        // A value that can't be removed alone is removed with the value that contains it.
         None if route.len() > 3 => {
             let above = Diagnostic { route: finding.route.parent(), ..finding.clone() };
             mend(root, &above, log)
@@ -174,7 +175,7 @@ fn mend(root: &mut Map, finding: &Diagnostic, log: &Log) -> bool {
     }
 }
 
-/// Reports what became of a value, where it was written, why, and what to do.
+/// Reports what happened to a value: where it was written, why, and what to do.
 type Report<'a> = dyn Fn(FindingKind, Option<Location>, String, &str) + 'a;
 
 /// An image needs a source: an invalid one becomes a variable that must be set.

@@ -1,5 +1,5 @@
-//! The importer with real templates that nobody on the project wrote. They are not part of the repository: the folder
-//! comes from AMI_BAKE_CORPUS or is next to the checkout. Without it these tests only say so.
+//! Imports real templates written by other people. They are not part of the repository: the folder is in
+//! AMI_BAKE_CORPUS or next to the checkout. Without it these tests are skipped.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end where they fail")]
 
@@ -15,7 +15,7 @@ fn source(path: PathBuf) -> Source {
     Source { text: std::fs::read_to_string(&path).unwrap(), path }
 }
 
-/// The folder of the repository that a file was taken from: the corpus has them without Git.
+/// The repository folder that a file was taken from: the corpus has them without Git.
 fn repository(folder: &Path) -> Vec<PathBuf> {
     let named = |folder: &&Path| folder.file_name().is_some_and(|name| name.to_string_lossy().contains('+'));
     folder.ancestors().filter(named).map(Path::to_owned).collect()
@@ -42,7 +42,7 @@ fn checked(name: &str, imported: &Imported, folder: &Path) {
     let options = Options { check: true, allow_files: repository(folder), ..Options::default() };
     let loaded = Manifest::load_text("bake.yml", manifest, folder.to_owned(), &options);
     let others = ["not-supported-yet", "no-such-file", "wrong-file"];
-    // What may not be read is reported by the import too.
+    // The import also reports paths that may not be read.
     let reported = imported.findings.iter().any(|finding| finding.why.contains("is outside of"));
     let known = |code: &str| others.contains(&code) || (code == "file-not-allowed" && reported);
     let wrong: Vec<_> =
@@ -135,7 +135,7 @@ fn all_templates_are_imported_or_refused_by_name() {
         let fate =
             if imported.manifest.is_some() { format!("{} images", imported.images) } else { "refused".to_owned() };
         if imported.manifest.is_none() {
-            // Each builder is named with the reason.
+            // Each builder is reported with the reason.
             assert!(imported.findings.iter().any(|finding| finding.path.starts_with("builders")), "{name}");
         }
         for finding in imported.findings.iter().filter(|finding| finding.why.contains("not supported by ami-bake")) {

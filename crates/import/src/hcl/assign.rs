@@ -1,4 +1,4 @@
-//! `variable` blocks, and everything that sets variables.
+//! Variables: `variable` blocks, and their values from files, environment and command line.
 
 use std::cell::Cell;
 
@@ -91,7 +91,7 @@ fn read<'a>(scope: &Scope, block: &'a Block) -> EvalResult<Variable<'a>> {
     })
 }
 
-/// A value with the defaults of its type.
+/// A value completed with the defaults of its type.
 fn completed(scope: &Scope, kind: Option<&Expression>, value: HclValue) -> EvalResult<HclValue> {
     match kind {
         Some(kind) => with_defaults(kind, value, &|expr| scope.eval(expr)),
@@ -117,7 +117,7 @@ pub(super) fn values(
             refuse(result, &name, lowering);
         }
     }
-    // What is set and can't be read is not silently something else.
+    // Variables that are set but can't be read are an error, so that no other value is used silently.
     for name in module.environment.unreadable() {
         let declared = name.strip_prefix("PKR_VAR_").is_some_and(|name| variables.contains_key(name));
         if let Some(hidden) = module.environment.hidden(name).filter(|_| declared) {
@@ -174,7 +174,7 @@ pub(super) fn values(
     module.variables = variables;
 }
 
-/// Notes the value of a variable that a file or the environment sets.
+/// Records the value of a variable as private: it comes from a file or the environment.
 fn private(variable: &Variable, module: &Module) {
     let origin = format!("var.{}", variable.name);
     if let Some(value) = &variable.given {

@@ -13,7 +13,7 @@ use super::scope::Scope;
 use super::value::HclValue;
 use crate::input::{InputValue, Location, Member, ValueKind};
 
-/// Blocks that each hold an entry of a map, and the map.
+/// Names of blocks that each hold an entry of a map, and the name of that map.
 const ENTRIES: [(&str, &str); 8] = [
     ("tag", "tags"),
     ("run_tag", "run_tags"),
@@ -34,12 +34,12 @@ pub(super) struct NestedBlock<'b, 'm, 'a> {
     pub(super) labels: Vec<String>,
     pub(super) body: &'b Body,
     pub(super) scope: Scope<'m, 'a>,
-    /// Its bytes in the file.
+    /// Byte range in the file.
     pub(super) span: Range<usize>,
 }
 
 impl Lowering<'_> {
-    /// The blocks of a body, with what `dynamic` generates.
+    /// The nested blocks of a body, including those that `dynamic` generates.
     pub(super) fn blocks<'b, 'm, 'a>(
         &mut self,
         scope: &Scope<'m, 'a>,
@@ -125,7 +125,7 @@ impl Lowering<'_> {
         for structure in body {
             let Structure::Attribute(attribute) = structure else { continue };
             let name = attribute.key.as_str();
-            // Finding an earlier one of the same name takes longer with each.
+            // Looking for an earlier one of the same name takes longer with each.
             if let Err(error) = scope.module.spend(members.len()) {
                 return self.error(error.at(scope.file, attribute.span()), location);
             }
@@ -197,7 +197,7 @@ impl Lowering<'_> {
         put(members, map.to_owned(), InputValue::new(entries, map_location.clone()));
     }
 
-    /// A boolean attribute of a block of the template itself; false when there is none.
+    /// A boolean attribute of a block of the template itself; false when it is missing.
     pub(super) fn flag(&mut self, scope: &Scope, body: &Body, name: &str, location: &Location) -> bool {
         let Some(attribute) = body.get_attribute(name) else { return false };
         let Some(value) = self.value(scope, &attribute.value, location) else { return false };

@@ -1,4 +1,4 @@
-//! `build` blocks to blocks of the template: one for each source that a build uses.
+//! Converts `build` blocks to blocks of the template: one for each source that a build uses.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ pub(super) struct BuildDeclaration<'b> {
     pub(super) path: String,
 }
 
-/// A provisioner or post-processor as it is for one source.
+/// A provisioner or post-processor as it applies to one source.
 struct Step {
     kind: String,
     comments: Vec<String>,
@@ -201,7 +201,7 @@ impl Lowering<'_> {
         references
     }
 
-    /// Reports what a build has beside its sources and steps.
+    /// Reports the parts of a build other than sources and steps.
     fn others(&mut self, body: &Body, location: &Location, blocks: &[NestedBlock]) {
         for attribute in body.attributes() {
             let own = location.key(attribute.key.as_str());
@@ -230,7 +230,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// A provisioner or post-processor for one source; none when it does not apply to it.
+    /// A provisioner or post-processor for one source; `None` when it does not apply to it.
     fn step(
         &mut self,
         block: &NestedBlock,
@@ -257,8 +257,8 @@ impl Lowering<'_> {
         Some(Step { kind: kind.clone(), comments, fields })
     }
 
-    /// Keeps the override for the name of the source in the build. Overrides for other sources are theirs; those for
-    /// none are reported.
+    /// Keeps the override for the source's name in the build. Overrides for the build's other sources are skipped;
+    /// those for unknown sources are reported.
     fn choose_override(
         &mut self,
         source: &(String, String),
@@ -282,7 +282,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether `only` and `except` let a step run for a source.
+    /// Whether `only` and `except` allow a step for a source.
     fn applies(&mut self, scope: &Scope, body: &Body, source: &(String, String), location: &Location) -> bool {
         let own = format!("{}.{}", source.0, source.1);
         let mut names = |name: &str| {
@@ -308,7 +308,7 @@ impl Lowering<'_> {
     }
 }
 
-/// `source.amazon-ebs.web`, without quotes.
+/// A reference without quotes: `source.amazon-ebs.web`.
 fn reference(expr: &Expression) -> Option<String> {
     let Expression::Traversal(traversal) = expr else { return None };
     let Expression::Variable(root) = &traversal.expr else { return None };

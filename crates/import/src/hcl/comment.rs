@@ -1,4 +1,4 @@
-//! What the author wrote above a block.
+//! Comments of the author above blocks and beside attributes.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Body, Structure};
 use hcl_edit::{Decor, Decorate, Span};
 
-/// Finds what the author wrote beside the attributes of a body and above its nested blocks. `depth`: how many blocks are around
-/// it. Comments above blocks that become something of their own (sources, builds and their steps) are read with the block.
+/// Finds the comments beside the attributes of a body and above its nested blocks. `depth` is the number of enclosing
+/// blocks. Comments above sources, builds and their steps are read with the block.
 pub(super) fn collect(body: &Body, depth: usize, found: &mut dyn FnMut(Range<u32>, Vec<String>)) {
     for structure in body {
         match structure {
@@ -29,7 +29,8 @@ pub(super) fn collect(body: &Body, depth: usize, found: &mut dyn FnMut(Range<u32
     }
 }
 
-/// Comments in a list belong to the whole list, since a script has one value for all of its lines; in a map each to its entry.
+/// Finds comments inside an expression. In a list they belong to the whole list, since a script has one value for all
+/// of its lines; in a map each belongs to its entry.
 fn inside(expr: &Expression, lines: &mut Vec<String>, found: &mut dyn FnMut(Range<u32>, Vec<String>)) {
     match expr {
         Expression::Array(items) => {
@@ -87,7 +88,7 @@ pub(super) fn above(prefix: &str) -> Vec<String> {
     lines
 }
 
-/// Whether a comment assigns a value to the name of a credential.
+/// Whether a comment line contains an assignment to the name of a credential.
 fn assigns(line: &str) -> bool {
     line.split_once('=').is_some_and(|(name, value)| credential::named(name.trim()) && !value.trim().is_empty())
 }

@@ -1,4 +1,4 @@
-//! What a template declares beside variables.
+//! Declarations of a template other than variables.
 
 use std::cell::{Cell, RefCell};
 
@@ -16,12 +16,12 @@ use super::source::SourceBlock;
 /// The sources and builds of all files.
 #[derive(Default)]
 pub(super) struct Declarations<'b> {
-    /// By type and name.
+    /// Sources by type and name.
     pub(super) sources: IndexMap<(String, String), SourceBlock<'b>>,
     pub(super) builds: Vec<BuildDeclaration<'b>>,
 }
 
-/// Declares everything beside variables.
+/// Reads all declarations except variables.
 pub(super) fn declare<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowering: &mut Lowering) -> Declarations<'a> {
     let mut declarations = Declarations::default();
     let many = bodies.iter().flat_map(|body| body.get_blocks("build")).count() > 1;

@@ -1,4 +1,4 @@
-//! Why an expression has no value during the import.
+//! Errors of evaluating an expression during the import.
 
 use std::ops::Range;
 
@@ -11,20 +11,20 @@ use crate::template::Unsupported;
 /// Why an expression has no value during the import.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum EvalError {
-    /// It can't be imported.
+    /// Valid in Packer, but not supported by the import.
     Unsupported(Unsupported),
-    /// Packer would refuse it too.
+    /// Invalid in Packer, too.
     Invalid(Box<TemplateError>),
-    /// It is refused, whatever Packer does: it reads what it may not, or takes too long. No `try` hides it.
+    /// Refused, whatever Packer does: the expression reads a forbidden file, or takes too long. `try` does not hide it.
     Refused(Box<TemplateError>),
-    /// The budget is used up; where is not known yet.
+    /// The budget is used up; the location is added later.
     Exceeded(Exceeded),
 }
 
 /// An error in the template.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct TemplateError {
-    /// The index of the file.
+    /// Index of the file.
     pub(super) file: usize,
     pub(super) span: Range<usize>,
     pub(super) message: String,
@@ -46,7 +46,7 @@ impl From<Exceeded> for EvalError {
 }
 
 impl EvalError {
-    /// The same error, with the place of an error that has none yet.
+    /// The error with this location, if it has none yet.
     pub(super) fn at(self, file: usize, span: Option<Range<usize>>) -> Self {
         match (self, span) {
             (Self::Exceeded(exceeded), Some(span)) => Self::Refused(Box::new(TemplateError {
@@ -59,7 +59,7 @@ impl EvalError {
         }
     }
 
-    /// What is refused, whatever Packer does.
+    /// An error that is refused, whatever Packer does.
     pub(super) fn refused(
         file: usize,
         span: Option<Range<usize>>,
@@ -101,7 +101,7 @@ impl EvalError {
 }
 
 impl TemplateError {
-    /// Adds it to what is refused; `first` is the index of the first variable file, whose content is never shown.
+    /// Adds the error to `refused`; `first` is the index of the first variable file, whose content is never shown.
     pub(super) fn refuse(&self, files: &[&Source], first: usize, refused: &mut Refused) {
         let span = files.get(self.file).map(|source| {
             let (name, text) = (source.path.display().to_string(), source.text.as_str());

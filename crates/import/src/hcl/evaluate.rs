@@ -1,4 +1,4 @@
-//! Expressions to values. Hand-written, since hcl-rs evaluates only what is known in full.
+//! Evaluates expressions. Hand-written, since hcl-rs evaluates only fully known values.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub(super) fn evaluate(scope: &Scope, expr: &Expression) -> EvalResult<HclValue>
         Expression::Null(_) => HclValue::Null,
         Expression::Bool(value) => HclValue::Bool(*value.value()),
         Expression::Number(value) => {
-            // As it is written: a value of 64 bits is not exact.
+            // Uses the text as written: a 64-bit float is not exact.
             let written = value.as_repr().and_then(|written| Number::parse(written));
             let number = written.unwrap_or_else(|| value.value().as_f64().unwrap_or_default().into());
             HclValue::Number(number)
@@ -56,7 +56,7 @@ pub(super) fn evaluate(scope: &Scope, expr: &Expression) -> EvalResult<HclValue>
     })
 }
 
-/// The value of a name of a `for` expression or a `dynamic` block.
+/// The value of a name that a `for` expression or a `dynamic` block defines.
 fn own(scope: &Scope, name: &str) -> EvalResult<Option<HclValue>> {
     let Some((_, value)) = scope.own.iter().rev().find(|(own, _)| own == name) else { return Ok(None) };
     scope.module.spend(value.size())?;
@@ -123,13 +123,13 @@ fn traversal(scope: &Scope, traversal: &Traversal, span: Option<Range<usize>>) -
     walk(scope, value, &operators[used..], span)
 }
 
-/// A value of `build`.
+/// A field of `build`.
 fn build_value(action: Pipeline, name: &str) -> HclValue {
     let name = name.to_owned();
     HclValue::unknown(Unknown { action, known: None, scalar: Scalar::Text, secret: false, name })
 }
 
-/// Fields, elements and splats of a value.
+/// Applies field access, indices and splats to a value.
 fn walk(
     scope: &Scope,
     value: HclValue,

@@ -1,4 +1,4 @@
-//! The text of a file.
+//! Parses the text of a file.
 
 use ami_bake_manifest::diagnostic::{Sources, Span};
 use ami_bake_manifest::tree;
@@ -8,10 +8,10 @@ use hcl_edit::structure::Body;
 use super::error::TemplateError;
 use super::value::HclValue;
 
-/// No template that a person wrote is larger; the same holds for manifests.
+/// Maximum size in bytes of a template, as for manifests; no hand-written one is larger.
 const SIZE: usize = 1 << 20;
 
-/// Reads a file.
+/// Parses an HCL file.
 pub(super) fn body(file: usize, text: &str) -> Result<Body, TemplateError> {
     if text.len() > SIZE {
         let help = "Copy large files to the machine with a provisioner.".to_owned();
@@ -33,7 +33,7 @@ fn invalid(file: usize, text: &str, start: usize, error: &Error) -> TemplateErro
     }
 }
 
-/// Reads a variable file in JSON.
+/// Parses a variable file in JSON.
 pub(super) fn json(file: usize, text: &str) -> Result<Vec<(String, HclValue)>, TemplateError> {
     let id = Sources::default().add("", text);
     let mut findings = Vec::new();

@@ -1,4 +1,4 @@
-//! Which files belong to a template.
+//! Finds the files of a template.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub struct TemplateFiles {
     /// Files to import, in order.
     pub templates: Vec<PathBuf>,
-    /// Variable files that Packer reads by itself, in order.
+    /// Variable files that Packer loads automatically, in order.
     pub variables: Vec<PathBuf>,
 }
 
@@ -15,22 +15,22 @@ fn ends(path: &Path, ending: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(ending))
 }
 
-/// Whether a file is a template in HCL2, also in its JSON notation, by its name.
+/// Whether a file name is that of an HCL2 template, also in JSON notation.
 pub(crate) fn is_template(path: &Path) -> bool {
     (ends(path, ".hcl") && !is_variables(path)) || is_json(path)
 }
 
-/// Whether a file is in HCL2's JSON notation, by its name.
+/// Whether a file name is that of an HCL2 template in JSON notation.
 pub(super) fn is_json(path: &Path) -> bool {
     ends(path, ".pkr.json")
 }
 
-/// Whether a file is a variable file of HCL2, by its name.
+/// Whether a file name is that of an HCL2 variable file.
 pub(crate) fn is_variables(path: &Path) -> bool {
     ends(path, ".pkrvars.hcl") || ends(path, ".pkrvars.json")
 }
 
-/// The files of a folder that Packer reads; none when it has no template in HCL.
+/// The files of a folder that Packer reads; empty when it has no template in HCL.
 ///
 /// # Errors
 /// When the folder can't be read.

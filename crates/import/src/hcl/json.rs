@@ -1,4 +1,4 @@
-//! Templates in HCL2's JSON notation (`*.pkr.json`), as the HCL that they stand for (HCL, json/spec.md).
+//! Converts templates in HCL2's JSON notation (`*.pkr.json`) to the equivalent HCL (HCL, json/spec.md).
 
 use std::ops::Range;
 
@@ -8,20 +8,20 @@ use ami_bake_manifest::tree::{Kind, Meaning, Node, parse_json};
 use super::error::TemplateError;
 use crate::input::SpanMap;
 
-/// What a body may contain beside attributes: the names of blocks with the number of their labels, and what is in them.
+/// The blocks that a body may contain: names, number of labels, and content.
 type Blocks = &'static [(&'static str, usize, Content)];
 
-/// What a block contains.
+/// Content of a block.
 #[derive(Clone, Copy)]
 struct Content {
     blocks: fn() -> Blocks,
-    /// An attribute that is a type or a name, not a value.
+    /// Name of the attribute that is a type or a name rather than a value.
     name: &'static str,
 }
 
 const NOTHING: Content = Content { blocks: || &[], name: "" };
 const VARIABLE: Content = Content { blocks: || &[("validation", 0, NOTHING)], name: "type" };
-/// Sources, data sources, provisioners and post-processors: what looks like a block there is read like an attribute.
+/// Sources, data sources, provisioners and post-processors: nested blocks are read like attributes.
 const PLUGIN: Content = Content { blocks: || PLUGIN_BLOCKS, name: "" };
 const PLUGIN_BLOCKS: Blocks = &[
     ("dynamic", 1, DYNAMIC),
@@ -65,7 +65,7 @@ const ROOT: Content = Content {
     name: "",
 };
 
-/// The HCL of a template, with the places of the JSON that its parts come from.
+/// The HCL of a template, with the locations in the JSON from which its parts come.
 pub(super) fn template(file: usize, text: &str) -> Result<(String, SpanMap), TemplateError> {
     let id = Sources::default().add("", text);
     let mut findings = Vec::new();
@@ -90,7 +90,7 @@ struct Writer {
 
 impl Writer {
     fn body(&mut self, node: &Node, content: Content) -> Result<(), TemplateError> {
-        // A list of objects is one body in parts.
+        // A list of objects is a single body in parts.
         if let Kind::List(items) = &node.kind {
             return items.iter().try_for_each(|item| self.body(item, content));
         }
@@ -128,7 +128,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Blocks of a name: each level of labels and the bodies themselves may be an object or a list of objects.
+    /// Blocks with this name: each level of labels, and the bodies themselves, may be an object or a list of objects.
     fn blocks<'n>(
         &mut self,
         name: &str,
@@ -206,7 +206,7 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
-/// A JSON string as a quoted template of HCL: what is between the braces of `${` and `%{` stays as it is.
+/// A JSON string as a quoted HCL template: the content of `${…}` and `%{…}` is kept.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     let mut rest = text;
@@ -233,9 +233,9 @@ fn quoted(text: &str) -> String {
     out + "\""
 }
 
-/// Where the expression at the start of a text ends, after its closing brace; strings and templates in it are skipped.
+/// The end of the expression at the start of a text, after its closing brace; strings and templates in it are skipped.
 fn end(text: &str) -> Option<usize> {
-    // The brackets that are open: `{`, and `"` for strings.
+    // The open brackets: `{`, and `"` for strings.
     let mut open = vec!['{'];
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {

@@ -1,4 +1,4 @@
-//! Values of HCL to values of the template.
+//! Converts values of HCL to values of the template.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -17,10 +17,10 @@ use crate::input::{FindingKind, InputValue, Location, Log, Member, Source, Value
 use crate::template::parse::{Argument, Pipeline};
 use crate::template::{Template, Unsupported, call};
 
-/// More errors than this are not read by anyone.
+/// Maximum number of errors; nobody reads more.
 const MOST_ERRORS: usize = 100;
 
-/// What lowering reads and writes.
+/// Inputs and outputs of the conversion.
 pub(super) struct Lowering<'l> {
     pub(super) log: &'l Log,
     pub(super) files: &'l [&'l Source],
@@ -28,7 +28,7 @@ pub(super) struct Lowering<'l> {
     /// Errors in the template.
     pub(super) errors: Vec<TemplateError>,
     known: HashSet<TemplateError>,
-    /// The data source that the current source's image comes from.
+    /// The data source that provides the current source's image.
     pub(super) origin: Option<String>,
 }
 
@@ -43,22 +43,22 @@ impl<'l> Lowering<'l> {
         Location { file: self.names.get(file).cloned().unwrap_or_default(), path: path.into(), span: None }
     }
 
-    /// Reports that something is not imported.
+    /// Reports that an attribute or block is not imported.
     pub(super) fn drop(&self, location: &Location, why: impl Into<String>, help: impl Into<String>) {
         self.log.report(FindingKind::Dropped, location, why, help);
     }
 
-    /// Reports that something is imported with a slightly different meaning.
+    /// Reports that an attribute or block is imported with a slightly different meaning.
     pub(super) fn changed(&self, location: &Location, why: impl Into<String>, help: impl Into<String>) {
         self.log.report(FindingKind::Changed, location, why, help);
     }
 
-    /// An error at a location: reported, or recorded as an error in the template.
+    /// Handles an error at a location: reports it, or records it as an error in the template.
     pub(super) fn error(&mut self, error: EvalError, location: &Location) {
         match error {
             EvalError::Unsupported(unsupported) => self.drop(location, unsupported.why, unsupported.help),
             EvalError::Invalid(error) | EvalError::Refused(error) => self.refused(*error),
-            // Where it was used up is not known any more; the place that asked last is shown by its path.
+            // The location at which the budget was used up is unknown; the error has the path of the last attribute.
             EvalError::Exceeded(exceeded) => {
                 let message = format!("{}: {exceeded}", location.path);
                 let help = "Make the values of the template smaller.".to_owned();
@@ -67,7 +67,7 @@ impl<'l> Lowering<'l> {
         }
     }
 
-    /// Once the budget is used up everything fails, so that only the first of these errors is kept.
+    /// Once the budget is used up everything fails, so only the first of these errors is kept.
     fn refused(&mut self, error: TemplateError) {
         if self.known.insert(error.clone()) && self.errors.len() < MOST_ERRORS {
             self.errors.push(error);
@@ -85,7 +85,7 @@ impl<'l> Lowering<'l> {
         self.error(EvalError::invalid(file, span, message, help), &Location::default());
     }
 
-    /// The value of an attribute, with its notes reported; none when it has none, which is reported.
+    /// The value of an attribute, with its notes reported; `None` after an error, which is reported.
     pub(super) fn value(&mut self, scope: &Scope, expr: &Expression, location: &Location) -> Option<HclValue> {
         let result = scope.eval(expr);
         let notes = scope.take_notes();
@@ -120,7 +120,7 @@ impl<'l> Lowering<'l> {
         texts.map_err(|error| self.error(error, location)).ok()
     }
 
-    /// An attribute. The entries of a map that is written out are reported one by one.
+    /// Converts an attribute. The entries of a map literal are reported one by one.
     pub(super) fn attribute(&mut self, scope: &Scope, expr: &Expression, location: &Location) -> Option<InputValue> {
         let location = &location.clone().at(expr.span());
         if let Expression::Object(entries) = expr {
@@ -150,7 +150,7 @@ impl<'l> Lowering<'l> {
         }
     }
 
-    /// A value as one of the template.
+    /// Converts a value.
     pub(super) fn lower(&self, module: &Module, value: &HclValue, location: &Location) -> EvalResult<InputValue> {
         module.spend(STEP + location.path.len())?;
         let kind = match value {
@@ -192,7 +192,7 @@ impl<'l> Lowering<'l> {
         Ok(out)
     }
 
-    /// A field of the source image.
+    /// The expression for a field of the source image.
     fn source_image(&self, name: &str, field: &str) -> Result<Pipeline, Unsupported> {
         if self.origin.as_deref() != Some(name) {
             return Err(Unsupported::new(format!("`data.amazon-ami.{name}` is not the source image"))
@@ -218,7 +218,7 @@ impl<'l> Lowering<'l> {
     }
 }
 
-/// A list that is written out, with the place of each of its items.
+/// A list literal, with the location of each of its items.
 fn with_spans(mut value: InputValue, expr: &Expression) -> InputValue {
     if let (ValueKind::List(items), Expression::Array(written)) = (&mut value.kind, expr)
         && items.len() == written.len()
@@ -230,7 +230,7 @@ fn with_spans(mut value: InputValue, expr: &Expression) -> InputValue {
     value
 }
 
-/// Sets an entry; a later one of the same name replaces it.
+/// Sets an entry, replacing an earlier one of the same name.
 pub(super) fn put(members: &mut Vec<Member>, key: String, value: InputValue) {
     match members.iter_mut().find(|member| member.key == key) {
         Some(member) => member.value = value,

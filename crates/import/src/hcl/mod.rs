@@ -1,4 +1,4 @@
-//! Packer's HCL2: evaluated as far as values are known, and read as a Packer template.
+//! Reads templates in Packer's HCL2, evaluating expressions as far as values are known.
 
 mod assign;
 mod body;

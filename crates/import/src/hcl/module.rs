@@ -1,4 +1,4 @@
-//! What the files of a template declare.
+//! The declarations in the files of a template.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -20,21 +20,20 @@ use super::variable::Variable;
 use crate::paths::Paths;
 use crate::template::call;
 
-/// Evaluates an expression. A function pointer, since everything that an expression can contain evaluates further
-/// expressions.
+/// Evaluates an expression. A function pointer, since the modules of the language's parts evaluate further expressions.
 pub(super) type Evaluate = fn(&Scope, &Expression) -> EvalResult<HclValue>;
 
 /// Everything that a template declares.
 pub(super) struct Module<'a> {
     pub(super) evaluate: Evaluate,
-    /// By name, in the order of the files.
+    /// Variables by name, in the order of the files.
     pub(super) variables: IndexMap<String, Variable<'a>>,
     pub(super) locals: IndexMap<String, Local<'a>>,
-    /// By type and name.
+    /// Data sources by type and name.
     pub(super) data: IndexMap<(String, String), DataBlock<'a>>,
-    /// Values that the bake must be given and that are not variables of the template, by their names.
+    /// Values that the bake must be given although they are not variables of the template, by their names.
     pub(super) extras: RefCell<IndexMap<String, ExtraVariable>>,
-    /// The names of extras, by file and path.
+    /// Names of extra variables, by file and path.
     places: RefCell<HashMap<(usize, String), String>>,
     pub(super) paths: &'a Paths,
     pub(super) now: Option<Timestamp>,
@@ -42,7 +41,7 @@ pub(super) struct Module<'a> {
     /// Locals that are being evaluated, to detect cycles.
     pub(super) open: RefCell<Vec<String>>,
     pub(super) budget: Budget,
-    /// Values that came from a file or the environment.
+    /// Values from files and the environment, which must not be shown.
     pub(super) private: Arc<PrivateValues>,
     /// Compiled patterns.
     pub(super) patterns: RefCell<HashMap<String, Regex>>,
@@ -79,9 +78,10 @@ pub(super) struct ExtraVariable {
     pub(super) secret: bool,
 }
 
-/// How deep expressions may nest: deeper than in any template, and no risk for the stack.
+/// Maximum nesting of expressions: more than any template needs, and safe for the stack.
 const DEPTH: usize = 100;
-/// What one import may cost, in bytes: a second of a release build at most. The largest templates of the corpus need a hundredth.
+/// Budget of one import in bytes: a second of a release build at most. The largest templates of the corpus need a
+/// hundredth.
 const BUDGET: usize = 32 << 20;
 
 impl<'a> Module<'a> {

@@ -1,4 +1,4 @@
-//! Numbers of HCL. They have 512 bits there (cty, `cty.Number`): whole ones are exact here up to 38 digits.
+//! Numbers of HCL. HCL has 512 bits (cty, `cty.Number`); here whole numbers are exact up to 38 digits.
 
 use std::cmp::Ordering;
 
@@ -9,11 +9,11 @@ pub(super) enum Number {
     Real(f64),
 }
 
-/// Below it a float of 64 bits holds every whole number.
+/// Limit up to which a 64-bit float represents every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Number {
-    /// A number as it is written.
+    /// Parses a number.
     pub(super) fn parse(text: &str) -> Option<Self> {
         match text.parse() {
             Ok(whole) => Some(Self::Whole(whole)),
@@ -29,7 +29,7 @@ impl Number {
         }
     }
 
-    /// The sum, difference, product or remainder: exact where both are whole and the result fits.
+    /// The sum, difference, product or remainder: exact if both are whole and the result fits.
     pub(super) fn compute(self, other: Self, exact: fn(i128, i128) -> Option<i128>, real: fn(f64, f64) -> f64) -> Self {
         let whole = match (self, other) {
             (Self::Whole(a), Self::Whole(b)) => exact(a, b),
@@ -38,13 +38,13 @@ impl Number {
         whole.map_or_else(|| Self::from(real(self.to_f64(), other.to_f64())), Self::Whole)
     }
 
-    /// The quotient; whole where there is no remainder.
+    /// The quotient; whole if there is no remainder.
     pub(super) fn divided(self, by: Self) -> Self {
         let exact = |a: i128, b: i128| a.checked_rem(b).filter(|rest| *rest == 0).and_then(|_| a.checked_div(b));
         self.compute(by, exact, |a, b| a / b)
     }
 
-    /// The number as HCL writes it: what floats of 64 bits add beyond 15 digits is not in it.
+    /// The number as HCL writes it, without the noise of 64-bit floats beyond 15 digits.
     pub(super) fn text(self) -> String {
         match self {
             Self::Whole(whole) => whole.to_string(),

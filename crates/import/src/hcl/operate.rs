@@ -1,4 +1,4 @@
-//! Operators.
+//! Evaluates operators.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(super) fn unary(scope: &Scope, op: &UnaryOp, span: Option<Range<usize>>) -> 
     })
 }
 
-/// A chain of operators is no nesting: `a + b + c` is evaluated from its first value on.
+/// Evaluates a chain of operators iteratively, from its first value on: `a + b + c` does not count as nesting.
 pub(super) fn binary(scope: &Scope, op: &BinaryOp, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     let mut chain = vec![(op, span)];
     let mut first = &op.lhs_expr;
@@ -44,11 +44,11 @@ pub(super) fn binary(scope: &Scope, op: &BinaryOp, span: Option<Range<usize>>) -
     Ok(value)
 }
 
-/// The value of an operator whose first side is known.
+/// Applies an operator whose left side is known.
 fn operated(scope: &Scope, left: &HclValue, op: &BinaryOp, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     use BinaryOperator as Op;
     let operator = *op.operator.value();
-    // When the first side decides, the second needs no value.
+    // If the left side decides, the right side needs no value.
     if matches!(operator, Op::And | Op::Or) {
         let first = scope.truth(left, op.lhs_expr.span())?;
         if first == (operator == Op::Or) {

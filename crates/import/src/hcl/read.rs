@@ -1,4 +1,4 @@
-//! Packer's HCL2 to a template.
+//! Reads a template in Packer's HCL2.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -22,9 +22,9 @@ use crate::packer::{DeclaredVariable, PackerTemplate};
 use crate::paths::Paths;
 use ami_bake_manifest::access::{VisibleEnv, credential};
 
-/// Inputs of reading a template.
+/// Inputs for reading a template.
 pub(crate) struct HclInput<'a> {
-    /// The files of the template, and variable files that Packer reads by itself.
+    /// The files of the template, and variable files that Packer loads automatically.
     pub(crate) files: &'a [Source],
     /// Variable files, in order.
     pub(crate) var_files: &'a [Source],
@@ -39,14 +39,14 @@ pub(crate) struct HclInput<'a> {
 /// Reads a template.
 ///
 /// # Errors
-/// With the locations of what Packer would refuse too.
+/// When the template is invalid in Packer, too; with locations.
 pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refused> {
     let (templates, mut var_files): (Vec<&Source>, Vec<&Source>) =
         input.files.iter().partition(|source| !files::is_variables(&source.path));
     var_files.extend(input.var_files);
     let originals: Vec<&Source> = templates.iter().chain(&var_files).copied().collect();
     let mut errors = Vec::new();
-    // Templates in JSON are read as the HCL that they stand for.
+    // Templates in JSON are converted to the equivalent HCL.
     let mut texts: Vec<Source> = Vec::new();
     let mut maps: Vec<Option<SpanMap>> = Vec::new();
     for (at, source) in templates.iter().enumerate() {
@@ -104,8 +104,8 @@ pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refuse
     Ok(template)
 }
 
-/// Refuses a template with errors, which are shown where its author wrote them; `maps` is of its own files, the others are variable
-/// files.
+/// Refuses a template with errors, shown at their original locations. `maps` are those of the template's own files; the
+/// others are variable files.
 fn refuse(errors: &[TemplateError], files: &[&Source], maps: &[Option<SpanMap>]) -> Result<(), Refused> {
     let mut refused = Refused::default();
     for error in errors {
@@ -123,7 +123,7 @@ fn refuse(errors: &[TemplateError], files: &[&Source], maps: &[Option<SpanMap>])
     refused.into_result()
 }
 
-/// A variable of the template.
+/// A variable as the template declares it.
 fn declared(module: &Module, variable: &Variable, lowering: &mut Lowering) -> DeclaredVariable {
     let location = lowering.location(variable.file, format!("variable.{}", variable.name));
     let default = variable.body.get_attribute("default").filter(|_| !variable.short);
@@ -149,7 +149,7 @@ fn description(variable: &Variable) -> Vec<String> {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
-/// Variables for values that the bake must be given, where the template uses them.
+/// Variables for the extra values that the template uses.
 fn extras(module: &Module, template: &PackerTemplate, lowering: &Lowering) -> Vec<DeclaredVariable> {
     let mut used = BTreeSet::new();
     for build in &template.builds {

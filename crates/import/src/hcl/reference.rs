@@ -1,4 +1,4 @@
-//! References to what the template declares: `var`, `local` and `data`.
+//! Evaluates references to declarations: `var`, `local` and `data`.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::variable::Type;
 use crate::template::Unsupported;
 use ami_bake_manifest::access::credential;
 
-/// `var.NAME`
+/// Evaluates `var.NAME`.
 pub(super) fn variable(scope: &Scope, name: &str, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     let Some(variable) = scope.module.variables.get(name) else {
         let help = format!("Declare it: `variable \"{name}\" {{}}`.");
@@ -41,7 +41,7 @@ pub(super) fn variable(scope: &Scope, name: &str, span: Option<Range<usize>>) ->
     }
 }
 
-/// `local.NAME`
+/// Evaluates `local.NAME`.
 pub(super) fn local(scope: &Scope, name: &str, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     let module = scope.module;
     let Some(local) = module.locals.get(name) else {
@@ -69,7 +69,7 @@ pub(super) fn local(scope: &Scope, name: &str, span: Option<Range<usize>>) -> Ev
     Ok(value)
 }
 
-/// A local whose value must not be copied becomes a secret.
+/// The value of a local; one that must not be copied becomes a secret.
 fn guarded(module: &Module, local: &Local, value: HclValue) -> HclValue {
     let fixed = |value: &HclValue| value.to_text().and_then(|text| text.literal());
     let named = credential::named(&local.name)
@@ -88,7 +88,7 @@ fn guarded(module: &Module, local: &Local, value: HclValue) -> HclValue {
     }
 }
 
-/// `data.TYPE.NAME.FIELD`: the bake makes the request itself, or is given the value.
+/// Evaluates `data.TYPE.NAME.FIELD`: the bake makes the request itself, or is given the value.
 pub(super) fn data(
     scope: &Scope,
     kind: &str,
@@ -133,7 +133,7 @@ pub(super) fn data(
     }
 }
 
-/// The SSM parameter that a text is, when it is nothing else; its name may contain variables.
+/// The SSM parameter, if the text consists of nothing else; its name may contain variables.
 pub(super) fn parameter(module: &Module, text: &Text) -> Option<Text> {
     let unknown = text.single()?;
     let name = unknown.name.strip_prefix("data.amazon-parameterstore.")?;

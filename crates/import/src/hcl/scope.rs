@@ -1,4 +1,4 @@
-//! Where an expression is evaluated.
+//! The scope in which an expression is evaluated.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -12,18 +12,18 @@ use super::module::Module;
 use super::number::Number;
 use super::value::HclValue;
 
-/// Where an expression is evaluated.
+/// The scope in which an expression is evaluated.
 pub(super) struct Scope<'m, 'a> {
     pub(super) module: &'m Module<'a>,
-    /// The index of its file.
+    /// Index of the file.
     pub(super) file: usize,
-    /// Names of `for` expressions and `dynamic` blocks, the innermost last.
+    /// Names defined by `for` expressions and `dynamic` blocks, innermost last.
     pub(super) own: Vec<(String, Rc<HclValue>)>,
     /// Type and name of the source that a build runs for.
     pub(super) source: Option<(String, String)>,
     /// The name of the `build` block; empty when it has none.
     pub(super) build: Option<String>,
-    /// What was evaluated during the import.
+    /// Notes about values that were fixed during the import.
     notes: RefCell<Vec<String>>,
 }
 
@@ -59,7 +59,7 @@ impl<'m, 'a> Scope<'m, 'a> {
         self.notes.take()
     }
 
-    /// The value of an expression.
+    /// Evaluates an expression.
     pub(super) fn eval(&self, expr: &Expression) -> EvalResult<HclValue> {
         let evaluated = self.module.budget.deeper(|| {
             let value = (self.module.evaluate)(self, expr)?;
@@ -87,7 +87,7 @@ impl<'m, 'a> Scope<'m, 'a> {
         EvalError::invalid(self.file, span, message, "")
     }
 
-    /// The value that it is during the import, with a note.
+    /// The value during the import; a note is added if it could change later.
     pub(super) fn settle(&self, value: &HclValue) -> EvalResult<HclValue> {
         let mut notes = Vec::new();
         let settled = value.settle(&mut notes)?;
@@ -95,14 +95,14 @@ impl<'m, 'a> Scope<'m, 'a> {
         Ok(settled)
     }
 
-    /// The text of a scalar during the import, with a note.
+    /// The text of a scalar during the import; a note is added if it could change later.
     pub(super) fn string(&self, value: &HclValue, span: Option<Range<usize>>) -> EvalResult<String> {
         let settled = self.settle(value)?;
         let text = settled.to_text().and_then(|text| text.literal());
         text.ok_or_else(|| self.invalid(span, format!("expected a string, found {}", value.describe())))
     }
 
-    /// A boolean during the import, with a note.
+    /// A boolean during the import; a note is added if it could change later.
     pub(super) fn truth(&self, value: &HclValue, span: Option<Range<usize>>) -> EvalResult<bool> {
         let settled = self.settle(value)?;
         match &settled {
@@ -117,12 +117,12 @@ impl<'m, 'a> Scope<'m, 'a> {
         Err(self.invalid(span, format!("expected true or false, found {}", settled.describe())))
     }
 
-    /// A number during the import as a float, with a note.
+    /// A number during the import as a float; a note is added if it could change later.
     pub(super) fn number(&self, value: &HclValue, span: Option<Range<usize>>) -> EvalResult<f64> {
         self.exact(value, span).map(Number::to_f64)
     }
 
-    /// A number during the import, with a note.
+    /// A number during the import; a note is added if it could change later.
     pub(super) fn exact(&self, value: &HclValue, span: Option<Range<usize>>) -> EvalResult<Number> {
         let settled = self.settle(value)?;
         match &settled {

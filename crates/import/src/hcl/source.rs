@@ -1,4 +1,4 @@
-//! `source` blocks to builders.
+//! Converts `source` blocks to builders.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -21,7 +21,7 @@ pub(super) struct SourceBlock<'b> {
     pub(super) name: String,
     pub(super) file: usize,
     pub(super) body: &'b Body,
-    /// Its bytes in the file.
+    /// Byte range in the file.
     pub(super) span: Range<usize>,
     pub(super) used: Cell<bool>,
 }
@@ -103,7 +103,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// `data "amazon-ami"` as the filter of the builder.
+    /// `data "amazon-ami"` as the builder's source filter.
     fn filter(&mut self, module: &Module, name: &str, members: &mut Vec<Member>) {
         let Some(data) = module.find_data("amazon-ami", name) else { return };
         let location = self.location(data.file, format!("data.amazon-ami.{name}"));
@@ -139,7 +139,7 @@ impl Lowering<'_> {
         put(members, "source_ami_filter".to_owned(), InputValue::new(ValueKind::Map(inner), location));
     }
 
-    /// The comment above a place in a file.
+    /// The comment above a location in a file.
     pub(super) fn comments(&self, file: usize, start: usize) -> Vec<String> {
         let Some(source) = self.files.get(file) else { return Vec::new() };
         let before = source.text.get(..start).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Strings with `${ }` and `%{ }`.
+//! Evaluates strings with `${ }` and `%{ }`.
 
 use ami_bake_manifest::budget::STEP;
 use hcl_edit::Span;
@@ -9,7 +9,7 @@ use super::error::{EvalError, EvalResult};
 use super::scope::Scope;
 use super::value::{HclValue, Text};
 
-/// The value of a template; a single interpolation keeps its type.
+/// Evaluates a template; a single interpolation keeps its type.
 pub(super) fn value(scope: &Scope, elements: &[&Element]) -> EvalResult<HclValue> {
     if let [Element::Interpolation(only)] = elements {
         return scope.eval(&only.expr);
@@ -17,7 +17,7 @@ pub(super) fn value(scope: &Scope, elements: &[&Element]) -> EvalResult<HclValue
     render(scope, elements, false, false).map(HclValue::Text)
 }
 
-/// The text of a template. `start` and `end`: whether white space there is removed.
+/// Evaluates a template as text. `start` and `end`: whether white space there is removed.
 fn render(scope: &Scope, elements: &[&Element], start: bool, end: bool) -> EvalResult<Text> {
     let mut out = Text::default();
     let mut origin = None;
@@ -37,14 +37,14 @@ fn render(scope: &Scope, elements: &[&Element], start: bool, end: bool) -> EvalR
             Element::Directive(directive) => add(scope, &mut out, &mut origin, self::directive(scope, directive)?)?,
         }
     }
-    // What contains a value from a file or the environment is one too.
+    // A text that contains a private value is private, too.
     if let Some(origin) = origin {
         HclValue::Text(out.clone()).texts(&mut |text| scope.module.private.add(text, &origin));
     }
     Ok(out)
 }
 
-/// Adds a piece to a text; `origin` is where the pieces came from, when that was a file or the environment.
+/// Adds a piece to a text; `origin` becomes the origin of a private piece: a file or the environment.
 fn add(scope: &Scope, out: &mut Text, origin: &mut Option<String>, text: Text) -> EvalResult<()> {
     scope.module.spend(STEP + text.size())?;
     if origin.is_none() {

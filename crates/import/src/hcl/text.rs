@@ -1,4 +1,4 @@
-//! Text functions over texts of which parts are only known during the bake.
+//! Text functions for texts with parts that are only known during the bake.
 
 use jiff::civil::{DateTime, date};
 
@@ -8,19 +8,19 @@ use super::value::{Text, TextPart};
 use crate::template::parse::Argument;
 use crate::template::{Unsupported, layout};
 
-/// Two times that differ in every part, to compare layouts with.
+/// Two times that differ in every part, for comparing layouts.
 fn samples() -> [DateTime; 2] {
     [date(2017, 11, 23).at(14, 35, 47, 0), date(2028, 6, 8).at(9, 12, 58, 0)]
 }
 
-/// What a function does to a text, which decides how much of the text must be known.
+/// Which part of a text a function depends on, which decides how much of it must be known.
 #[derive(Clone, Copy)]
 pub(super) enum Reach<'f> {
-    /// It needs all of it.
+    /// The whole text.
     Whole,
-    /// It changes each character by itself; a template has this command for it.
+    /// Each character by itself; a template has this command for it.
     Characters(&'f [Argument]),
-    /// It removes something at the ends.
+    /// The ends only.
     Ends,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn map(scope: &Scope, text: &Text, function: &dyn Fn(&str) -> String,
     {
         return Ok(mapped);
     }
-    // Variables are evaluated, then the time is tried alone.
+    // Evaluates variables first, and then tries with the time only.
     let mut settled = Text::default();
     for part in &text.0 {
         match part {
@@ -55,10 +55,10 @@ pub(super) fn map(scope: &Scope, text: &Text, function: &dyn Fn(&str) -> String,
     })
 }
 
-/// The function over each part, when the result is the same as over the whole for two sample times.
+/// Applies the function to each part, if the result for two sample times is the same as for the whole text.
 fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Option<Text> {
     if let (Reach::Ends, [TextPart::Plain(first), middle @ .., TextPart::Plain(last)]) = (reach, text.0.as_slice()) {
-        // A letter in place of the middle shows what happens at each end.
+        // A letter in place of the middle shows the effect at each end.
         let (first, last) = (function(&format!("{first}x")), function(&format!("x{last}")));
         let mut out = Text::plain(first.strip_suffix('x')?);
         out.extend(Text(middle.to_vec()));
@@ -75,7 +75,7 @@ fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Op
                 mapped.known = known.known.as_deref().map(function);
                 match reach {
                     Reach::Characters(command) => mapped.action.push(command.to_vec()),
-                    // A reference stays where the function does not change its value.
+                    // A reference stays if the function does not change its value.
                     _ if known.known.is_some() && mapped.known == known.known => {}
                     _ => return None,
                 }
@@ -92,7 +92,7 @@ fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Op
     same.then_some(out)
 }
 
-/// The text at a time.
+/// The text at this time.
 fn sample(text: &Text, time: DateTime) -> Option<String> {
     let one = |part: &TextPart| match part {
         TextPart::Plain(text) => Some(text.clone()),

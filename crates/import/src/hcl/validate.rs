@@ -1,4 +1,4 @@
-//! Validation of variables, and declarations that nothing uses.
+//! Validates variables, and reports unused declarations.
 
 use hcl_edit::Span;
 
@@ -51,7 +51,7 @@ pub(super) fn variables(module: &Module, lowering: &mut Lowering) {
     }
 }
 
-/// Reports what is declared and not used; scalar variables are reported once the manifest is known.
+/// Reports unused declarations; scalar variables are reported once the manifest is known.
 pub(super) fn unused(module: &Module, declarations: &Declarations, lowering: &Lowering) {
     for local in module.locals.values().filter(|local| !local.used.get()) {
         lowering.drop(&lowering.location(local.file, "local").key(&local.name), UNUSED, "");

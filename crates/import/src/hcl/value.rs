@@ -1,4 +1,4 @@
-//! Values of HCL, of which parts may only be known during the bake.
+//! Values of HCL, parts of which may only be known during the bake.
 
 use std::collections::HashSet;
 
@@ -39,7 +39,7 @@ pub(super) enum TextPart {
         name: String,
         field: String,
     },
-    /// A value that must not be copied, by the name of what it is part of.
+    /// A value that must not be copied, by the name of the declaration that it belongs to.
     Hidden(String),
 }
 
@@ -48,7 +48,7 @@ pub(super) enum TextPart {
 pub(super) struct Unknown {
     /// The expression that gives the value.
     pub(super) action: Pipeline,
-    /// The value that it has during the import.
+    /// The value during the import.
     pub(super) known: Option<String>,
     pub(super) scalar: Scalar,
     pub(super) secret: bool,
@@ -79,12 +79,12 @@ impl Text {
         }
     }
 
-    /// The text, when all of it is known for good.
+    /// The text, if all of it is fixed.
     pub(super) fn literal(&self) -> Option<String> {
         self.0.iter().map(|part| if let TextPart::Plain(text) = part { Some(text.as_str()) } else { None }).collect()
     }
 
-    /// Its unknown value, when it is nothing else.
+    /// The unknown value, if the text consists of nothing else.
     pub(super) fn single(&self) -> Option<&Unknown> {
         match self.0.as_slice() {
             [TextPart::Unknown(unknown)] => Some(unknown),
@@ -92,7 +92,7 @@ impl Text {
         }
     }
 
-    /// The text that it is during the import; what it was computed from is noted.
+    /// The text during the import; notes list what it was computed from.
     pub(super) fn settle(&self, notes: &mut Vec<String>) -> Result<String, Unsupported> {
         let mut out = String::new();
         for part in &self.0 {
@@ -151,7 +151,7 @@ impl HclValue {
         Self::Text(Text(vec![TextPart::Unknown(unknown)]))
     }
 
-    /// A value of a JSON or YAML document.
+    /// Converts a value of a JSON or YAML document.
     pub(super) fn of_tree(node: &Node) -> Self {
         match &node.kind {
             Kind::List(items) => Self::List(items.iter().map(Self::of_tree).collect()),
@@ -168,7 +168,7 @@ impl HclValue {
         }
     }
 
-    /// The value that it is during the import; what it was computed from is noted.
+    /// The value during the import; notes list what it was computed from.
     pub(super) fn settle(&self, notes: &mut Vec<String>) -> Result<Self, Unsupported> {
         Ok(match self {
             Self::Text(text) => {
@@ -191,7 +191,7 @@ impl HclValue {
         })
     }
 
-    /// A scalar as text; none of `null`, lists and maps.
+    /// A scalar as text; `None` for `null`, lists and maps.
     pub(super) fn to_text(&self) -> Option<Text> {
         match self {
             Self::Text(text) => Some(text.clone()),
@@ -221,7 +221,7 @@ impl HclValue {
         }
     }
 
-    /// Calls `visit` with every text in it that is known during the import.
+    /// Calls `visit` with every text in the value that is known during the import.
     pub(super) fn texts(&self, visit: &mut dyn FnMut(&str)) {
         match self {
             Self::Text(text) => {
@@ -240,7 +240,7 @@ impl HclValue {
         }
     }
 
-    /// Where a value in it came from, when that was a file or the environment.
+    /// The origin of a private value in it: a file or the environment.
     pub(super) fn origin(&self, private: &PrivateValues) -> Option<String> {
         let mut origin = None;
         self.texts(&mut |text| origin = origin.take().or_else(|| private.origin(text)));
@@ -270,8 +270,8 @@ pub(super) fn hidden(value: &HclValue, name: &str) -> HclValue {
     }
 }
 
-/// The items of a set in cty's order: texts by their bytes, numbers by their values; each once. With a text that is only known
-/// during the bake there is no order yet.
+/// The items of a set in cty's order: texts by their bytes, numbers by their values; each once. The order is undefined
+/// if a text is only known during the bake.
 pub(super) fn set_of(items: Vec<HclValue>) -> Vec<HclValue> {
     let mut set = distinct(items);
     let numbers = set.iter().all(|item| matches!(item, HclValue::Number(_)));
@@ -291,13 +291,13 @@ pub(super) fn set_of(items: Vec<HclValue>) -> Vec<HclValue> {
     set
 }
 
-/// The items of a list, each once.
+/// The items of a list without duplicates.
 pub(super) fn distinct(items: Vec<HclValue>) -> Vec<HclValue> {
     let mut known = HashSet::new();
     items.into_iter().filter(|item| known.insert(key(item))).collect()
 }
 
-/// A text that two values have in common when they are the same.
+/// A text that is the same for equal values.
 pub(super) fn key(value: &HclValue) -> String {
     match value {
         HclValue::Map(entries) => {

@@ -17,17 +17,17 @@ pub(super) struct Variable<'a> {
     pub(super) name: String,
     pub(super) file: usize,
     pub(super) body: &'a Body,
-    /// The bytes of its block, or of its attribute.
+    /// Byte range of its block or attribute.
     pub(super) span: Range<usize>,
     pub(super) kind: Type,
     pub(super) default: Option<HclValue>,
-    /// Its value from the command line, the environment or a file.
+    /// The value from the command line, the environment or a file.
     pub(super) given: Option<HclValue>,
     pub(super) sensitive: bool,
     pub(super) used: Cell<bool>,
-    /// Its default fails its own `validation`: it must be set.
+    /// True when the default fails the variable's own `validation`, so that it must be set.
     pub(super) invalid: Cell<bool>,
-    /// It is an attribute of a `variables` block.
+    /// True for an attribute of a `variables` block.
     pub(super) short: bool,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Variable<'a> {
         }
     }
 
-    /// The value that it has during the import.
+    /// The value during the import.
     pub(super) fn effective(&self) -> Option<&HclValue> {
         self.given.as_ref().or(self.default.as_ref())
     }
@@ -71,7 +71,7 @@ impl<'a> Variable<'a> {
         Ok(())
     }
 
-    /// Whether its value must not be copied.
+    /// Whether the value must not be copied.
     pub(super) fn is_secret(&self) -> bool {
         let environment = |value: &HclValue| match value {
             HclValue::Text(text) => text.single().is_some_and(|unknown| credential::named(&unknown.name)),
@@ -85,13 +85,13 @@ impl<'a> Variable<'a> {
             || self.effective().is_some_and(environment)
     }
 
-    /// Whether its value is written out where it is used, since a field can't refer to it.
+    /// Whether the value is written out at its uses, since fields can't refer to it.
     pub(super) fn is_written_out(&self) -> bool {
         matches!(self.effective(), Some(HclValue::List(_) | HclValue::Map(_) | HclValue::Null))
             || matches!(self.kind, Type::List | Type::Set | Type::Map)
     }
 
-    /// A reference to it.
+    /// A reference to the variable.
     pub(super) fn reference(&self, known: Option<String>, secret: bool) -> HclValue {
         let scalar = if let Type::Scalar(scalar) = self.kind { scalar } else { Scalar::Text };
         let name = format!("var.{}", self.name);
@@ -99,7 +99,7 @@ impl<'a> Variable<'a> {
     }
 }
 
-/// A value with the attributes that its type makes optional: `object({a = optional(string, "x")})`.
+/// A value with the defaults of optional attributes in its type: `object({a = optional(string, "x")})`.
 pub(super) fn with_defaults(
     kind: &Expression,
     value: HclValue,
@@ -145,7 +145,7 @@ pub(super) fn with_defaults(
 }
 
 impl Type {
-    /// A type expression.
+    /// Parses a type expression.
     pub(super) fn read(expr: &Expression) -> Self {
         match expr {
             Expression::Variable(name) => Self::named(name.as_str()),
@@ -197,10 +197,10 @@ impl Type {
         }
     }
 
-    /// A value as one of this type.
+    /// Converts a value to this type.
     ///
     /// # Errors
-    /// When it has another type.
+    /// When the value has another type.
     pub(super) fn convert(self, value: HclValue) -> Result<HclValue, String> {
         let unfit = |value: &HclValue| Err(format!("expected {}, found {}", self.describe(), value.describe()));
         let literal = value.to_text().and_then(|text| text.literal());

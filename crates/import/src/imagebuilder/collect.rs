@@ -1,4 +1,4 @@
-//! All resources of all files.
+//! Collects the resources of all files.
 
 use super::document::{Document, DocumentKind};
 use super::intrinsic::REFERENCE;
@@ -86,7 +86,7 @@ impl<'a> Collection<'a> {
         self.resources.iter().filter(move |resource| resource.kind == kind)
     }
 
-    /// The region where the images are built: that of the resources' ARNs, when all have the same.
+    /// The region where the images are built: that of the resources' ARNs, if it is the same for all.
     pub(crate) fn home(&self) -> Option<String> {
         let mut regions = Vec::new();
         self.resources.iter().for_each(|resource| arn_regions(resource.reader.value, &mut regions));
@@ -106,7 +106,7 @@ impl<'a> Collection<'a> {
             .or_else(|| self.of(ResourceKind::Pipeline).next().filter(|_| recipes <= 1))
     }
 
-    /// The configuration that a pipeline refers to, or the only one.
+    /// The resource that a pipeline refers to, or the only one of its kind.
     pub(crate) fn linked(
         &self,
         kind: ResourceKind,

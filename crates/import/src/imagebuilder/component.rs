@@ -1,4 +1,4 @@
-//! Components: their documents become steps.
+//! Converts component documents to steps.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::yaml::{Map, Value};
 pub(super) struct UsedDocument {
     path: String,
     phases: Vec<String>,
-    /// Parameters without a default.
+    /// Required parameters: those without a default.
     required: Vec<String>,
     with: Map,
 }
@@ -41,7 +41,7 @@ pub(super) fn documents(project: &Project, draft: &mut Draft) -> Vec<UsedDocumen
     all
 }
 
-/// Parameters that nothing gives a value become variables that must be set.
+/// Declares variables for parameters without any value.
 fn ask_for_parameters(documents: &mut [UsedDocument], draft: &mut Draft) {
     for document in documents {
         for name in &document.required {
@@ -56,7 +56,7 @@ fn ask_for_parameters(documents: &mut [UsedDocument], draft: &mut Draft) {
 }
 
 fn of_file(path: &Path, root: &Reader, project: &Project) -> UsedDocument {
-    // The document is used as it is.
+    // The document is used unchanged.
     root.mark_used();
     let found = project.context.paths.find(&path.to_string_lossy());
     UsedDocument::new(found.text, root.value)
@@ -74,7 +74,7 @@ fn phases(root: &InputValue) -> Vec<String> {
     phases.iter().filter_map(|phase| phase.get("name")?.literal().map(str::to_owned)).collect()
 }
 
-/// The document of a resource, written beside the manifest.
+/// The document inside a resource, which is written to a file beside the manifest.
 fn of_resource(resource: &Resource, project: &Project, draft: &mut Draft) -> Option<UsedDocument> {
     let own = resource.name(&project.context).unwrap_or_else(|| "component".to_owned());
     project.used.borrow_mut().push(key(resource));
@@ -190,7 +190,7 @@ pub(super) fn of_recipe(recipe: &Resource, project: &Project, draft: &mut Draft)
     used
 }
 
-/// Whether an ARN is that of a component resource.
+/// Whether an ARN refers to a component resource.
 fn refers(arn: &Template, resource: &Resource, project: &Project) -> bool {
     let by_id = resource.id.is_some() && resource.id == arn.call_of(REFERENCE);
     let named = resource

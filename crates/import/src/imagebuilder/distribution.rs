@@ -1,4 +1,4 @@
-//! Distribution configurations: where the image goes.
+//! Converts distribution configurations: regions, accounts and sharing.
 
 use super::intrinsic::PLACEHOLDER;
 use super::project::Project;
@@ -13,7 +13,7 @@ pub(super) fn read(distribution: &Resource, project: &Project, body: &mut Map, i
     let mut deploy: Vec<Value> = Vec::new();
     let all: Vec<Reader> = distribution.get("distributions").iter().flat_map(Reader::items).collect();
     let place = |one: &Reader| get(one, "region").and_then(|region| context.words(&region));
-    // The home region is that of the resources, or the first.
+    // The home region is that of the resources, or else the first one.
     let home = project.all.home();
     let is_home = |one: &&Reader| {
         place(one).is_some_and(|words| {
@@ -96,7 +96,7 @@ pub(super) fn read(distribution: &Resource, project: &Project, body: &mut Map, i
     ]);
 }
 
-/// The image of one region; name and tags of the first apply to all.
+/// Converts the AMI settings of one region; name and tags of the first region apply to all.
 fn ami(ami: &Reader, first: bool, project: &Project, image: &mut Map) {
     let context = &project.context;
     let differs = |field: &Reader| field.drop("an image has the same name and tags in all regions", "");
@@ -125,7 +125,7 @@ fn ami(ami: &Reader, first: bool, project: &Project, image: &mut Map) {
                 differs(&tags);
             }
         }
-        // CloudFormation's name is longer.
+        // CloudFormation uses a longer name.
         let permission = get(ami, "launchPermission").or_else(|| get(ami, "launchPermissionConfiguration"));
         if let Some(permission) = permission {
             let mut share = Map::default();

@@ -1,11 +1,11 @@
-//! A file of Image Builder.
+//! Files of Image Builder.
 
 use std::path::PathBuf;
 
 use super::resource_kind::ResourceKind;
 use crate::input::InputValue;
 
-/// A file with resources or a component document.
+/// A file with a resource, a stack of resources, or a component document.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) path: PathBuf,
@@ -19,6 +19,6 @@ pub(crate) enum DocumentKind {
     CloudFormation,
     /// An AWSTOE document.
     Component,
-    /// A resource as the API of Image Builder takes and returns it.
+    /// A resource in the form of Image Builder's API.
     Resource(ResourceKind),
 }

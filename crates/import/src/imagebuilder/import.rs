@@ -1,4 +1,4 @@
-//! Documents to the draft of a manifest.
+//! Converts Image Builder documents to the draft of a manifest.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::output::{Draft, name};
 use crate::paths::Paths;
 use crate::yaml::{Map, write};
 
-/// Imports documents; the draft has no images when there is neither a recipe nor a component document.
+/// Imports documents. The draft has no images when there is neither a recipe nor a component document.
 pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &str, paths: &Paths, log: &Log) -> Draft {
     for document in documents {
         log.report_duplicates(&document.root);
@@ -65,7 +65,7 @@ pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &s
     draft
 }
 
-/// Component documents without a recipe: an image whose source must be set.
+/// Imports component documents without a recipe: an image whose source must be set.
 fn alone(project: &Project, stem: &str, draft: &mut Draft, body: &mut Map) -> Option<(Map, String)> {
     let mut image = Map::default();
     let documents = component::documents(project, draft);
@@ -78,7 +78,7 @@ fn alone(project: &Project, stem: &str, draft: &mut Draft, body: &mut Map) -> Op
     Some((image, name(stem)))
 }
 
-/// The resources that belong to a recipe: where the image is built, and where it is published.
+/// Imports the resources that belong to a recipe: infrastructure and distribution.
 fn around(recipe: Option<&Resource>, project: &Project, draft: &mut Draft, body: &mut Map, image: &mut Map) {
     let pipeline = project.all.pipeline(recipe);
     if let Some(pipeline) = pipeline {

@@ -1,4 +1,4 @@
-//! Infrastructure configurations: the build machine.
+//! Converts infrastructure configurations to machine settings.
 
 use super::project::Project;
 use super::resource::{Resource, get};

@@ -1,26 +1,26 @@
-//! CloudFormation's functions and Image Builder's placeholders as actions of templates.
+//! Converts CloudFormation's functions and Image Builder's placeholders to template actions.
 
 use ami_bake_manifest::tree::{Entry, Kind, Node};
 
 use crate::input::{InputValue, Location, Member, ValueKind};
 use crate::template::{Template, call};
 
-/// Fields with text that is not a template: documents and user data.
+/// Fields whose text is not a template: documents and user data.
 const VERBATIM: [&str; 4] = ["data", "Data", "commands", "content"];
 
-/// The function of a resource of the stack.
+/// Name of the action for a reference to a resource of the stack.
 pub(super) const REFERENCE: &str = "ref";
-/// A function of CloudFormation that is not supported.
+/// Name of the action for an unsupported function of CloudFormation.
 pub(super) const FUNCTION: &str = "function";
-/// A placeholder of Image Builder.
+/// Name of the action for a placeholder of Image Builder.
 pub(super) const PLACEHOLDER: &str = "imagebuilder";
 
-/// A document as a value of the input.
+/// Converts a document to a value of the input.
 pub(crate) fn read_document(node: &Node, location: Location) -> InputValue {
     value(node, location, "")
 }
 
-/// `key` is that of the field that the value is in.
+/// Converts a node; `key` is the key of the enclosing field.
 fn value(node: &Node, location: Location, key: &str) -> InputValue {
     if let Some(template) = function(node, key) {
         return InputValue::new(ValueKind::Text(template), location);
@@ -46,12 +46,12 @@ fn value(node: &Node, location: Location, key: &str) -> InputValue {
     InputValue::new(kind, location)
 }
 
-/// A scalar or a function as text; none for lists and maps.
+/// A scalar or a function as text; `None` for lists and maps.
 fn text(node: &Node, key: &str) -> Option<Template> {
     value(node, Location::default(), key).template().map(std::borrow::Cow::into_owned)
 }
 
-/// A function, as a map of its long name (JSON) or of its tag (YAML).
+/// A function, written as a map with its long name (JSON) or with a tag (YAML).
 fn function(node: &Node, key: &str) -> Option<Template> {
     let [Entry { key: name, value, .. }] = node.entries() else { return None };
     let name = match name.strip_prefix('!') {
@@ -63,7 +63,7 @@ fn function(node: &Node, key: &str) -> Option<Template> {
     Some(evaluated(&name, value, key).unwrap_or_else(|| Template::action(call(FUNCTION, name))))
 }
 
-/// The value of a function; none when it is not supported.
+/// The value of a function; `None` when it is not supported.
 fn evaluated(name: &str, value: &Node, key: &str) -> Option<Template> {
     let scalar = |node: &Node| node.scalar().map(|scalar| scalar.text.clone());
     let reference = |name: &str| Template::action(call(REFERENCE, name));
@@ -102,7 +102,7 @@ fn evaluated(name: &str, value: &Node, key: &str) -> Option<Template> {
     }
 }
 
-/// `${Name}` of `Fn::Sub`, with its own values first; `${!x}` is `${x}`.
+/// Substitutes `${Name}` as `Fn::Sub` does, with its own values first; `${!x}` becomes `${x}`.
 fn substitute(text: &str, values: &dyn Fn(&str) -> Option<Template>) -> Template {
     let mut out = Template::default();
     let mut rest = text;
@@ -122,7 +122,7 @@ fn substitute(text: &str, values: &dyn Fn(&str) -> Option<Template>) -> Template
     out
 }
 
-/// `{{ imagebuilder:buildDate }}`, which is not a Go template.
+/// Parses placeholders such as `{{ imagebuilder:buildDate }}`, which are not Go templates.
 fn placeholders(text: &str) -> Template {
     let mut out = Template::default();
     let mut rest = text;

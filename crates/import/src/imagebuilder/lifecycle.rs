@@ -1,4 +1,4 @@
-//! Lifecycle policies: which images are kept, and when images are deprecated.
+//! Converts lifecycle policies to retention and deprecation.
 
 use super::project::Project;
 use super::resource::{Resource, get, unsupported};
@@ -63,7 +63,7 @@ fn keep(publish: &mut Map, key: &str, value: Option<Value>, from: Option<&Reader
     }
 }
 
-/// An age in days: Image Builder has weeks, months and years too.
+/// An age in days: Image Builder also has weeks, months and years.
 fn age(value: Option<String>, unit: Option<String>) -> Option<Value> {
     let value: u64 = value?.trim().parse().ok()?;
     let days = match unit?.as_str() {

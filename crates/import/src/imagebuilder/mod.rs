@@ -1,4 +1,4 @@
-//! Resources of EC2 Image Builder, as its API takes them or as CloudFormation does, and component documents.
+//! Imports resources of EC2 Image Builder, in the form of its API or of CloudFormation, and component documents.
 
 mod collect;
 mod component;

@@ -1,4 +1,4 @@
-//! The source image of a recipe.
+//! Converts the parent image of a recipe.
 
 use super::resource::Resource;
 use crate::context::Context;
@@ -6,7 +6,7 @@ use crate::output::Draft;
 use crate::template::Part;
 use crate::yaml::{Map, Value};
 
-/// Images managed by Amazon: name, owner, name of the AMI, architecture.
+/// Images managed by Amazon: name, owner, name pattern of the AMI, architecture.
 const MANAGED: [(&str, &str, &str, &str); 12] = [
     ("amazon-linux-2-x86", "amazon", "amzn2-ami-hvm-*-x86_64-gp2", "x86_64"),
     ("amazon-linux-2-arm64", "amazon", "amzn2-ami-hvm-*-arm64-gp2", "arm64"),
@@ -29,7 +29,7 @@ pub(super) fn read(recipe: &Resource, context: &Context, image: &mut Map, draft:
     let Some(parent) = recipe.get("parentImage") else { return required(image, draft) };
     let Some(words) = context.plain(&parent) else { return required(image, draft) };
     let known = words.known().unwrap_or_default();
-    // The region and the account of an ARN may only be known in the stack; the name of the image counts.
+    // Region and account in an ARN may only be known in the stack; only the image's name counts.
     let shape: String = words
         .0
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn read(recipe: &Resource, context: &Context, image: &mut Map, draft:
     if known.starts_with("ami-") || (known.is_empty() && words.single().is_some()) {
         ami.set_from("id", words.manifest(), &parent);
     } else if known.starts_with('/') {
-        // CloudFormation resolves parameters of the type `AWS::SSM::Parameter::Value<…>` itself.
+        // CloudFormation itself resolves parameters of the type `AWS::SSM::Parameter::Value<…>`.
         ami.set_from("parameter", words.manifest(), &parent);
     } else if let Some(path) = known.strip_prefix("ssm:") {
         let path = path.split_once(":parameter").map_or(path, |(_, path)| path);
@@ -67,7 +67,7 @@ fn managed(arn: &str) -> Option<&'static (&'static str, &'static str, &'static s
     MANAGED.iter().find(|(known, ..)| *known == name)
 }
 
-/// A source image that must be set.
+/// Declares a variable for the source image, which must be set.
 pub(super) fn required(image: &mut Map, draft: &mut Draft) {
     let mut ami = Map::default();
     ami.set("id", format!("${{{{ vars.{VARIABLE} }}}}"));

@@ -1,4 +1,4 @@
-//! Pipelines: their schedule belongs in the workflow.
+//! Converts pipelines: their schedule belongs in the workflow.
 
 use super::project::Project;
 use super::resource::{Resource, get, unsupported};

@@ -1,11 +1,11 @@
-//! Everything that images are imported from.
+//! All inputs of an import from Image Builder.
 
 use std::cell::RefCell;
 
 use super::collect::Collection;
 use crate::context::Context;
 
-/// Everything that images are imported from.
+/// All inputs of an import from Image Builder.
 pub(super) struct Project<'r, 'a> {
     pub(super) all: &'r Collection<'a>,
     pub(super) context: Context<'r>,

@@ -1,4 +1,4 @@
-//! Image recipes.
+//! Converts image recipes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use crate::input::Reader;
 use crate::output::Draft;
 use crate::yaml::{Map, Value};
 
-/// Names of the root disk.
+/// Device names of root disks.
 const ROOT: [&str; 3] = ["/dev/sda1", "/dev/xvda", "/dev/sda"];
 
 pub(super) fn read(recipe: &Resource, project: &Project, draft: &mut Draft) -> Map {
@@ -26,7 +26,7 @@ pub(super) fn read(recipe: &Resource, project: &Project, draft: &mut Draft) -> M
         additional(&more, project, &mut machine);
     }
     image.set_filled("machine", machine);
-    // CloudFormation and the API's answers call it `version`.
+    // CloudFormation and the API's responses call it `version`.
     if let Some(version) = recipe.get("semanticVersion").or_else(|| recipe.get("version"))
         && let Some(words) = context.plain(&version)
     {

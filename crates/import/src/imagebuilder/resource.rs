@@ -1,4 +1,4 @@
-//! A resource.
+//! Access to the fields of a resource.
 
 use super::resource_kind::ResourceKind;
 use crate::context::Context;

@@ -1,4 +1,4 @@
-//! Which resource a document is.
+//! Recognizes the kind of a resource.
 
 use ami_bake_manifest::tree::Node;
 
@@ -15,7 +15,7 @@ pub(crate) enum ResourceKind {
     Other,
 }
 
-/// The keys that AWS's API wraps its answers in.
+/// The keys that responses of the API are wrapped in.
 pub(super) const WRAPS: [(&str, ResourceKind); 8] = [
     ("imageRecipe", ResourceKind::Recipe),
     ("infrastructureConfiguration", ResourceKind::Infrastructure),
@@ -40,7 +40,7 @@ pub(crate) fn kind(root: &Node) -> Option<ResourceKind> {
     } else if has("policyDetails") {
         Some(ResourceKind::Lifecycle)
     } else if has("semanticVersion") && document && !has("platform") {
-        // A workflow: components have a platform.
+        // A workflow; components have a platform.
         Some(ResourceKind::Other)
     } else if has("parentImage") || (has("components") && has("semanticVersion")) {
         Some(ResourceKind::Recipe)
@@ -57,7 +57,7 @@ pub(crate) fn kind(root: &Node) -> Option<ResourceKind> {
     }
 }
 
-/// The kind of a CloudFormation type.
+/// The kind for a CloudFormation type.
 pub(super) fn of_type(name: &str) -> Option<ResourceKind> {
     Some(match name {
         "AWS::ImageBuilder::ImageRecipe" => ResourceKind::Recipe,

@@ -1,4 +1,4 @@
-//! What texts of resources may refer to: parameters and resources of the stack, and Image Builder's placeholders.
+//! Parameters and resources of the stack, and Image Builder's placeholders, which texts may refer to.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use ami_bake_manifest::access::credential;
 
 /// CloudFormation's parameters.
 pub(crate) struct Parameters<'a> {
-    /// By name.
+    /// Parameters by name.
     list: IndexMap<String, Parameter<'a>>,
     budget: Budget,
     resources: BTreeSet<String>,

@@ -1,25 +1,25 @@
-//! What became of a field that is not in the manifest as it was.
+//! Findings: fields that were not imported unchanged.
 
 /// What happened to a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
-    /// It is not in the manifest.
+    /// The field is not in the manifest.
     Dropped,
-    /// It is in the manifest with a slightly different meaning.
+    /// The field is in the manifest with a slightly different meaning.
     Changed,
 }
 
-/// A field that is not in the manifest as it was.
+/// A field that was not imported unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
     /// What happened to the field.
     pub kind: FindingKind,
-    /// The file's name.
+    /// Name of the file.
     pub file: String,
-    /// Its path in the file, such as `builders[0].ami_users`.
+    /// Path in the file, such as `builders[0].ami_users`.
     pub path: String,
-    /// Why, a sentence fragment.
+    /// The reason, a sentence fragment.
     pub why: String,
-    /// What to do, a whole sentence; empty when there is nothing to do.
+    /// What to do, a full sentence; empty when there is nothing to do.
     pub help: String,
 }

@@ -1,4 +1,4 @@
-//! What is reported about the input.
+//! Collects findings, comments and missing files during an import.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -10,23 +10,23 @@ use ami_bake_manifest::diagnostic::PrivateValues;
 
 use super::{Finding, FindingKind, InputValue, Location, SpanMap};
 
-/// What is reported about the input, and the files that are missing.
+/// Findings, comments and missing files of an import.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     findings: RefCell<Vec<Finding>>,
     known: RefCell<HashSet<Finding>>,
     missing: RefCell<Vec<String>>,
-    /// Values that came from a file or the environment.
+    /// Values from files and the environment.
     pub(crate) private: Arc<PrivateValues>,
     comments: RefCell<Vec<SourceComment>>,
     maps: RefCell<Vec<(Rc<str>, SpanMap)>>,
 }
 
-/// What the author wrote beside a field.
+/// A comment of the author beside a field.
 #[derive(Debug, Clone)]
 pub(crate) struct SourceComment {
     pub(crate) file: Rc<str>,
-    /// The bytes of the field.
+    /// Byte range of the field.
     pub(crate) span: Range<u32>,
     pub(crate) lines: Vec<String>,
 }
@@ -56,17 +56,17 @@ impl Log {
         }
     }
 
-    /// Records what the author wrote beside a field.
+    /// Records a comment of the author.
     pub(crate) fn comment(&self, comment: SourceComment) {
         self.comments.borrow_mut().push(comment);
     }
 
-    /// Records that the places of a file are those of a text that was generated from it.
+    /// Records that a file was converted to another text, with the locations of its parts.
     pub(crate) fn generated(&self, file: Rc<str>, map: SpanMap) {
         self.maps.borrow_mut().push((file, map));
     }
 
-    /// The place in the file itself.
+    /// Translates a location to the original file.
     pub(crate) fn place(&self, file: &str, span: Range<u32>) -> Range<u32> {
         let maps = self.maps.borrow();
         let Some((_, map)) = maps.iter().find(|(known, _)| **known == *file) else { return span };
@@ -88,7 +88,7 @@ impl Log {
         }
     }
 
-    /// Reports every value that was not used: a subtree of which nothing was used is reported as one.
+    /// Reports every value that was not used; a wholly unused subtree is reported once.
     pub(crate) fn report_unused(&self, root: &InputValue) {
         let mut unused = Vec::new();
         collect_unused(root, &mut unused);
@@ -123,7 +123,7 @@ impl Log {
     }
 }
 
-/// Collects the highest values of which nothing was used. Answers whether nothing of this one was.
+/// Collects the topmost values that were not used. Returns true if nothing in `value` was used.
 fn collect_unused<'v>(value: &'v InputValue, unused: &mut Vec<&'v InputValue>) -> bool {
     let children = || value.entries().map(|member| &member.value).chain(value.items());
     if children().next().is_none() {

@@ -1,4 +1,4 @@
-//! The input as it is read: every value that is read is marked as used, and what is not used is reported.
+//! The input. Every value that is read is marked as used, and unused values are reported.
 
 mod finding;
 mod log;

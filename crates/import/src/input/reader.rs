@@ -1,11 +1,11 @@
-//! Access to a value of the input: whoever reads it marks it as used.
+//! Access to values of the input, which marks them as used.
 
 use std::borrow::Cow;
 
 use super::{FindingKind, InputValue, Location, Log, ValueKind};
 use crate::template::Template;
 
-/// A value of the input, with the log that findings about it go to.
+/// A value of the input, with the log for its findings.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
     pub(crate) value: &'a InputValue,
@@ -27,12 +27,12 @@ impl<'a> Reader<'a> {
         Some(reader)
     }
 
-    /// The first of several keys that is there.
+    /// The first of several keys that exists.
     pub(crate) fn first(&self, names: &[&str]) -> Option<Reader<'a>> {
         names.iter().find_map(|name| self.get(name))
     }
 
-    /// All keys with their values, the last one of each.
+    /// All keys with their values; of duplicate keys the last.
     pub(crate) fn entries(&self) -> Vec<(&'a str, Reader<'a>)> {
         self.value.entries().map(|member| (member.key.as_str(), Self { value: &member.value, ..*self })).collect()
     }
@@ -54,17 +54,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether it is a map.
+    /// Whether the value is a map.
     pub(crate) fn is_map(&self) -> bool {
         matches!(self.value.kind, ValueKind::Map(_))
     }
 
-    /// Whether it is a list.
+    /// Whether the value is a list.
     pub(crate) fn is_list(&self) -> bool {
         matches!(self.value.kind, ValueKind::List(_))
     }
 
-    /// Whether it is an empty text or `false`, which means unset.
+    /// Whether the value is an empty text or `false`, which means unset.
     pub(crate) fn is_unset(&self) -> bool {
         matches!(self.value.literal(), Some("" | "false"))
     }
@@ -83,18 +83,18 @@ impl<'a> Reader<'a> {
         Some(template)
     }
 
-    /// Marks it as used, with everything in it.
+    /// Marks the value and everything in it as used.
     pub(crate) fn mark_used(&self) {
         self.value.mark_used();
     }
 
-    /// Reports that it is not carried over: why, and what to do.
+    /// Reports that the value is not imported: why, and what to do.
     pub(crate) fn drop(&self, why: impl Into<String>, help: impl Into<String>) {
         self.mark_used();
         self.log.report(FindingKind::Dropped, self.location(), why, help);
     }
 
-    /// Reports that it is carried over with a slightly different meaning.
+    /// Reports that the value is imported with a slightly different meaning.
     pub(crate) fn changed(&self, why: impl Into<String>, help: impl Into<String>) {
         self.log.report(FindingKind::Changed, self.location(), why, help);
     }
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         &self.value.location
     }
 
-    /// Receiver of findings.
+    /// The log for findings.
     pub(crate) fn log(&self) -> &'a Log {
         self.log
     }

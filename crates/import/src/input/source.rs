@@ -1,4 +1,4 @@
-//! Files of the input, and why they may be refused.
+//! Files of the input, and errors that prevent an import.
 
 use std::path::PathBuf;
 
@@ -13,17 +13,17 @@ pub struct Source {
     pub text: String,
 }
 
-/// Why files can't be imported at all.
+/// Errors that prevent an import.
 #[derive(Debug, Default)]
 pub struct Refused {
-    /// The problem, with its location.
+    /// The errors, with their locations.
     pub findings: Vec<Diagnostic>,
-    /// The files, to show the findings with.
+    /// The files, for showing the errors in context.
     pub sources: Sources,
 }
 
 impl Refused {
-    /// The error, when there is one.
+    /// Returns the refusal as an error, if it has findings.
     ///
     /// # Errors
     /// When the input is invalid.

@@ -1,4 +1,4 @@
-//! A value of the input, whichever format it was written in.
+//! Values of the input, independent of its format.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -10,14 +10,14 @@ use ami_bake_manifest::tree::{self, Meaning, Node};
 
 use crate::template::Template;
 
-/// Where a value was written.
+/// Location of a value in the input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Location {
-    /// The file's name.
+    /// Name of the file.
     pub(crate) file: Rc<str>,
-    /// The path in the file, such as `builders[0].ami_users`.
+    /// Path in the file, such as `builders[0].ami_users`.
     pub(crate) path: String,
-    /// The bytes of the file; of a value that was computed those of the nearest around it.
+    /// Byte range in the file; for a computed value that of the nearest enclosing value.
     pub(crate) span: Option<Range<u32>>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Location {
 pub(crate) struct InputValue {
     pub(crate) kind: ValueKind,
     pub(crate) location: Location,
-    /// Whether it was used, or reported as not used.
+    /// Whether the value was used, or reported as unused.
     used: Cell<bool>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct InputValue {
 pub(crate) enum ValueKind {
     Null,
     Bool(bool),
-    /// A number, as it was written.
+    /// A number, as written.
     Number(String),
     Text(Template),
     List(Vec<InputValue>),
@@ -50,7 +50,7 @@ pub(crate) struct Member {
     pub(crate) value: InputValue,
 }
 
-/// Values are equal wherever they were written.
+/// Values compare equal wherever they were written.
 impl PartialEq for InputValue {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind
@@ -62,17 +62,17 @@ impl Location {
         Self { file: Rc::clone(file), path: path.into(), span: None }
     }
 
-    /// The value of a key, one level deeper.
+    /// The location of a key in this map.
     pub(crate) fn key(&self, name: &str) -> Self {
         Self { path: key(&self.path, name), ..self.clone() }
     }
 
-    /// An item of a list, one level deeper.
+    /// The location of an item in this list.
     pub(crate) fn index(&self, at: usize) -> Self {
         Self { path: format!("{}[{at}]", self.path), ..self.clone() }
     }
 
-    /// The same with its bytes, where they are known.
+    /// The same location with this byte range, if known.
     pub(crate) fn at(mut self, span: Option<Range<usize>>) -> Self {
         if let Some(span) = span {
             let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
@@ -87,7 +87,7 @@ impl InputValue {
         Self { kind, location, used: Cell::new(false) }
     }
 
-    /// A value of a JSON or YAML file.
+    /// Converts a value of a JSON or YAML file.
     pub(crate) fn of_tree(node: &Node, location: Location) -> Self {
         let location = location.at(Some(node.span.range()));
         let kind = match &node.kind {
@@ -111,7 +111,7 @@ impl InputValue {
         Self::new(kind, location)
     }
 
-    /// How many bytes the paths of all values of a document take; `path` is the length of its own.
+    /// Number of bytes that the paths of all values in a document take; `path` is the length of the node's own.
     pub(crate) fn weight(node: &Node, path: usize) -> usize {
         let below = match &node.kind {
             tree::Kind::Scalar(_) => 0,
@@ -126,7 +126,7 @@ impl InputValue {
         below.saturating_add(path + 64)
     }
 
-    /// The entries of a map; none of anything else.
+    /// The entries of a map; empty for other values.
     pub(crate) fn members(&self) -> &[Member] {
         match &self.kind {
             ValueKind::Map(members) => members,
@@ -134,7 +134,7 @@ impl InputValue {
         }
     }
 
-    /// The entries that count: of several with one key the last.
+    /// The effective entries: of duplicate keys the last.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Member> {
         let members = self.members();
         let last: HashMap<&str, usize> =
@@ -143,7 +143,7 @@ impl InputValue {
         members.iter().enumerate().filter(move |(at, member)| counts(*at, member)).map(|(_, member)| member)
     }
 
-    /// The items of a list; none of anything else.
+    /// The items of a list; empty for other values.
     pub(crate) fn items(&self) -> &[InputValue] {
         match &self.kind {
             ValueKind::List(items) => items,
@@ -156,17 +156,17 @@ impl InputValue {
         self.members().iter().rev().find(|member| member.key == key).map(|member| &member.value)
     }
 
-    /// Takes the value of a key out of a map.
+    /// Removes a key from a map and returns its value.
     pub(crate) fn take(&mut self, key: &str) -> Option<InputValue> {
         let ValueKind::Map(members) = &mut self.kind else { return None };
         let at = members.iter().rposition(|member| member.key == key)?;
         let value = members.remove(at).value;
-        // Earlier ones of the same key do not count.
+        // Earlier duplicates of the key are ignored.
         members.retain(|member| member.key != key);
         Some(value)
     }
 
-    /// The entries of a map that count, in the order of the file.
+    /// The effective entries of a map, in the order of the file.
     pub(crate) fn into_entries(self) -> Vec<Member> {
         let ValueKind::Map(members) = self.kind else { return Vec::new() };
         let mut last: HashMap<String, usize> = HashMap::new();
@@ -177,12 +177,12 @@ impl InputValue {
         members.into_iter().enumerate().filter(counts).map(|(_, member)| member).collect()
     }
 
-    /// Whether it is text, a number or a boolean.
+    /// Whether the value is text, a number or a boolean.
     pub(crate) fn is_scalar(&self) -> bool {
         matches!(self.kind, ValueKind::Text(_) | ValueKind::Number(_) | ValueKind::Bool(_))
     }
 
-    /// A scalar as text, when it has no actions: Packer takes numbers and booleans for text and the other way round.
+    /// A scalar without actions as text: Packer converts numbers and booleans to text and vice versa.
     pub(crate) fn literal(&self) -> Option<&str> {
         match &self.kind {
             ValueKind::Text(template) => template.literal(),
@@ -201,26 +201,26 @@ impl InputValue {
         }
     }
 
-    /// Marks it as used, with everything in it.
+    /// Marks the value and everything in it as used.
     pub(crate) fn mark_used(&self) {
         self.used.set(true);
         self.members().iter().for_each(|member| member.value.mark_used());
         self.items().iter().for_each(InputValue::mark_used);
     }
 
-    /// Whether it was marked as used.
+    /// Whether the value was marked as used.
     pub(crate) fn is_used(&self) -> bool {
         self.used.get()
     }
 }
 
-/// A longer key is cut in paths.
+/// Maximum length of a key in paths; longer ones are cut.
 const LONGEST_KEY: usize = 128;
 
-/// A path, one key deeper.
+/// The path with a key appended.
 pub(crate) fn key(path: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    // A path is for people to read, and there is one for every value.
+    // Paths are for people to read, and there is one for every value.
     if key.len() > LONGEST_KEY {
         let start: String = key.chars().take(LONGEST_KEY / 4).collect();
         return self::key(path, &format!("{start}…"));

@@ -28,13 +28,13 @@ impl Platform {
 /// A builder, with everything that its fields may refer to.
 pub(crate) struct Build<'a, 'v> {
     pub(crate) builder: &'a Builder,
-    /// The builder's fields.
+    /// Fields of the builder.
     pub(crate) reader: Reader<'a>,
-    /// The steps that run on it.
+    /// The steps that run on the builder.
     pub(crate) block: &'a BuildBlock,
-    /// Its name in the template: what `only` and `build_name` refer to.
+    /// Name of the builder in the template, which `only` and `build_name` refer to.
     pub(crate) name: String,
-    /// The image's name.
+    /// Name of the image.
     pub(crate) image: String,
     pub(crate) platform: Platform,
     pub(crate) variables: &'v Variables<'a>,
@@ -49,7 +49,7 @@ pub(crate) struct ImageDraft<'a> {
     pub(crate) region: Option<(Value, Reader<'a>)>,
     /// The role to assume.
     pub(crate) role: Option<Value>,
-    /// The login name, as the manifest writes it.
+    /// The login name in the manifest's syntax.
     pub(crate) user: Option<String>,
     /// `changes` of a docker builder, which need a repository.
     pub(crate) changes: Map,
@@ -61,8 +61,8 @@ impl Build<'_, '_> {
         &self.builder.kind
     }
 
-    /// Its name for scripts as the manifest writes it: an expression where possible, so that images can share steps
-    /// that use it.
+    /// The builder's name for scripts in the manifest's syntax: an expression if possible, so that images can share
+    /// steps that use it.
     pub(crate) fn own_name(&self) -> Words {
         let name = self.builder.source.as_ref().unwrap_or(&self.name);
         if self.image == *name { Words::expr("image", Some(name.clone())) } else { Words::text(name.as_str()) }

@@ -1,4 +1,4 @@
-//! A Packer template to the draft of a manifest.
+//! Converts a Packer template to the draft of a manifest.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use crate::paths::Paths;
 use crate::template::evaluate;
 use crate::yaml::{Map, Value, write};
 
-/// Inputs of the import of a template.
+/// Inputs for the import of a template.
 pub(crate) struct Settings<'a> {
     /// Variable files, in order.
     pub(crate) var_files: &'a [InputValue],
@@ -24,15 +24,15 @@ pub(crate) struct Settings<'a> {
     pub(crate) sets: &'a [(String, String)],
     /// The time to evaluate with.
     pub(crate) now: Option<Timestamp>,
-    /// The file, for findings about the command line.
+    /// Name of the file, for findings about the command line.
     pub(crate) file: &'a str,
-    /// The file's name without its extension.
+    /// Name of the file without its extension.
     pub(crate) stem: &'a str,
     pub(crate) paths: &'a Paths,
     pub(crate) log: &'a Log,
 }
 
-/// Imports a template; the draft has no images when nothing of it can be imported.
+/// Imports a template. The draft has no images when nothing could be imported.
 pub(crate) fn import(template: &PackerTemplate, settings: &Settings) -> Draft {
     let Settings { log, paths, .. } = *settings;
     let folder = paths.input.to_string_lossy().into_owned();
@@ -57,7 +57,7 @@ pub(crate) fn import(template: &PackerTemplate, settings: &Settings) -> Draft {
     rest(template, &images, log);
     assemble(images, &mut draft);
 
-    // The text of the manifest decides which variables it needs, `if`s and secrets included.
+    // The manifest's text decides which variables it needs, including those in `if`s and secrets.
     let text = write(&draft.body);
     (draft.vars, draft.secrets) = variables.write(&text, &typed.borrow());
     for name in variables.idle() {
@@ -74,7 +74,7 @@ pub(crate) fn import(template: &PackerTemplate, settings: &Settings) -> Draft {
     draft
 }
 
-/// Reports provisioners and post-processors that no image has.
+/// Reports provisioners and post-processors that no image uses.
 fn rest(template: &PackerTemplate, images: &[(Build, ImageDraft)], log: &Log) {
     for block in &template.builds {
         let own = || images.iter().map(|(build, _)| build).filter(|build| std::ptr::eq(build.block, block));
@@ -93,7 +93,7 @@ fn rest(template: &PackerTemplate, images: &[(Build, ImageDraft)], log: &Log) {
     }
 }
 
-/// Top-level fields beside builders, provisioners, post-processors and variables.
+/// Reports top-level fields other than builders, provisioners, post-processors and variables.
 fn top(template: &PackerTemplate, log: &Log) {
     if let Some(version) = template.other("min_packer_version", log) {
         version.drop("ami-bake replaces Packer", "");
@@ -149,7 +149,7 @@ fn builds<'a, 'v>(
     builds
 }
 
-/// Puts images together: steps that all share are written once.
+/// Assembles the images: steps that all of them share are written once.
 fn assemble(images: Vec<(Build, ImageDraft)>, draft: &mut Draft) {
     let mixed = images.windows(2).any(|pair| pair[0].0.platform != pair[1].0.platform);
     if !mixed && let Some((build, _)) = images.first() {

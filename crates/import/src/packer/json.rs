@@ -1,4 +1,4 @@
-//! Packer's JSON to a template.
+//! Parses Packer's JSON templates.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use super::model::{BuildBlock, Builder, DeclaredVariable, PackerTemplate, PostPr
 use crate::comment;
 use crate::input::{InputValue, Log, Member, Reader, ValueKind};
 
-/// Takes a JSON document apart.
+/// Converts a JSON document to a template.
 pub(crate) fn template(mut root: InputValue, log: &Log) -> PackerTemplate {
     log.report_duplicates(&root);
     let mut comments = comment::of(&Reader::new(&root, log));
@@ -40,7 +40,7 @@ fn variables(root: &mut InputValue, log: &Log) -> Vec<DeclaredVariable> {
         .flat_map(Reader::items)
         .filter_map(|item| item.text().map(str::to_owned))
         .collect();
-    // What is not a map is reported as a field that was not used.
+    // A value that is not a map is reported as unused.
     if !Reader::new(root, log).get("variables").is_some_and(|variables| variables.is_map()) {
         return Vec::new();
     }
@@ -86,7 +86,7 @@ fn provisioner(fields: InputValue, log: &Log) -> Provisioner {
     Provisioner { kind, comments, fields, used: Cell::new(false) }
 }
 
-/// The type of a post-processor, which may be written alone.
+/// The type of a post-processor, which may be written as a plain string.
 fn post_kind(fields: &InputValue) -> String {
     let kind = fields.literal().or_else(|| fields.get("type")?.literal());
     kind.unwrap_or_default().to_owned()

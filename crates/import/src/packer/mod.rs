@@ -1,4 +1,4 @@
-//! Packer templates.
+//! Imports Packer templates.
 
 mod build;
 mod builder;

@@ -1,11 +1,11 @@
-//! A Packer template. JSON and HCL2 are two ways to write one.
+//! The typed Packer template, which both JSON and HCL2 are parsed into.
 
 use std::cell::Cell;
 
 use crate::input::{InputValue, Location, Log, Reader};
 use crate::template::Template;
 
-/// The most builders that are imported: each becomes an image, and a matrix has no more variants.
+/// Maximum number of builders: each becomes an image, and a matrix has no more variants.
 pub(crate) const MOST_BUILDERS: usize = 256;
 
 /// A Packer template.
@@ -15,7 +15,7 @@ pub(crate) struct PackerTemplate {
     pub(crate) comments: Vec<String>,
     pub(crate) variables: Vec<DeclaredVariable>,
     pub(crate) builds: Vec<BuildBlock>,
-    /// Further top-level fields, which only JSON has.
+    /// Other top-level fields, which only JSON has.
     pub(crate) others: Vec<InputValue>,
 }
 
@@ -23,10 +23,10 @@ pub(crate) struct PackerTemplate {
 #[derive(Debug)]
 pub(crate) struct DeclaredVariable {
     pub(crate) name: String,
-    /// Its value without a variable file and `--set`; null when it must be set.
+    /// The value without a variable file and `--set`; null when it must be set.
     pub(crate) default: InputValue,
     pub(crate) sensitive: bool,
-    /// Its value was used where fields can't refer to it.
+    /// Whether the value was used where fields can't refer to the variable.
     pub(crate) evaluated: bool,
     /// Comments of the author on the variable.
     pub(crate) comments: Vec<String>,
@@ -46,10 +46,10 @@ pub(crate) struct BuildBlock {
 /// A builder, which becomes an image.
 #[derive(Debug)]
 pub(crate) struct Builder {
-    /// Its type, such as `amazon-ebs`.
+    /// Type of the builder, such as `amazon-ebs`.
     pub(crate) kind: String,
     pub(crate) name: Option<Template>,
-    /// What Packer calls it towards scripts (`PACKER_BUILD_NAME`), where that is not its name: HCL keeps the name of the source
+    /// The name that scripts get in `PACKER_BUILD_NAME`, if it is not the builder's: HCL keeps the name of a source
     /// that a build renames (Packer, hcl2template/types.source.go).
     pub(crate) source: Option<String>,
     pub(crate) comments: Vec<String>,
@@ -59,20 +59,20 @@ pub(crate) struct Builder {
 /// A provisioner, which becomes steps.
 #[derive(Debug)]
 pub(crate) struct Provisioner {
-    /// Its type, such as `shell`.
+    /// Type of the provisioner, such as `shell`.
     pub(crate) kind: String,
     pub(crate) comments: Vec<String>,
     pub(crate) fields: InputValue,
-    /// Whether it ran for a builder.
+    /// Whether a builder that was imported uses it.
     pub(crate) used: Cell<bool>,
 }
 
 /// A post-processor.
 #[derive(Debug)]
 pub(crate) struct PostProcessor {
-    /// Its type, such as `docker-push`.
+    /// Type of the post-processor, such as `docker-push`.
     pub(crate) kind: String,
-    /// The entry of the list that it belongs to: post-processors of one entry work on the result of the previous one.
+    /// The list entry that it belongs to: post-processors of one entry work on the result of the previous one.
     pub(crate) chain: Location,
     pub(crate) fields: InputValue,
 }
@@ -89,7 +89,7 @@ impl PackerTemplate {
         }
     }
 
-    /// A further top-level field.
+    /// Another top-level field.
     pub(crate) fn other<'a>(&'a self, path: &str, log: &'a Log) -> Option<Reader<'a>> {
         self.others.iter().find(|value| value.location.path == path).map(|value| Reader::new(value, log))
     }

@@ -1,4 +1,4 @@
-//! Variables of a template, with the values that variable files and the command line set.
+//! Variables of a template, with their values from variable files and the command line.
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -21,7 +21,7 @@ pub(crate) const UNUSED: &str = "nothing imported uses it";
 
 /// All variables of a template.
 pub(crate) struct Variables<'a> {
-    /// By name, in the order of the template.
+    /// Variables by name, in the order of the template.
     list: IndexMap<String, Variable<'a>>,
     budget: Budget,
     now: Option<Timestamp>,
@@ -30,7 +30,7 @@ pub(crate) struct Variables<'a> {
     open: RefCell<HashSet<String>>,
     /// Names that the template uses without declaring them.
     undeclared: RefCell<BTreeSet<String>>,
-    /// Variables of the command line that are not in the list.
+    /// Variables on the command line that are not in `list`.
     extra: HashMap<String, String>,
 }
 
@@ -45,29 +45,29 @@ struct Variable<'a> {
     /// Value on the command line.
     set: Option<String>,
     sensitive: bool,
-    /// Its declaration; none when only a variable file sets it.
+    /// The declaration; `None` when only a variable file sets the variable.
     declaration: Option<&'a DeclaredVariable>,
-    /// The name of the secret, when it is one.
+    /// Name of the secret, if it is one.
     secret: OnceCell<Option<String>>,
-    /// Its value, evaluated once: others may refer to it many times.
+    /// The value, evaluated once: other variables may refer to it many times.
     words: OnceCell<Result<Option<Words>, Unsupported>>,
 }
 
-/// How deep variables may refer to each other.
+/// Maximum depth of variables that refer to each other.
 const DEEPEST: usize = 64;
 
-/// What sets variables.
+/// The values that are set for variables, by source.
 struct Sources<'a> {
     /// The values of variable files, by name.
     files: HashMap<&'a str, Vec<Reader<'a>>>,
     /// The last value of the command line, by name.
     sets: HashMap<&'a str, &'a str>,
-    /// The names in the manifest so far, in lower case.
+    /// The names used in the manifest so far, in lower case.
     own: HashSet<String>,
 }
 
 impl<'a> Variables<'a> {
-    /// The variables of a template, with everything that sets them.
+    /// Reads the variables of a template, with their values.
     pub(crate) fn read(
         template: &'a PackerTemplate,
         files: &[Reader<'a>],
@@ -94,7 +94,7 @@ impl<'a> Variables<'a> {
             let variable = Variable { sensitive: one.sensitive, declaration: Some(one), ..variable };
             variables.entry(one.name.clone()).or_insert(variable);
         }
-        // Packer also takes values of variables that the template does not declare.
+        // Packer also accepts values of variables that the template does not declare.
         for (name, value) in entries {
             if !variables.contains_key(name) {
                 variables.insert(name.to_owned(), Variable::new(name, value, &mut sources));
@@ -111,7 +111,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// `vars` and `secrets` of a manifest with this text; variables that it does not use are reported.
+    /// `vars` and `secrets` of a manifest with this text; unused variables are reported.
     pub(crate) fn write(&self, text: &str, typed: &BTreeSet<String>) -> (Map, Vec<Value>) {
         let mut vars = Map::default();
         let mut secrets: IndexSet<String> = IndexSet::new();
@@ -206,15 +206,15 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Whether a secret may be left unset: its default is empty, or an environment variable, which is empty when it is not set. One
-    /// that is read under another name must be set, or the bake would go on without it.
+    /// Whether a secret may be left unset: its default is empty, or an environment variable, which is empty when unset.
+    /// One that is read under another name must be set, or the bake would continue without it.
     fn is_optional(variable: &Variable) -> bool {
         let Some(value) = variable.value() else { return false };
         value.literal().is_some_and(str::is_empty)
             || value.call_of("env").is_some_and(|name| !credential::signs_in(&name))
     }
 
-    /// The value of a variable; none when it must be set.
+    /// The value of a variable; `None` when it must be set.
     fn definition(&self, variable: &Variable) -> Result<Option<Words>, Unsupported> {
         if let Some(words) = variable.words.get() {
             self.spend(words.as_ref().ok().and_then(Option::as_ref).map_or(0, Words::size))?;
@@ -231,7 +231,7 @@ impl<'a> Variables<'a> {
         variable.words.get_or_init(|| words.map(Some)).clone()
     }
 
-    /// `user`
+    /// Evaluates `user`.
     pub(crate) fn user(&self, name: &str) -> Result<Words, Unsupported> {
         let Some(variable) = self.list.get(name) else {
             return self.undeclared(name);
@@ -262,12 +262,12 @@ impl<'a> Variables<'a> {
         Ok(Words::expr(format!("vars.{name}"), self.extra(name).map(str::to_owned)))
     }
 
-    /// The value on the command line of a variable that is not in the list.
+    /// The value on the command line of a variable that is not in `list`.
     fn extra(&self, name: &str) -> Option<&str> {
         self.extra.get(name).map(String::as_str)
     }
 
-    /// Variables of the command line that nothing uses.
+    /// Variables on the command line that nothing uses.
     pub(crate) fn idle(&self) -> Vec<&str> {
         let used = self.undeclared.borrow();
         let mut idle: Vec<&str> = self.extra.keys().map(String::as_str).filter(|name| !used.contains(*name)).collect();
@@ -280,7 +280,7 @@ impl<'a> Variables<'a> {
         self.budget.spend(bytes)
     }
 
-    /// `env`
+    /// Evaluates `env`.
     pub(crate) fn env(name: &str) -> Result<Words, Unsupported> {
         let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !fits || name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -310,7 +310,7 @@ impl<'a> Variable<'a> {
         if !own.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             own.insert(0, '_');
         }
-        // Expressions find names in any case.
+        // Names in expressions are case-insensitive.
         while !sources.own.insert(own.to_ascii_lowercase()) {
             own.push('_');
         }
@@ -337,7 +337,7 @@ impl<'a> Variable<'a> {
         }
     }
 
-    /// The name of the secret, when it is one.
+    /// Name of the secret, if the variable is one.
     fn secret(&self) -> Option<&str> {
         let secret = self.secret.get_or_init(|| {
             let value = self.value().unwrap_or_default();
@@ -358,7 +358,7 @@ impl<'a> Variable<'a> {
         secret.as_deref()
     }
 
-    /// Value during the import.
+    /// The value during the import.
     fn value(&self) -> Option<Template> {
         if let Some(set) = &self.set {
             return Some(Template::text(set.as_str()));
@@ -376,8 +376,8 @@ impl<'a> Variable<'a> {
     }
 }
 
-/// What the value of a variable may refer to. Other variables are written out: a variable of a manifest can't refer to
-/// another.
+/// The scope for values of variables. References to other variables are replaced by their values, since a manifest's
+/// variables can't refer to each other.
 struct Definitions<'a, 'v> {
     all: &'v Variables<'a>,
 }
@@ -420,7 +420,7 @@ impl TemplateScope for Definitions<'_, '_> {
     }
 }
 
-/// The value of a variable, as a number or boolean where it is used as one.
+/// The value of a variable, as a number or boolean if it is used as one.
 fn value(words: &Words, typed: bool) -> Value {
     let literal = words.literal();
     if let Some(literal) = literal.filter(|_| typed) {
@@ -432,7 +432,7 @@ fn value(words: &Words, typed: bool) -> Value {
     words.manifest().into()
 }
 
-/// The members of a context that a text refers to.
+/// The members of a context, such as `vars`, that a text refers to.
 fn names(text: &str, context: &str) -> BTreeSet<String> {
     let ends = |c: char| !c.is_ascii_alphanumeric() && c != '_';
     text.match_indices(context)

@@ -1,4 +1,4 @@
-//! Templates to the manifest's expressions.
+//! Evaluates Packer templates to the manifest's expressions.
 
 use ami_bake_manifest::access::credential;
 use ami_bake_manifest::budget::{Exceeded, STEP};
@@ -12,30 +12,30 @@ use super::unsupported::Unsupported;
 use super::words::Words;
 use super::{function, layout};
 
-/// What the templates of one import may cost, in bytes: half a second of a release build.
+/// Budget of all templates of one import in bytes: half a second of a release build.
 pub(crate) const BUDGET: usize = 32 << 20;
 
-/// What a template may refer to.
+/// Variables and functions that a template may refer to.
 pub(crate) trait TemplateScope {
-    /// `user`
+    /// Evaluates `user`.
     fn user(&self, name: &str) -> Result<Words, Unsupported>;
-    /// `env`
+    /// Evaluates `env`.
     fn env(&self, name: &str) -> Result<Words, Unsupported>;
-    /// `.Name` and `build`
+    /// Evaluates `.Name` and `build`.
     fn field(&self, path: &[String]) -> Result<Words, Unsupported>;
-    /// Values without arguments that depend on where the template is, such as `build_name`.
+    /// Evaluates names without arguments that depend on the template's position, such as `build_name`.
     fn word(&self, name: &str) -> Option<Result<Words, Unsupported>>;
-    /// Functions that only exist where the template is.
+    /// Evaluates functions that only exist at the template's position.
     fn call(&self, _name: &str, _arguments: &[String]) -> Option<Result<Words, Unsupported>> {
         None
     }
     /// Takes the cost of an evaluation off the budget of the import, in bytes.
     fn spend(&self, bytes: usize) -> Result<(), Exceeded>;
-    /// The time to evaluate with; none for the manifest's own `timestamp` and `date`.
+    /// The time to evaluate with; `None` for the manifest's own `timestamp` and `date`.
     fn now(&self) -> Option<Timestamp>;
 }
 
-/// Evaluates a template; `note` gets what means something slightly different in the manifest.
+/// Evaluates a template; `note` is called for changes in meaning.
 pub(crate) fn evaluate(
     template: &Template,
     scope: &dyn TemplateScope,
@@ -58,7 +58,7 @@ pub(crate) fn evaluate_segments(
     Evaluation { scope, note }.segments(segments)
 }
 
-/// Why a variable of the environment is read under another name.
+/// The note for an environment variable that is read under another name.
 pub(crate) fn not_passed_on(name: &str) -> String {
     format!("ami-bake or the runner signs in with {name}, and never passes it on")
 }
@@ -174,7 +174,8 @@ impl Evaluation<'_> {
                 if let Some(words) = known.and_then(|known| self.scope.call(name, &known)) {
                     return words;
                 }
-                // Packer's own order: `replace old new n text`, `replace_all old new text`, and `split text separator n`.
+                // Packer's argument order: `replace old new n text`, `replace_all old new text`, and `split text
+                // separator n`.
                 let text = if matches!(name, "split") && !piped {
                     if arguments.is_empty() { None } else { Some(arguments.remove(0)) }
                 } else {
@@ -263,7 +264,7 @@ mod tests {
         assert_eq!(shown("{{ env `HOME` }}"), "${{ env.HOME }}");
     }
 
-    /// What the manifest has no function for is evaluated, with a note.
+    /// Functions that the manifest does not have are evaluated during the import, with a note.
     #[test]
     fn what_has_no_function_is_evaluated_once() {
         let mut notes = Vec::new();

@@ -12,7 +12,7 @@ fn is_clean(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '(' | ')' | '[' | ']' | ' ' | '.' | '/' | '-' | '\'' | '@' | '_')
 }
 
-/// `clean_resource_name`
+/// Implements `clean_resource_name`.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if is_clean(c) { c } else { '-' }).collect()
 }
@@ -79,7 +79,7 @@ pub(super) fn apply(
     }
 }
 
-/// How many bytes a replacement adds.
+/// Number of bytes that a replacement adds.
 fn grown(text: Option<&str>, from: &str, to: &str) -> usize {
     text.map_or(0, |text| text.matches(from).count()).saturating_mul(to.len())
 }
@@ -91,7 +91,7 @@ fn function(text: &Words, compute: impl Fn(&str) -> String, code: impl Fn(&str) 
     }
 }
 
-/// Computes what the manifest has no function for during the import.
+/// Evaluates a function during the import that the manifest does not have.
 fn frozen(
     text: &Words,
     compute: impl Fn(&str) -> String,
@@ -105,10 +105,10 @@ fn frozen(
     Ok(Words::text(compute(&known)))
 }
 
-/// Each is a call in the expression, and expressions nest no deeper.
+/// Maximum number of different invalid characters: each is a call in the expression, whose nesting is limited.
 const MOST_ODD: usize = 32;
 
-/// Replaces each character that names can't have, as far as the value is known.
+/// Replaces each character that is invalid in names, as far as the value is known.
 fn cleaned(text: &Words, note: &mut dyn FnMut(String)) -> Result<Words, Unsupported> {
     if let Some(literal) = text.literal() {
         return Ok(Words::text(clean(literal)));

@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 
 use super::words::quote;
 
-/// The pieces of a layout, longest first where one begins another, with what jiff's `strftime` calls them.
+/// The tokens of a layout, longest first among those with the same beginning, and jiff's `strftime` equivalents.
 const TOKENS: [(&str, &str); 33] = [
     ("January", "%B"),
     ("Jan", "%b"),
@@ -59,7 +59,7 @@ const FORMATS: [(char, &str); 14] = [
     ('Z', "UTC"),
 ];
 
-/// RFC 3339, Packer's default.
+/// Packer's default layout, RFC 3339.
 const DEFAULT: &str = "2006-01-02T15:04:05Z07:00";
 
 /// A piece of a layout.
@@ -67,13 +67,13 @@ const DEFAULT: &str = "2006-01-02T15:04:05Z07:00";
 pub(crate) enum Piece {
     /// Literal text.
     Text(String),
-    /// A part of the time, as jiff's `strftime` calls it.
+    /// A part of the time, as a directive of jiff's `strftime`.
     Time(&'static str),
-    /// A fraction of a second: the separator, the number of digits, whether trailing zeros are left out.
+    /// A fraction of a second: the separator, the number of digits, and whether trailing zeros are omitted.
     Fraction(char, usize, bool),
 }
 
-/// The pieces of a layout of Go; Packer's default without.
+/// Parses a layout of Go. Default: Packer's.
 pub(crate) fn go(layout: Option<&str>) -> Vec<Piece> {
     let layout = layout.unwrap_or(DEFAULT);
     let mut pieces = Vec::new();
@@ -95,9 +95,9 @@ fn token(rest: &str) -> Option<(Piece, usize)> {
     let (token, format) = TOKENS.iter().find(|(token, _)| {
         let tail = rest.strip_prefix(token);
         match *token {
-            // `Jan` and `Mon` begin no longer word, such as `Month`.
+            // `Jan` and `Mon` must not begin a longer word, such as `Month`.
             "Jan" | "Mon" => tail.is_some_and(|tail| !tail.starts_with(|c: char| c.is_ascii_lowercase())),
-            // `_2006` is a line and a year.
+            // `_2006` is an underscore and a year.
             "_2" => tail.is_some_and(|tail| !tail.starts_with("006")),
             _ => tail.is_some(),
         }
@@ -114,7 +114,7 @@ fn fraction(rest: &str) -> Option<(Piece, usize)> {
     ends.then_some((Piece::Fraction(separator, digits, digit == '9'), 1 + digits))
 }
 
-/// The pieces of a `strftime` format.
+/// Parses a `strftime` format.
 pub(crate) fn strftime(format: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut chars = format.chars();
@@ -143,7 +143,7 @@ fn text(pieces: &mut Vec<Piece>, c: char) {
     }
 }
 
-/// A time in pieces.
+/// Formats a time.
 pub(crate) fn format(pieces: &[Piece], time: DateTime) -> String {
     let one = |piece: &Piece| match piece {
         Piece::Time(format) if format.contains('%') => time.strftime(format).to_string(),
@@ -159,7 +159,7 @@ pub(crate) fn format(pieces: &[Piece], time: DateTime) -> String {
     pieces.iter().map(one).collect()
 }
 
-/// The expression that gives exactly what the pieces do; none for what the manifest's `date` and `timestamp` can't give.
+/// The expression with exactly the same result; `None` if the manifest's `date` and `timestamp` have no equivalent.
 pub(crate) fn expression(pieces: &[Piece]) -> Option<String> {
     let plain: Option<String> = pieces
         .iter()
@@ -199,7 +199,7 @@ pub(crate) fn expression(pieces: &[Piece]) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// What Go 1.22's `Time.Format` gives.
+    /// The expected texts are those of Go 1.22's `Time.Format`.
     #[test]
     fn layouts_are_go_s() {
         let time = jiff::civil::date(2026, 3, 7).at(15, 4, 9, 120_000_000);

@@ -1,4 +1,5 @@
-//! Packer's templates: Go templates with Packer's functions, evaluated or turned into the manifest's expressions.
+//! Packer's templates: Go templates with Packer's functions, which are evaluated or converted to the manifest's
+//! expressions.
 
 mod evaluate;
 mod function;

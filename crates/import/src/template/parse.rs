@@ -1,5 +1,5 @@
-//! Go templates to segments: the part of Go's text/template that Packer's templates use. Hand-written, since no crate keeps
-//! Packer's functions apart from their evaluation.
+//! Parses Go templates: the part of Go's text/template that Packer templates use. Hand-written, since no crate
+//! separates parsing Packer's functions from evaluating them.
 
 use super::text::{Fragment, Template};
 
@@ -11,26 +11,26 @@ pub(crate) enum Segment {
     If { condition: Pipeline, then: Vec<Segment>, otherwise: Vec<Segment> },
 }
 
-/// Commands, each of which gets the value of the previous one as its last argument.
+/// Commands, each of which gets the result of the previous one as its last argument.
 pub(crate) type Pipeline = Vec<Vec<Argument>>;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Argument {
     Text(String),
     Number(i64),
-    /// `.Name`, as its parts.
+    /// `.Name`, split at dots.
     Field(Vec<String>),
     Name(String),
     Group(Pipeline),
 }
 
-/// How deep parentheses and `if`s may nest.
+/// Maximum nesting of parentheses and `if`s.
 const DEEPEST: usize = 20;
 
-/// Reads a template.
+/// Parses a template.
 ///
 /// # Errors
-/// Why it is not a template: a sentence fragment.
+/// Why the text is invalid, as a sentence fragment.
 pub(crate) fn parse(template: &Template) -> Result<Vec<Segment>, String> {
     let mut stack: Vec<Frame> = vec![Frame::default()];
     for fragment in template.fragments() {
@@ -126,7 +126,7 @@ fn trim_end(stack: &mut [Frame]) {
     }
 }
 
-/// Where the action ends: `}}` inside a quoted text does not count.
+/// The end of the action; `}}` inside a quoted text does not count.
 fn closing(text: &str) -> Option<usize> {
     let mut quote: Option<char> = None;
     let mut escaped = false;

@@ -1,28 +1,28 @@
-//! A text of the input, before it is evaluated.
+//! Texts of the input before evaluation.
 
 use super::parse::{Argument, Pipeline, Segment, parse};
 
-/// A text of the input: what a person wrote, which may hold Go templates, and actions that came from elsewhere as values (an
-/// expression of HCL, a function of CloudFormation).
+/// A text of the input: written text, which may contain Go templates, and actions that were converted from other syntax
+/// (an expression of HCL, a function of CloudFormation).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Template(Vec<Fragment>);
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fragment {
-    /// Text as it was written.
+    /// Text as written.
     Text(String),
     Action(Pipeline),
 }
 
 impl Template {
-    /// Text as it was written.
+    /// A template of written text.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         let text = text.into();
         Self(if text.is_empty() { Vec::new() } else { vec![Fragment::Text(text)] })
     }
 
-    /// An action alone.
+    /// A template of a single action.
     pub(crate) fn action(action: Pipeline) -> Self {
         Self(vec![Fragment::Action(action)])
     }
@@ -31,7 +31,7 @@ impl Template {
         &self.0
     }
 
-    /// Adds another template at the end.
+    /// Appends another template.
     pub(crate) fn extend(&mut self, other: Self) {
         for fragment in other.0 {
             match (self.0.last_mut(), fragment) {
@@ -41,7 +41,7 @@ impl Template {
         }
     }
 
-    /// The text as it was written, when all of it is text.
+    /// The text as written, if the template has no actions.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self.0.as_slice() {
             [] => Some(""),
@@ -50,7 +50,7 @@ impl Template {
         }
     }
 
-    /// What was written as text, without the actions between.
+    /// The written text without the actions in it.
     pub(crate) fn written(&self) -> String {
         self.0
             .iter()
@@ -58,7 +58,7 @@ impl Template {
             .collect()
     }
 
-    /// The first text of it.
+    /// The first written text in the template.
     pub(crate) fn start(&self) -> &str {
         match self.0.first() {
             Some(Fragment::Text(text)) => text,
@@ -66,7 +66,7 @@ impl Template {
         }
     }
 
-    /// What is before and after a character of the first text: `NAME=VALUE`.
+    /// Splits the first text at a character: `NAME=VALUE`.
     pub(crate) fn split_once(&self, separator: char) -> Option<(&str, Self)> {
         let (name, rest) = self.start().split_once(separator)?;
         let mut value = Self::text(rest);
@@ -74,7 +74,7 @@ impl Template {
         Some((name, value))
     }
 
-    /// The parts between the occurrences of a character. Text that holds a Go template is split inside of it too, as Packer does.
+    /// Splits the template at each occurrence of a character, even inside Go templates, as Packer does.
     pub(crate) fn split(&self, separator: char) -> Vec<Self> {
         let mut parts = vec![Self::default()];
         for fragment in &self.0 {
@@ -100,7 +100,7 @@ impl Template {
         parts
     }
 
-    /// The argument of a function, when the template is nothing but a call of it with one text.
+    /// The argument, if the template is nothing but a call of this function with one text.
     pub(crate) fn call_of(&self, function: &str) -> Option<String> {
         let segments = parse(self).ok()?;
         let blank = |segment: &&Segment| !matches!(segment, Segment::Text(text) if text.trim().is_empty());
@@ -109,12 +109,12 @@ impl Template {
         argument_of(pipeline, function).map(str::to_owned)
     }
 
-    /// Whether one of the functions is called somewhere in it.
+    /// Whether one of the functions is called anywhere in the template.
     pub(crate) fn calls_any(&self, functions: &[&str]) -> bool {
         parse(self).is_ok_and(|segments| segments.iter().any(|segment| calls(segment, functions)))
     }
 
-    /// The texts that actions call a function with.
+    /// The texts with which actions call a function.
     pub(crate) fn arguments_of<'t>(&'t self, function: &str) -> impl Iterator<Item = &'t str> {
         self.0.iter().filter_map(move |fragment| match fragment {
             Fragment::Action(action) => action.first().and_then(|command| command_argument(command, function)),
@@ -122,7 +122,7 @@ impl Template {
         })
     }
 
-    /// How long it is, in bytes.
+    /// Size in bytes.
     pub(crate) fn size(&self) -> usize {
         self.0.iter().map(|part| if let Fragment::Text(text) = part { text.len() } else { 32 }).sum()
     }
@@ -143,7 +143,7 @@ fn calls(segment: &Segment, functions: &[&str]) -> bool {
     }
 }
 
-/// The text that a pipeline of one command calls a function with.
+/// The text with which a pipeline of a single command calls a function.
 fn argument_of<'p>(pipeline: &'p Pipeline, function: &str) -> Option<&'p str> {
     let [command] = pipeline.as_slice() else { return None };
     command_argument(command, function)
@@ -156,7 +156,7 @@ fn command_argument<'p>(command: &'p [Argument], function: &str) -> Option<&'p s
     }
 }
 
-/// The call of a function with one text: `function text`.
+/// A call of a function with one text: `function text`.
 pub(crate) fn call(function: &str, text: impl Into<String>) -> Pipeline {
     vec![vec![Argument::Name(function.to_owned()), Argument::Text(text.into())]]
 }

@@ -1,4 +1,4 @@
-//! What can't be carried over.
+//! Values without a counterpart in a manifest.
 
 use ami_bake_manifest::budget::Exceeded;
 

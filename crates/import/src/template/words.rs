@@ -1,4 +1,4 @@
-//! Text as the manifest writes it, with `${{ }}` expressions.
+//! Texts in the manifest's syntax, with `${{ }}` expressions.
 
 use std::collections::HashSet;
 
@@ -15,26 +15,26 @@ pub(crate) enum Part {
 /// An expression of the manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Expr {
-    /// Its text, without `${{ }}`.
+    /// Code of the expression, without `${{ }}`.
     pub(crate) code: String,
-    /// The value that it has during the import.
+    /// The value during the import.
     pub(crate) known: Option<String>,
-    /// It is a secret, which may only be used in a few fields.
+    /// True for a secret, which is only allowed in a few fields.
     pub(crate) secret: bool,
-    /// It may be empty, since Packer does without it: `env.NAME || ''`.
+    /// True if it may be empty, because Packer works without it: `env.NAME || ''`.
     pub(crate) optional: bool,
 }
 
-/// What makes an unset value empty instead of an error.
+/// Suffix that makes an unset value empty instead of an error.
 const OR_EMPTY: &str = " || ''";
 
 impl Expr {
-    /// Code of the expression, without the part that makes an unset value empty.
+    /// Code of the expression without [`OR_EMPTY`].
     pub(crate) fn bare(&self) -> &str {
         self.code.strip_suffix(OR_EMPTY).unwrap_or(&self.code)
     }
 
-    /// Whether it may be empty, as far as that is known.
+    /// Whether the expression may be empty, as far as known.
     pub(crate) fn may_be_empty(&self) -> bool {
         self.optional || self.known.as_deref().is_some_and(|known| known.trim().is_empty())
     }
@@ -47,12 +47,12 @@ impl Words {
         Self(if text.is_empty() { Vec::new() } else { vec![Part::Text(text)] })
     }
 
-    /// An expression alone.
+    /// A single expression.
     pub(crate) fn expr(code: impl Into<String>, known: Option<String>) -> Self {
         Self(vec![Part::Expr(Expr { code: code.into(), known, secret: false, optional: false })])
     }
 
-    /// A variable of the environment. Packer takes one that is not set as empty.
+    /// An environment variable; unset means empty, as in Packer.
     pub(crate) fn environment(name: &str) -> Self {
         let code = format!("env.{name}{OR_EMPTY}");
         Self(vec![Part::Expr(Expr { code, known: None, secret: false, optional: true })])
@@ -64,7 +64,7 @@ impl Words {
         Self(vec![Part::Expr(Expr { code, known: None, secret: true, optional })])
     }
 
-    /// Adds other words at the end.
+    /// Appends other words.
     pub(crate) fn extend(&mut self, other: Self) {
         for part in other.0 {
             match (self.0.last_mut(), part) {
@@ -74,7 +74,7 @@ impl Words {
         }
     }
 
-    /// The text, when there is no expression in it.
+    /// The text, if it has no expressions.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self.0.as_slice() {
             [] => Some(""),
@@ -83,7 +83,7 @@ impl Words {
         }
     }
 
-    /// The text that it is during the import.
+    /// The text during the import.
     pub(crate) fn known(&self) -> Option<String> {
         self.0
             .iter()
@@ -94,7 +94,7 @@ impl Words {
             .collect()
     }
 
-    /// How much it holds, in bytes.
+    /// Size in bytes.
     pub(crate) fn size(&self) -> usize {
         let size = |part: &Part| match part {
             Part::Text(text) => text.len(),
@@ -103,12 +103,12 @@ impl Words {
         self.0.iter().map(size).sum()
     }
 
-    /// Whether a secret is part of it.
+    /// Whether it contains a secret.
     pub(crate) fn is_secret(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Expr(expr) if expr.secret))
     }
 
-    /// Its expression, when it is nothing else.
+    /// The expression, if it consists of nothing else.
     pub(crate) fn single(&self) -> Option<&Expr> {
         match self.0.as_slice() {
             [Part::Expr(expr)] => Some(expr),
@@ -116,7 +116,7 @@ impl Words {
         }
     }
 
-    /// As the manifest writes it.
+    /// The text in the manifest's syntax.
     pub(crate) fn manifest(&self) -> String {
         self.0
             .iter()
@@ -127,7 +127,7 @@ impl Words {
             .collect()
     }
 
-    /// As the argument of a function.
+    /// The code of an argument with this value.
     pub(crate) fn code(&self) -> String {
         match self.0.as_slice() {
             [Part::Expr(expr)] => expr.code.clone(),
@@ -150,7 +150,7 @@ impl Words {
     }
 }
 
-/// The members of a context that the expressions of a text refer to: `x` of `vars.x`.
+/// The members of a context that the expressions in a text refer to: `x` of `vars.x`.
 pub(crate) fn members<'t>(text: &'t str, context: &str) -> HashSet<&'t str> {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let mut found = HashSet::new();
@@ -165,7 +165,7 @@ pub(crate) fn members<'t>(text: &'t str, context: &str) -> HashSet<&'t str> {
     found
 }
 
-/// A text in an expression.
+/// A text as a literal in an expression.
 pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

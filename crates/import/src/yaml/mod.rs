@@ -1,4 +1,4 @@
-//! The manifest as it is written: a tree with comments, and its text.
+//! Writes the manifest: a tree with comments, and its YAML text.
 
 mod tree;
 mod write;

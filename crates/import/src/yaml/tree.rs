@@ -1,4 +1,4 @@
-//! The manifest as a tree with comments, whose entries know which field of the input they came from.
+//! The manifest as a tree with comments, whose entries record which field of the input they come from.
 
 use ami_bake_core::Segment;
 
@@ -15,7 +15,7 @@ pub(crate) enum Value {
     Map(Map),
 }
 
-/// A map in order.
+/// A map that keeps its order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Map(pub(crate) Vec<Entry>);
 
@@ -24,13 +24,13 @@ pub(crate) struct Map(pub(crate) Vec<Entry>);
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) value: Value,
-    /// Lines of a comment above it.
+    /// Lines of the comment above the entry.
     pub(crate) comment: Vec<String>,
-    /// The field of the input that it came from.
+    /// The field of the input that it comes from.
     pub(crate) origin: Option<Location>,
 }
 
-/// Values are equal wherever they came from.
+/// Entries compare equal wherever they come from.
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key && self.value == other.value && self.comment == other.comment
@@ -76,12 +76,12 @@ impl Map {
         self.0.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
-    /// Sets a key; an existing one is replaced.
+    /// Sets a key, replacing an existing one.
     pub(crate) fn set(&mut self, key: impl Into<String>, value: impl Into<Value>) {
         self.put(key.into(), value.into(), None);
     }
 
-    /// Sets a key that came from a field of the input.
+    /// Sets a key whose value comes from a field of the input.
     pub(crate) fn set_from(&mut self, key: impl Into<String>, value: impl Into<Value>, from: &Reader) {
         self.put(key.into(), value.into(), Some(from.location().clone()));
     }
@@ -94,7 +94,7 @@ impl Map {
         }
     }
 
-    /// Sets a key to a map or list, unless it is empty.
+    /// Sets a key to a map or list, unless that is empty.
     pub(crate) fn set_filled(&mut self, key: &str, value: impl Into<Value>) {
         let value = value.into();
         let empty = match &value {
@@ -107,7 +107,7 @@ impl Map {
         }
     }
 
-    /// Edits the map of a key; it is created when missing, unless it stays empty.
+    /// Edits the map of a key, which is created if it is missing and does not stay empty.
     pub(crate) fn within<T>(&mut self, key: &str, work: impl FnOnce(&mut Map) -> T) -> T {
         let entry = self.0.iter_mut().find(|entry| entry.key == key);
         let known = entry.map(|entry| std::mem::replace(&mut entry.value, Value::Raw("null".to_owned())));
@@ -123,7 +123,7 @@ impl Map {
         result
     }
 
-    /// Adds lines to the comment above the entry that was set last.
+    /// Adds lines to the comment above the last entry.
     pub(crate) fn comment(&mut self, lines: Vec<String>) {
         if let Some(entry) = self.0.last_mut() {
             entry.comment.extend(lines);
@@ -131,7 +131,7 @@ impl Map {
     }
 }
 
-/// The value at a route, as deep as it goes.
+/// The value at a route, or the deepest one above it that exists.
 pub(crate) fn at<'a>(root: &'a mut Map, route: &[Segment]) -> Option<&'a mut Value> {
     let (Segment::Key(key), rest) = route.split_first()? else { return None };
     let value = root.0.iter_mut().find(|entry| entry.key == *key).map(|entry| &mut entry.value)?;
@@ -150,7 +150,7 @@ fn below<'a>(value: &'a mut Value, route: &[Segment]) -> Option<&'a mut Value> {
     }
 }
 
-/// Removes the value at a route. Answers the origins of everything that was in it, or of the nearest entry above.
+/// Removes the value at a route. Returns the origins of everything in it, or that of the nearest entry above.
 pub(crate) fn take(root: &mut Map, route: &[Segment]) -> Option<Vec<Location>> {
     let mut origins = Vec::new();
     if let Some(value) = at(root, route) {
@@ -175,7 +175,7 @@ pub(crate) fn take(root: &mut Map, route: &[Segment]) -> Option<Vec<Location>> {
     taken.then_some(origins)
 }
 
-/// The origins of everything in a value.
+/// Collects the origins of everything in a value.
 fn inside(value: &Value, into: &mut Vec<Location>) {
     match value {
         Value::Map(map) => {
@@ -196,7 +196,7 @@ fn remove_key(map: &mut Map, segment: &Segment) -> bool {
     map.0.len() < before
 }
 
-/// The origin of the entry at a route, or of the nearest above.
+/// The origin of the entry at a route, or of the nearest entry above.
 pub(crate) fn origin(root: &Map, route: &[Segment]) -> Option<Location> {
     let (Segment::Key(key), rest) = route.split_first()? else { return None };
     let entry = root.0.iter().find(|entry| entry.key == *key)?;

@@ -1,5 +1,5 @@
-//! The text of a tree: block style, short lists of scalars in a line, scripts as literal blocks. Hand-written, since no YAML
-//! writer keeps comments.
+//! Formats a tree as YAML: block style, short lists of scalars on one line, scripts as literal blocks. Hand-written,
+//! since no YAML writer keeps comments.
 
 use std::ops::Range;
 
@@ -9,23 +9,23 @@ use crate::input::Location;
 /// Lists of scalars up to this width are written in one line.
 const WIDTH: usize = 100;
 
-/// The text of a document.
+/// Formats a document.
 pub(crate) fn write(root: &Map) -> String {
     written(root).text
 }
 
-/// The text of a document, with what its parts come from.
+/// Formats a document, with the origins of its parts.
 pub(crate) fn written(root: &Map) -> WrittenText {
     let mut out = WrittenText::default();
     map(root, 0, false, &mut out);
     out
 }
 
-/// The text of a document.
+/// The text of a document, with the origins of its parts.
 #[derive(Debug, Default)]
 pub(crate) struct WrittenText {
     pub(crate) text: String,
-    /// The bytes of each entry with the field of the input that it comes from.
+    /// The byte range of each entry, with the field of the input that it comes from.
     pub(crate) parts: Vec<(Range<usize>, Location)>,
 }
 
@@ -42,7 +42,7 @@ impl WrittenText {
 fn map(map: &Map, indent: usize, mut inline: bool, out: &mut WrittenText) {
     for entry in &map.0 {
         for line in &entry.comment {
-            // After a dash the comment would be between the dash and its key.
+            // After a dash, the comment would be between the dash and its key.
             if !inline {
                 pad(indent, out);
                 out.push_str(&comment(line));
@@ -122,7 +122,7 @@ fn list(items: &[Value], indent: usize, out: &mut WrittenText) {
     }
 }
 
-/// A list of scalars in one line.
+/// Formats a list of scalars on one line.
 fn flow_list(items: &[Value]) -> Option<String> {
     let words: Option<Vec<String>> = items
         .iter()
@@ -151,7 +151,7 @@ fn text(text: &str, indent: usize, out: &mut WrittenText) {
     out.push_str(&format!(" {}\n", scalar(text, false)));
 }
 
-/// Whether a literal block holds a text exactly.
+/// Whether a literal block preserves a text exactly.
 fn is_block(text: &str) -> bool {
     let body = text.strip_suffix('\n').unwrap_or(text);
     !body.is_empty()
@@ -166,7 +166,7 @@ fn key(key: &str) -> String {
     scalar(key, true)
 }
 
-/// A scalar in one line, quoted where YAML would read it as something else.
+/// Formats a scalar on one line, quoted where YAML would read it as something else.
 fn scalar(text: &str, flow: bool) -> String {
     if is_plain(text, flow) { text.to_owned() } else { quoted(text) }
 }
@@ -210,7 +210,7 @@ fn is_plain(text: &str, flow: bool) -> bool {
     let duration = text
         .strip_suffix(['s', 'm', 'h', 'd'])
         .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty());
-    // A dot may start a number.
+    // A leading dot may start a number.
     duration
         || starts
             && text.chars().all(middle)
@@ -248,7 +248,7 @@ fn pad(indent: usize, out: &mut WrittenText) {
 mod tests {
     use super::*;
 
-    /// Another YAML reader reads every text as it was.
+    /// Another YAML parser reads every text unchanged.
     #[test]
     fn every_text_survives() {
         let texts = [

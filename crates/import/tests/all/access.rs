@@ -1,4 +1,4 @@
-//! What a template may read: the files of its repository, and no credentials. Nothing that it read is quoted.
+//! Which files a template may read: those of its repository, and no credentials. Messages quote nothing that was read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ fn request(fixture: &Fixture, name: &str, text: &str) -> Request {
     Request { working: "/".into(), ..fixture.request(&[(&fixture.file(&format!("repository/images/{name}")), text)]) }
 }
 
-/// Everything that was said, with the manifest.
+/// All messages and the manifest.
 fn all(result: &Result<Imported, Refused>) -> String {
     match result {
         Err(refused) => shown(refused),
@@ -33,7 +33,7 @@ fn all(result: &Result<Imported, Refused>) -> String {
     }
 }
 
-/// The ways out of the repository.
+/// Paths that lead out of the repository.
 const WAYS: [&str; 6] = ["../../secret", "out", "environ", "/proc/self/environ", "../.git/config", "../../nothing"];
 
 #[test]
@@ -47,7 +47,7 @@ fn functions_of_files_stay_in_the_repository() {
                     continue;
                 }
                 let call = format!("{function}(\"{form}{way}\"{more})");
-                // No function that hides errors hides this one.
+                // Functions that hide errors do not hide this one.
                 for expression in [call.clone(), format!("try({call}, \"x\")"), format!("can({call})")] {
                     let text = whole(&format!("tags = {{ a = {expression} }}"), "", "");
                     let result = import(&request(&fixture, "web.pkr.hcl", &text));
@@ -122,7 +122,7 @@ fn the_environment_of_a_run_is_not_a_strangers_to_read() {
     }
 }
 
-/// A value that came from a file or the environment is in no message, whatever a function made of it.
+/// A value from a file or the environment is in no message, whatever function was applied to it.
 #[test]
 fn messages_do_not_quote_what_was_read() {
     let fixture = repository();
@@ -153,8 +153,8 @@ fn messages_do_not_quote_what_was_read() {
     assert!(!format!("{:?}", imported.findings).contains(SECRET), "{:?}", imported.findings);
 }
 
-/// What ami-bake signs in with goes to no machine: the template's value gets a secret of its own, which must be set, and the import
-/// says so where the template reads it.
+/// Credentials that ami-bake itself signs in with reach no machine: the template's value gets a secret of its own,
+/// which must be set, and the import says so where the template reads it.
 #[test]
 fn what_the_bake_signs_in_with_becomes_a_secret_of_another_name() {
     let fixture = Fixture::new(&[]);

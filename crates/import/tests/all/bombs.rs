@@ -1,5 +1,5 @@
-//! Small inputs that ask for more than any computer has: each ends with a message, and with little in memory. Time is not measured:
-//! what would take too long is refused by its cost.
+//! Small inputs that would need more time or memory than any computer has: each ends with a message, and with little
+//! memory. Time is not measured: what would take too long is refused by its cost.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use ami_bake_import::import;
 use crate::fixture::{Fixture, shown};
 use crate::hcl::whole;
 
-/// No result is larger than this, in bytes.
+/// Maximum size of a result in bytes.
 const LARGEST: usize = 4 << 20;
 
-/// Everything that the import of a file says.
+/// All messages of importing a file.
 fn said(name: &str, text: &str) -> String {
     let fixture = Fixture::new(&[]);
     let said = match import(&fixture.request(&[(name, text)])) {
@@ -33,7 +33,7 @@ fn json(variables: &str, inline: &str) -> String {
     )
 }
 
-/// The names of `count` variables, each of which refers to the one before `times` times.
+/// Declarations of `count` variables, each of which refers to the previous one `times` times.
 fn chain(count: usize, times: usize) -> String {
     let mut text = r#""v0": "aaaaaaaaaa""#.to_owned();
     for at in 1..count {
@@ -92,7 +92,7 @@ fn documents() {
     }
 }
 
-/// An expression of HCL, as the value of a field.
+/// A template with this HCL expression as the value of a field.
 fn field(expression: &str, locals: &str) -> String {
     whole(&format!("ami_name = {expression}"), "", locals)
 }
@@ -152,7 +152,7 @@ fn hcl_files() {
     }
 }
 
-/// What a person's file may have many of is imported, with a cost that grows as the file does.
+/// Files with many of everything are imported, at a cost that grows linearly.
 #[test]
 fn many_variables_are_imported() {
     let variables =

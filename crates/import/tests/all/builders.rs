@@ -1,4 +1,4 @@
-//! amazon-ebs and its relatives.
+//! Tests of amazon-ebs and related builders.
 
 use ami_bake_core::plan::AddressKind;
 
@@ -122,7 +122,7 @@ fn builders_without_a_platform_are_named_and_the_rest_comes() {
     assert_eq!(done.imported.images, 1);
 }
 
-/// Another disk would be another image.
+/// Builders with other kinds of disks would give other images.
 #[test]
 fn builders_of_other_disks_are_refused_by_name() {
     for (kind, why) in [
@@ -140,7 +140,7 @@ fn builders_of_other_disks_are_refused_by_name() {
     }
 }
 
-/// The image has the disks that Packer's has: its root mapping, its further disks, and its scratch disk apart.
+/// The image has the same disks as Packer's: its root mapping, its further disks, and its scratch disk separately.
 #[test]
 fn disks_are_those_of_the_image() {
     let done = ebs(
@@ -167,7 +167,7 @@ fn disks_are_those_of_the_image() {
         .reports("builders[0].ami_block_device_mappings[3]", "from the start");
 }
 
-/// Tags beyond those that EC2 allows are left out one by one, those of the machine first.
+/// Tags beyond EC2's limit are dropped one by one, those of the machine first.
 #[test]
 fn tags_that_do_not_fit_are_left_out_one_by_one() {
     let tags = |name: &str, count: usize| {
@@ -225,7 +225,7 @@ fn one_home_region_is_used_and_the_other_reported() {
     .reports("builders[1].region", "one home region");
 }
 
-/// The machine's tags are on the image too, as Packer creates it with them; a list of tags is a map.
+/// The image also gets the machine's tags, as in Packer; a list of tags is a map.
 #[test]
 fn tags_of_the_machine_are_the_image_s_too() {
     let fields = r#""run_tags": {"team": "web", "stage": "bake"}, "tags": {"stage": "done"}, "tag": [{"key": "more", "value": "x"}], "snapshot_tag": [{"key": "more", "value": "x"}]"#;
@@ -237,8 +237,8 @@ fn tags_of_the_machine_are_the_image_s_too() {
         .says("    publish:\n      name: web ${{ timestamp }}\n      tags:\n        stage: done\n");
 }
 
-/// The key of the home region is the disk's, that of a region without an image is reported, and `encrypt_boot` applies to every
-/// disk.
+/// The key of the home region is the disk's, one for a region without an image is reported, and `encrypt_boot` applies
+/// to every disk.
 #[test]
 fn encryption_means_every_disk_and_every_region() {
     ebs(
@@ -276,7 +276,7 @@ fn an_owner_among_the_filters_is_the_owner() {
     .says("      ami:\n        owner: amazon\n        name: al2023-*\n");
 }
 
-/// Packer's images of one name differ by the second, or by a random number.
+/// In Packer, images with one name differ by the second or by a random number.
 #[test]
 fn images_of_one_name_get_names_of_their_own() {
     let builder = |name: &str| {

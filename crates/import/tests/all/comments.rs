@@ -1,4 +1,4 @@
-//! What the author wrote beside the fields, and where findings of a manifest point.
+//! Comments of the author beside fields, and locations of findings about a manifest.
 
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
@@ -60,7 +60,7 @@ fn comments_stay_with_their_fields() {
         .lacks("hunter2");
 }
 
-/// Where the findings of the manifest of a template point: the lines of the template that they underline.
+/// The lines of the template that findings about its manifest underline.
 fn lines(file: &str, template: &str) -> Vec<String> {
     let fixture = Fixture::new(&[]);
     let imported = fixture.import(&fixture.request(&[(file, template)])).imported;

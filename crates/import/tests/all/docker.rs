@@ -1,4 +1,4 @@
-//! The docker builder and its post-processors.
+//! Tests of the docker builder and its post-processors.
 
 use crate::fixture::template;
 
@@ -67,7 +67,7 @@ fn other_post_processors_are_reported() {
     .reports("post-processors[4][0]", "pushed");
 }
 
-/// Export and import give the same image as a commit; what another chain pushes is reported.
+/// Export and import give the same image as a commit; pushes of a second chain are reported.
 #[test]
 fn chains_end_in_one_repository() {
     template(

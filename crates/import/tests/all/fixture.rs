@@ -1,4 +1,4 @@
-//! A folder with files, and the result of an import.
+//! A test folder with files, and assertions about the result of an import.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use ami_bake_manifest::{Manifest, Options};
 use semver::Version;
 use tempfile::TempDir;
 
-/// A folder with files in it.
+/// A temporary folder with files.
 pub(crate) struct Fixture(Arc<TempDir>);
 
 impl Fixture {
@@ -36,7 +36,7 @@ impl Fixture {
         std::fs::write(path, text).unwrap();
     }
 
-    /// The path of a file in it.
+    /// The path of a file in the folder.
     pub(crate) fn file(&self, name: &str) -> String {
         self.0.path().join(name).display().to_string()
     }
@@ -56,7 +56,7 @@ impl Fixture {
         TestImport { imported, folder: Arc::clone(&self.0) }
     }
 
-    /// The result passes the manifest's own check, apart from missing files and what is not supported yet.
+    /// Asserts that the result passes the manifest's own check, apart from missing files and unsupported fields.
     fn check(&self, imported: &Imported) {
         let Some(manifest) = &imported.manifest else { return };
         let options = Options { check: true, ..Options::default() };
@@ -99,7 +99,7 @@ pub(crate) fn shown(refused: &Refused) -> String {
     text(&refused.findings, &refused.sources, Style::Plain)
 }
 
-/// Imports a template alone.
+/// Imports a template without other files.
 pub(crate) fn template(text: &str) -> TestImport {
     let fixture = Fixture::new(&[
         "a.sh",
@@ -113,7 +113,7 @@ pub(crate) fn template(text: &str) -> TestImport {
     fixture.import(&fixture.request(&[("web.json", text)]))
 }
 
-/// Imports one amazon-ebs builder with further fields, and provisioners.
+/// Imports one amazon-ebs builder with additional fields and provisioners.
 pub(crate) fn ebs(fields: &str, provisioners: &str) -> TestImport {
     let comma = if fields.is_empty() { "" } else { "," };
     template(&format!(
@@ -138,7 +138,7 @@ impl TestImport {
             .unwrap_or_else(|| panic!("nothing was imported: {:#?}", self.imported.findings))
     }
 
-    /// The manifest contains these lines, in this order.
+    /// Asserts that the manifest contains these lines, in this order.
     #[track_caller]
     pub(crate) fn says(&self, lines: &str) -> &Self {
         let body = self.manifest().split("\n# Not imported:").next().unwrap_or_default();
@@ -153,7 +153,7 @@ impl TestImport {
         self
     }
 
-    /// A field is reported, with a reason that contains this text.
+    /// Asserts that a field is reported, with a reason that contains this text.
     #[track_caller]
     pub(crate) fn reports(&self, path: &str, why: &str) -> &Self {
         let found = |finding: &Finding| finding.path == path && finding.why.contains(why);
@@ -161,7 +161,7 @@ impl TestImport {
         self
     }
 
-    /// The plan of an image, with variables of the environment and of the command line; or what a bake says instead.
+    /// The plan of an image with these variables of the environment and the command line, or the error of the bake.
     pub(crate) fn try_plan(
         &self,
         image: &str,
@@ -202,14 +202,14 @@ impl TestImport {
         self.try_plan("web", env, sets).unwrap_or_else(|shown| panic!("{shown}\n{}", self.manifest()))
     }
 
-    /// The secrets that a bake asks for.
+    /// The secrets that a bake requires.
     pub(crate) fn required_secrets(&self) -> Vec<String> {
         let options = Options { check: true, ..Options::default() };
         let loaded = Manifest::load_text("bake.yml", self.manifest(), self.folder.path().to_owned(), &options);
         loaded.manifest.unwrap().required_secrets().into_iter().map(str::to_owned).collect()
     }
 
-    /// The paths of fields that the import does not know.
+    /// Paths of fields that the import does not know.
     pub(crate) fn unknown(&self) -> Vec<&str> {
         let unknown = self.imported.findings.iter().filter(|finding| finding.why.contains("not supported by ami-bake"));
         unknown.map(|finding| finding.path.as_str()).collect()

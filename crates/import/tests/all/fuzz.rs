@@ -1,12 +1,12 @@
-//! Templates with random changes: an import succeeds or is refused, it never panics. Deterministic, so that failures can be
-//! reproduced.
+//! Templates with random changes: an import succeeds or is refused, but never panics. Deterministic, so that failures
+//! can be reproduced.
 
 use ami_bake_import::import;
 use serde_json::Value;
 
 use crate::fixture::Fixture;
 
-/// A small generator (xorshift, Marsaglia 2003).
+/// A small random generator (xorshift, Marsaglia 2003).
 struct Random(u64);
 
 impl Random {
@@ -103,7 +103,7 @@ fn broken_bytes_never_panic() {
             }
         }
         let Ok(text) = String::from_utf8(bytes) else { continue };
-        // Valid JSON is tested above.
+        // Valid JSON is tested elsewhere.
         if serde_json::from_str::<Value>(&text).is_ok() {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Packer's templates in HCL2.
+//! Tests of Packer templates in HCL2.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use ami_bake_import::{Source, gather, import};
 
 use crate::fixture::{Fixture, TestImport, shown};
 
-/// A fixture with the files that the cases refer to.
+/// A fixture with the files that the cases use.
 pub(crate) fn fixture() -> Fixture {
     let fixture = Fixture::new(&["a.sh", "b.sh", "site/index.html", "play.yml"]);
     fixture.write("motd.tpl", "host ${name}\n%{ for port in ports ~}\nport ${port}\n%{ endfor ~}\n");
@@ -19,7 +19,7 @@ pub(crate) fn template(text: &str) -> TestImport {
     fixture.import(&fixture.request(&[("web.pkr.hcl", text)]))
 }
 
-/// A template with one amazon-ebs source that is complete, and more.
+/// A template with one complete amazon-ebs source, and `more`.
 fn ebs(fields: &str, steps: &str, more: &str) -> TestImport {
     template(&whole(fields, steps, more))
 }
@@ -151,7 +151,7 @@ build {
         .reports("build.post-processor[0]", "bake-report.json");
 }
 
-/// Each expression as the value of a tag; what has no counterpart is evaluated.
+/// Each expression is the value of a tag; without a counterpart it is evaluated.
 #[test]
 fn expressions_are_evaluated_or_kept() {
     let more = r#"
@@ -214,7 +214,7 @@ locals {
         (r#"join("", fileset(path.root, "*.sh"))"#, "a.shb.sh"),
         (r#"max(1, 5, 3) > 4 ? "big" : "small""#, "big"),
     ];
-    // EC2 takes no more tags at once.
+    // EC2 accepts no more tags at once.
     for cases in cases.chunks(20) {
         let tags: Vec<String> =
             cases.iter().enumerate().map(|(at, (case, _))| format!("    t{at} = {case}\n")).collect();

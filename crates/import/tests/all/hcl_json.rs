@@ -1,4 +1,4 @@
-//! HCL2's JSON notation: the same template in both notations becomes the same manifest.
+//! Tests of HCL2's JSON notation: the same template in both notations gives the same manifest.
 
 use ami_bake_import::import;
 

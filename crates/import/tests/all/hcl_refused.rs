@@ -1,4 +1,4 @@
-//! Invalid templates in HCL2.
+//! Tests of invalid HCL2 templates.
 
 use ami_bake_import::import;
 
@@ -50,7 +50,7 @@ fn without_anything_to_import_there_is_no_manifest() {
     done.reports("source.virtualbox-iso.x", "not supported");
 }
 
-/// Garbage, deep nesting, cycles and growth end with a message.
+/// Garbage, deep nesting, cycles and exponential growth end with a message.
 #[test]
 fn hostile_templates_end_with_a_message() {
     let fixture = fixture();

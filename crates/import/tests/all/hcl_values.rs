@@ -1,4 +1,4 @@
-//! What names, sets, numbers and parameters of HCL2 templates become.
+//! Tests of names, sets, numbers and parameters in HCL2 templates.
 
 use ami_bake_core::plan::{StepAction, Value};
 

@@ -1,4 +1,4 @@
-//! Image Builder's resources, as files and in CloudFormation.
+//! Tests of Image Builder's resources, as files and in CloudFormation.
 
 use crate::fixture::Fixture;
 
@@ -102,7 +102,7 @@ fn a_component_alone_needs_a_source() {
         .says("    build:\n      - component: web.yml\n    test:\n      - component: web.yml\n");
 }
 
-/// Parameters without a default are variables; those with one keep it.
+/// Parameters without a default become variables; those with one keep it.
 #[test]
 fn required_parameters_of_a_component_become_variables() {
     let document = "schemaVersion: 1.0\nparameters:\n  - Bucket: {type: string}\n  - Mode: {type: string, default: fast}\n\
@@ -125,7 +125,8 @@ fn configurations_without_a_recipe_give_no_manifest() {
     assert!(!done.imported.findings.is_empty());
 }
 
-/// Components run in the order of the recipe, whatever the order of the files; a document replaces its resource's `uri`.
+/// Components run in the order of the recipe, whatever the order of the files; a document replaces its resource's
+/// `uri`.
 #[test]
 fn components_run_in_the_recipe_s_order() {
     let fixture = Fixture::new(&[]);

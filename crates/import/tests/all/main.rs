@@ -1,4 +1,4 @@
-//! Small cases of every construct, written by hand.
+//! Tests of every construct with small hand-written inputs.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end where they fail")]
 

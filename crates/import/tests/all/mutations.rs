@@ -1,5 +1,5 @@
-//! Templates with a change at every place: an import succeeds or is refused, what it writes passes the check, and unknown keys are
-//! reported. With the template of `silence`, and with real ones if the corpus is available.
+//! Templates with a change at every position: an import succeeds or is refused, its result passes the check, and
+//! unknown keys are reported. Uses the template of `silence`, and real ones if the corpus is available.
 //!
 //! A few changes of some templates by default; `MUTATIONS=1000` tries so many of each (minutes).
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::fixture::{request, shown};
 use crate::silence::everything;
 
-/// How many changes of our own template are tried by default, and how many of every sixth real one.
+/// Default number of changes of our own template, and of every sixth real one.
 const SAMPLES: (usize, usize) = (12, 1);
 
 struct Template {
@@ -45,7 +45,7 @@ fn run(path: &std::path::Path, text: String) -> Option<Imported> {
     import(&request(vec![Source { path: path.to_owned(), text }], folder.clone(), folder)).ok()
 }
 
-/// What the check refuses in a manifest, apart from missing files.
+/// The check's findings about a manifest, apart from missing files.
 fn wrong(imported: &Imported) -> Option<String> {
     let options = Options { check: true, allow_files: vec![PathBuf::from("/")], ..Options::default() };
     let loaded = Manifest::load_text("bake.yml", imported.manifest.as_ref()?, PathBuf::from("/nowhere"), &options);
@@ -55,7 +55,7 @@ fn wrong(imported: &Imported) -> Option<String> {
     (!wrong.is_empty()).then(|| text(&wrong, &loaded.sources, Style::Plain))
 }
 
-/// The places of a value, the outermost first.
+/// The pointers to all values, outermost first.
 fn places(value: &Value, here: &str, into: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
@@ -121,7 +121,7 @@ fn a_change_at_any_place_still_gives_a_manifest_that_passes_the_check() {
                 others(template.value.pointer(place).unwrap()).into_iter().map(move |other| (place, other))
             })
             .collect();
-        // Every template starts at another change, so that all kinds and depths are tried.
+        // Every template starts at another change, so that all kinds and depths are covered.
         let sample = more.unwrap_or(if at == 0 { SAMPLES.0 } else { SAMPLES.1 });
         let step = (changes.len() / sample).max(1);
         for (place, other) in changes.iter().skip(at * 7 % step).step_by(step).take(sample) {
@@ -169,7 +169,7 @@ fn an_unknown_key_in_any_map_of_a_real_template_is_reported_or_imported() {
             else {
                 continue;
             };
-            // As findings write it, without brackets and dots.
+            // As in findings, without brackets and dots.
             let words = |path: &str| {
                 path.replace(['[', ']', '.', '/', '"'], " ").split_whitespace().map(str::to_owned).collect::<Vec<_>>()
             };
@@ -215,7 +215,7 @@ fn an_unknown_key_in_a_resource_is_reported_or_imported() {
     }
 }
 
-/// The format of the file itself: valid JSON is read, everything else is refused with its location.
+/// A file in valid JSON is read; everything else is refused with its location.
 #[test]
 fn a_file_is_read_or_refused_with_its_line() {
     let good = "{\"builders\": [{\"type\": \"docker\", \"image\": \"a\"}]}";

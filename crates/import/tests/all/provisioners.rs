@@ -1,4 +1,4 @@
-//! Provisioners to steps.
+//! Tests of provisioners.
 
 use ami_bake_core::plan::{StepAction, Value};
 
@@ -243,7 +243,7 @@ fn a_playbook_finds_what_packer_gives_it() {
         .reports("provisioners[0].playbook_file", "`hosts: localhost`");
 }
 
-/// Steps that use the builder's name are still alike, and are written once.
+/// Steps that use the builder's name are still equal, and are written once.
 #[test]
 fn steps_of_all_images_stand_once() {
     let builder = |name: &str| {
@@ -310,7 +310,7 @@ fn every_setting_of_a_provisioner_is_known() {
     assert_eq!(done.unknown(), Vec::<&str>::new());
 }
 
-/// The step that runs for an `execute_command`, by its plan.
+/// The step for an `execute_command`, from its plan.
 #[test]
 fn execute_command_means_what_it_says() {
     let steps = [
@@ -357,7 +357,7 @@ fn execute_command_means_what_it_says() {
         .reports("provisioners[1].execute_command", "hides its failure");
 }
 
-/// Login users say which system it is: Red Hat's `sudo -E` does not keep `HOME`.
+/// The login user identifies the system: Red Hat's `sudo -E` does not keep `HOME`.
 #[test]
 fn sudo_keeps_the_home_where_the_system_does() {
     let step = r#"{"type": "shell", "execute_command": "{{.Vars}} sudo -E bash {{.Path}}", "inline": ["echo ~ $0"]}"#;
@@ -376,7 +376,7 @@ fn sudo_keeps_the_home_where_the_system_does() {
         .reports("provisioners[0].inline", "`$0`");
 }
 
-/// Further exit codes are a success of the script itself: run by real shells.
+/// Additional exit codes count as success: the scripts run in real shells.
 #[test]
 fn valid_exit_codes_are_a_success() {
     let done = ebs(
@@ -396,7 +396,7 @@ fn valid_exit_codes_are_a_success() {
     done.reports("provisioners[1].valid_exit_codes", "exit code 0 is always a success");
 }
 
-/// Text of the template, with variables and secrets, as a file: written by a real shell.
+/// A text of the template with variables and secrets becomes a file: a real shell writes it.
 #[test]
 fn the_content_of_a_file_is_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -435,7 +435,7 @@ fn what_would_be_lost_in_silence_is_said() {
         .says("          HELM_SECRETS_VERSION: \"4.6.0\"\n          OBFUSCATE_PASSWORD: \"1\"\n");
 }
 
-/// A path of the computer that imports means nothing elsewhere.
+/// A path of the importing computer means nothing elsewhere.
 #[test]
 fn no_absolute_path_of_this_computer_is_written() {
     let fixture = Fixture::new(&["files/one.json", "files/two", "files/two.sh"]);

@@ -1,4 +1,4 @@
-//! Files that are refused.
+//! Tests of files that are refused.
 
 use ami_bake_import::import;
 

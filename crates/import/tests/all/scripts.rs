@@ -1,10 +1,10 @@
-//! Script files: their exit codes, what stays of them, and arguments that a shell splits.
+//! Tests of script files: exit codes, scripts that stay on the machine, and arguments that a shell splits.
 
 use ami_bake_core::plan::StepAction;
 
 use crate::fixture::{Fixture, ebs};
 
-/// The same of script files: their shell is a real one.
+/// Additional exit codes of script files, which run in a real shell.
 #[test]
 fn valid_exit_codes_of_script_files_are_a_success() {
     let fixture = Fixture::new(&[]);
@@ -35,7 +35,7 @@ fn valid_exit_codes_of_script_files_are_a_success() {
     }
 }
 
-/// `skip_clean` makes the script a part of the image.
+/// With `skip_clean` the script becomes part of the image.
 #[test]
 fn a_script_that_stays_on_the_machine_is_uploaded() {
     let done = ebs(
@@ -60,7 +60,7 @@ fn a_script_that_stays_on_the_machine_is_uploaded() {
         .reports("provisioners[2].skip_clean", "under a random name");
 }
 
-/// Packer joins the arguments of ansible-local to a command line: a shell takes the quotes away.
+/// Packer joins the arguments of ansible-local into a command line, whose quotes a shell removes.
 #[test]
 fn arguments_of_ansible_local_are_those_that_a_shell_makes() {
     let done = ebs(
@@ -112,7 +112,7 @@ fn chef_is_installed_where_packer_installs_it() {
         .reports("provisioners[0].install_command", "do not install Chef");
 }
 
-/// What most steps share is written once, and every step still means the same.
+/// Settings that most steps share are written once, and every step keeps its meaning.
 #[test]
 fn settings_that_most_steps_share_are_written_once() {
     let inline = r#"{"type": "shell", "inline": ["id"]}"#;
@@ -140,11 +140,11 @@ fn settings_that_most_steps_share_are_written_once() {
     let mut expected = vec![own; 6];
     expected[4] = "bash root /home/ubuntu".to_owned();
     assert_eq!(shown, expected);
-    // Three are no reason for it.
+    // Three steps are not enough.
     ebs("", &[inline, inline, inline].join(", ")).lacks("defaults:");
 }
 
-/// With `.` Packer sends what is in the folder.
+/// For `.` Packer sends the folder's contents.
 #[test]
 fn a_dot_is_what_is_in_the_folder() {
     let done = ebs(

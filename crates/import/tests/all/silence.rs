@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::fixture::Fixture;
 
-/// A template with one of everything. Texts that matter hold `zz` and a number of their own.
+/// A template with one of everything. Texts to look for contain `zz` and a unique number.
 pub(crate) fn everything() -> Value {
     let text = r#"{
         "_comment": "zz1 the author", "description": "zz2 text", "min_packer_version": "zz3",
@@ -53,7 +53,7 @@ pub(crate) fn everything() -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Every leaf with its path, as findings write paths.
+/// Every leaf with its path, in the form of findings.
 fn leaves(value: &Value, path: String, into: &mut Vec<(String, String)>) {
     match value {
         Value::Object(map) => {
@@ -76,7 +76,7 @@ fn leaves(value: &Value, path: String, into: &mut Vec<(String, String)>) {
     }
 }
 
-/// What identifies a leaf: its `zz` word, or its last number.
+/// The mark of a leaf: its `zz` word, or its last number.
 fn mark(text: &str) -> Option<String> {
     let of = |start: usize| text[start..].chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     if let Some(at) = text.to_lowercase().find("zz") {
@@ -88,7 +88,7 @@ fn mark(text: &str) -> Option<String> {
     (!digits.is_empty()).then_some(digits)
 }
 
-/// Values that select a construct; the findings about the construct cover them.
+/// Keys of values that select a construct; findings about the construct cover them.
 const KINDS: [&str; 7] =
     ["type", "only", "sensitive-variables", "ssh_interface", "architecture", "http_tokens", "device_name"];
 
@@ -148,7 +148,7 @@ fn unknown_fields_are_reported_wherever_they_are() {
     assert_eq!(lost(&template), Vec::<String>::new());
 }
 
-/// No credential of the template is anywhere in the manifest, the list at its end included.
+/// No credential of the template is anywhere in the manifest, including the list at its end.
 #[test]
 fn no_credential_is_in_the_whole_text() {
     let fixture = Fixture::new(&[]);

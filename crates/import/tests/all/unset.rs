@@ -1,4 +1,4 @@
-//! What is not set: in Packer an empty text, never an error.
+//! Unset values: in Packer they are empty texts, never errors.
 
 use ami_bake_core::plan::{SecretPart, StepAction, Value};
 
@@ -14,7 +14,7 @@ fn plain(text: &str) -> Value {
     Value::Plain(text.to_owned())
 }
 
-/// `{{env}}` of a variable, of a part of one, in a function, and without one.
+/// `{{env}}` as a variable's value, as a part of one, in a function, and without a variable.
 #[test]
 fn an_environment_variable_that_is_not_set_is_empty() {
     let done = template(
@@ -62,7 +62,7 @@ fn optional_secrets_stay_optional() {
     assert_eq!(hcl::template(&hcl::whole("", step, more)).required_secrets(), ["PASS"]);
 }
 
-/// Fields that a variable may leave empty are unset, and follow it when it is set.
+/// Fields that a variable may leave empty are unset, and use the variable's value when it is set.
 #[test]
 fn empty_defaults_and_lists_in_a_text_keep_their_variable() {
     let done = template(

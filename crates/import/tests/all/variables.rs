@@ -1,4 +1,4 @@
-//! Variables, files of variables, secrets, and functions.
+//! Tests of variables, variable files, secrets and functions.
 
 use std::path::PathBuf;
 
@@ -110,7 +110,7 @@ fn placeholders_become_variables() {
     .says("        id: ${{ vars.ami }}\n");
 }
 
-/// What the manifest's check refuses is not written, and is reported with its path in the input.
+/// Values that the manifest's check refuses are not written, and are reported with their paths in the input.
 #[test]
 fn what_the_check_refuses_is_reported() {
     with(r#", "key": "not a key""#, "");
@@ -151,7 +151,7 @@ fn comments_and_descriptions_stay() {
     .reports("push", "Atlas");
 }
 
-/// A variable that only a variable file sets is used where the template uses it.
+/// A variable that only a variable file sets is used where the template refers to it.
 #[test]
 fn variables_that_are_not_declared_are_used() {
     let fixture = Fixture::new(&[]);

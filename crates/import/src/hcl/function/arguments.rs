@@ -1,4 +1,4 @@
-//! The arguments of a function.
+//! The arguments of a function call.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::hcl::number::Number;
 use crate::hcl::scope::Scope;
 use crate::hcl::value::{HclValue, Text};
 
-/// The arguments of a call, with its location.
+/// The arguments of a call, and its location.
 pub(super) struct Arguments<'s, 'm, 'a> {
     pub(super) scope: &'s Scope<'m, 'a>,
     pub(super) name: String,
@@ -22,7 +22,7 @@ impl Arguments<'_, '_, '_> {
         self.scope.invalid(self.span.clone(), format!("`{}`: {why}", self.name))
     }
 
-    /// Takes the cost of `count` results of `bytes` each off the budget, before they are made.
+    /// Takes the cost of `count` results of `bytes` each off the budget, before they are created.
     pub(super) fn spend(&self, count: usize, bytes: usize) -> EvalResult<()> {
         Ok(self.scope.module.budget.spend_each(count, bytes)?)
     }
@@ -31,13 +31,13 @@ impl Arguments<'_, '_, '_> {
         self.values.get(index).ok_or_else(|| self.invalid("an argument is missing"))
     }
 
-    /// A text of which parts may be unknown.
+    /// A text argument, parts of which may be unknown.
     pub(super) fn text(&self, index: usize) -> EvalResult<Text> {
         let value = self.get(index)?;
         value.to_text().ok_or_else(|| self.invalid(&format!("expected a string, found {}", value.describe())))
     }
 
-    /// A text during the import.
+    /// The value of a text argument during the import.
     pub(super) fn string(&self, index: usize) -> EvalResult<String> {
         self.scope.string(self.get(index)?, self.span.clone())
     }
@@ -46,7 +46,7 @@ impl Arguments<'_, '_, '_> {
         self.scope.number(self.get(index)?, self.span.clone())
     }
 
-    /// A number, exact where it is whole.
+    /// A number, exact if it is whole.
     pub(super) fn exact(&self, index: usize) -> EvalResult<Number> {
         self.scope.exact(self.get(index)?, self.span.clone())
     }

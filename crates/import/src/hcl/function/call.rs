@@ -15,7 +15,7 @@ use crate::template::parse::Argument;
 use crate::template::{Unsupported, call as action};
 use ami_bake_manifest::access::credential;
 
-/// The value of a call.
+/// Evaluates a function call.
 pub(in crate::hcl) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     let name = call.name.name.as_str();
     if call.name.is_namespaced() {
@@ -58,7 +58,7 @@ pub(in crate::hcl) fn call(scope: &Scope, call: &FuncCall, span: Option<Range<us
     Err(EvalError::invalid(scope.file, span, format!("no function `{name}`"), help))
 }
 
-/// `convert(VALUE, TYPE)`, whose second argument is not a value.
+/// Evaluates `convert(VALUE, TYPE)`, whose second argument is not a value.
 fn convert(scope: &Scope, call: &FuncCall, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     let arguments: Vec<_> = call.args.iter().collect();
     let [value, kind] = arguments.as_slice() else {
@@ -67,12 +67,12 @@ fn convert(scope: &Scope, call: &FuncCall, span: Option<Range<usize>>) -> EvalRe
     let value = scope.eval(value)?;
     let origin = value.origin(&scope.module.private);
     let kind = Type::read(kind);
-    // Scalars of a text stay as they are where they are not known: the field decides what they are used as.
+    // Scalars in a text stay unconverted while they are unknown: the field decides how they are used.
     let value = kind.convert(value).map_err(|why| scope.invalid(span, format!("`convert`: {why}")))?;
     made(scope, value, origin.as_deref())
 }
 
-/// The result of a function. What is made of a value from a file or the environment, its origin, is one too.
+/// The result of a function. A value made from a private value (of a file or the environment) is private, too.
 fn made(scope: &Scope, value: HclValue, origin: Option<&str>) -> EvalResult<HclValue> {
     scope.module.spend(value.size())?;
     if let Some(origin) = origin {
@@ -81,7 +81,7 @@ fn made(scope: &Scope, value: HclValue, origin: Option<&str>) -> EvalResult<HclV
     Ok(value)
 }
 
-/// `try` and `can`, whose arguments may fail.
+/// Evaluates `try` and `can`, whose arguments may fail.
 fn lazy(scope: &Scope, call: &FuncCall, name: &str, span: Option<Range<usize>>) -> EvalResult<HclValue> {
     let mut last = scope.invalid(span, format!("`{name}` needs an argument"));
     for argument in &call.args {
@@ -96,7 +96,7 @@ fn lazy(scope: &Scope, call: &FuncCall, name: &str, span: Option<Range<usize>>) 
             return Ok(HclValue::Bool(false));
         }
     }
-    // The last attempt is the one to show.
+    // The error of the last attempt is shown.
     if let (EvalError::Invalid(error), Some(argument)) = (&mut last, call.args.iter().last()) {
         error.span = argument.span().unwrap_or_default();
     }

@@ -1,4 +1,4 @@
-//! Functions that take a date apart (Packer, hcl2template/function).
+//! Functions that split a date into parts (Packer, hcl2template/function).
 
 use indexmap::IndexMap;
 use jiff::tz::{Offset, TimeZone};
@@ -16,14 +16,14 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
     })
 }
 
-/// The parts are those of the time's own zone.
+/// The parts are in the time's own zone.
 fn rfc3339(all: &Arguments) -> EvalResult<HclValue> {
     let text = all.string(0)?;
     let text = text.trim();
     let offset = if text.ends_with(['Z', 'z']) {
         Some(Offset::UTC)
     } else {
-        // `+02:00` at the end.
+        // An offset such as `+02:00` at the end.
         let zone = text.len().checked_sub(6).and_then(|at| text.get(at..)).and_then(|zone| {
             let (hours, minutes) = zone.get(1..)?.split_once(':')?;
             let seconds = hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60;

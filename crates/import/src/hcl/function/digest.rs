@@ -1,4 +1,4 @@
-//! Functions of digests, compression and character sets.
+//! Functions for hashes, UUIDs, compression and character sets.
 
 use std::io::Write as _;
 
@@ -54,14 +54,14 @@ fn uuid(all: &Arguments) -> EvalResult<HclValue> {
     Ok(HclValue::text(uuid.to_string()))
 }
 
-/// The default of Go's `bcrypt`.
+/// Default cost of Go's `bcrypt`.
 const COST: usize = 10;
-/// The highest cost that takes less than a second.
+/// Highest cost that takes less than a second.
 const HIGHEST: usize = 13;
-/// What a round of `bcrypt` costs, in bytes of results.
+/// Budget for a round of `bcrypt`, in bytes of results.
 const ROUND: usize = 2 << 10;
 
-/// A bcrypt hash with a random salt, so that it is another one in every import.
+/// A bcrypt hash with a random salt, so that it differs in every import.
 fn bcrypt(all: &Arguments) -> EvalResult<HclValue> {
     let password = all.string(0)?;
     let cost = if all.values.len() > 1 { whole(all.number(1)?).unwrap_or_default() } else { COST };
@@ -83,7 +83,7 @@ fn bcrypt(all: &Arguments) -> EvalResult<HclValue> {
     Ok(HclValue::text(hashed(&password, cost, &salt)))
 }
 
-/// Provos and Mazières, "A Future-Adaptable Password Scheme" (USENIX 1999), as OpenBSD writes it.
+/// Computes the bcrypt hash as OpenBSD does (Provos and Mazières, "A Future-Adaptable Password Scheme", USENIX 1999).
 fn hashed(password: &str, cost: usize, salt: &[u8; 16]) -> String {
     let mut key = password.as_bytes().to_vec();
     key.push(0);
@@ -116,7 +116,7 @@ fn alphabet(bytes: &[u8]) -> String {
     standard.chars().filter_map(|c| place(c).map(|at| char::from(LETTERS[at]))).collect()
 }
 
-/// What compressing a byte costs, in bytes of results.
+/// Budget for compressing a byte, in bytes of results.
 const COMPRESSING: usize = 16;
 
 fn gzip(all: &Arguments) -> EvalResult<HclValue> {
@@ -187,7 +187,7 @@ fn decode(all: &Arguments) -> EvalResult<HclValue> {
 mod tests {
     use super::*;
 
-    /// What crypt(3) of libxcrypt answers for the same password and salt.
+    /// The expected hash is that of libxcrypt's crypt(3) for the same password and salt.
     #[test]
     fn bcrypt_is_bcrypt() {
         let salt: [u8; 16] =

@@ -1,4 +1,4 @@
-//! Functions of encodings and digests.
+//! Functions for encodings.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -48,7 +48,7 @@ fn url(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Reads a document.
+/// A parser of documents.
 type Parse = fn(FileId, &str, &mut Vec<Diagnostic>) -> Option<Node>;
 
 fn decode(all: &Arguments, parse: Parse, format: &str) -> EvalResult<HclValue> {
@@ -57,7 +57,7 @@ fn decode(all: &Arguments, parse: Parse, format: &str) -> EvalResult<HclValue> {
     let mut findings = Vec::new();
     let tree = parse(file, &text, &mut findings);
     match (findings.first(), tree) {
-        // The text may be a file's: its words are not shown.
+        // The text may be a file's content, so the error does not quote it.
         (Some(_), _) => Err(all.invalid(&format!("the text is not valid {format}"))),
         (None, Some(tree)) => Ok(HclValue::of_tree(&tree)),
         (None, None) => Ok(HclValue::Null),
@@ -121,7 +121,7 @@ fn encode(all: &Arguments, value: &HclValue, out: &mut Text) -> EvalResult<()> {
     Ok(())
 }
 
-/// JSON of a settled value, with sorted keys and Go's escapes.
+/// JSON of a fully known value, with sorted keys and Go's escapes.
 pub(super) fn json(value: &HclValue) -> String {
     match value {
         HclValue::Null => "null".to_owned(),
@@ -142,7 +142,7 @@ pub(super) fn json(value: &HclValue) -> String {
     }
 }
 
-/// YAML of a settled value in block style, with quoted texts like Packer's own.
+/// YAML of a fully known value in block style, with quoted texts as in Packer.
 fn yaml(value: &HclValue, depth: usize) -> String {
     let space = "  ".repeat(depth);
     let below = |value: &HclValue| match value {

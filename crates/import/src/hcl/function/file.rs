@@ -20,11 +20,11 @@ use crate::hcl::value::HclValue;
 use crate::paths::normal;
 use crate::template::Unsupported;
 
-/// A larger file does not belong in a manifest.
+/// Maximum size in bytes of a file; larger ones do not belong in a manifest.
 const SIZE: u64 = 1 << 20;
-/// A longer pattern was not written by hand, in bytes.
+/// Maximum length in bytes of a pattern; no hand-written one is longer.
 const PATTERN: usize = 1000;
-/// The most files that a pattern may find.
+/// Maximum number of files that a pattern may match.
 const FILES: usize = 10_000;
 
 pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> {
@@ -58,7 +58,7 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
     })
 }
 
-/// The file that the first argument names, as it was written and as an absolute path.
+/// The file that the first argument names: the path as written, and the absolute path.
 fn found(all: &Arguments) -> EvalResult<(String, PathBuf)> {
     let path = all.string(0)?;
     let found = all.scope.module.paths.find(&path);
@@ -85,7 +85,7 @@ fn read(all: &Arguments) -> EvalResult<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A value that was made of a file.
+/// A value made from a file's content.
 fn made(all: &Arguments, value: String) -> HclValue {
     let path = all.string(0).unwrap_or_default();
     all.scope.module.private.add(&value, &format!("{}({path:?})", all.name));
@@ -117,7 +117,7 @@ fn templatefile(all: &Arguments) -> EvalResult<HclValue> {
             at.column()
         ))
     })?;
-    // A template file only has the names that it is given; its errors are shown at the call.
+    // A template file only sees the variables that it is given; its errors are shown at the call.
     let mut inner = Scope::new(all.scope.module, all.scope.file);
     inner.own = names.into_iter().map(|(name, value)| (name, Rc::new(value))).collect();
     let value = template::value(&inner, &parsed.iter().collect::<Vec<_>>()).map_err(|error| match error {
@@ -147,7 +147,7 @@ fn fileset(all: &Arguments) -> EvalResult<HclValue> {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             all.scope.module.spend(256)?;
             let path = entry.path();
-            // A template may name nothing of Git's own folder.
+            // A pattern must not match files of Git's own folder.
             if entry.file_name().eq_ignore_ascii_case(".git") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Functions of IP networks (go-cty-funcs, `cidr`).
+//! Functions for IP networks (go-cty-funcs, `cidr`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,7 +16,7 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
     })
 }
 
-/// A network: its address without the bits of hosts, the length of its prefix, and that of its addresses.
+/// A network: its address with the host bits clear, the length of its prefix, and the length of its addresses in bits.
 #[derive(Clone, Copy)]
 struct Network {
     address: u128,
@@ -30,7 +30,7 @@ impl Network {
         Self { address: address & network.mask(), ..network }
     }
 
-    /// The bits of addresses in the network.
+    /// Mask of the host bits.
     fn hosts(self) -> u128 {
         match self.bits - self.prefix {
             128 => u128::MAX,
@@ -52,7 +52,7 @@ impl Network {
         format!("{}/{}", self.address(self.address), self.prefix)
     }
 
-    /// A network inside, with a longer prefix.
+    /// A subnet with a longer prefix.
     fn part(self, more: u32, number: u128) -> Option<Self> {
         let prefix = self.prefix.checked_add(more).filter(|prefix| *prefix <= self.bits)?;
         if more < 128 && number >> more != 0 {
@@ -77,7 +77,7 @@ fn network(all: &Arguments) -> EvalResult<Network> {
     parsed.ok_or_else(|| all.invalid("not a network such as `10.0.0.0/16`"))
 }
 
-/// A whole number of a call.
+/// An argument that is a whole number.
 fn whole(all: &Arguments, index: usize) -> EvalResult<i64> {
     let number = all.number(index)?;
     #[expect(clippy::cast_possible_truncation, reason = "checked before")]
@@ -85,7 +85,7 @@ fn whole(all: &Arguments, index: usize) -> EvalResult<i64> {
     whole.ok_or_else(|| all.invalid("expected a whole number"))
 }
 
-/// The address with a number in a network; negative numbers count from its end.
+/// The address with this number in a network; negative numbers count from its end.
 fn host(all: &Arguments) -> EvalResult<HclValue> {
     let (network, number) = (network(all)?, whole(all, 1)?);
     let size = network.hosts();
@@ -105,7 +105,7 @@ fn subnet(all: &Arguments) -> EvalResult<HclValue> {
     part.map(|part| HclValue::text(part.shown())).ok_or_else(|| all.invalid("the network has no such part"))
 }
 
-/// Parts of a network one after the other, each as far behind the one before as its size demands.
+/// Consecutive subnets, each at the next address that its size allows.
 fn subnets(all: &Arguments) -> EvalResult<HclValue> {
     let network = network(all)?;
     let mut next: Option<u128> = Some(network.address);
@@ -116,7 +116,7 @@ fn subnets(all: &Arguments) -> EvalResult<HclValue> {
         let prefix = prefix.filter(|prefix| *prefix <= network.bits).ok_or_else(wrong)?;
         let mut part = Network::new(0, prefix, network.bits);
         let size = part.hosts();
-        // The next address with all bits of hosts clear.
+        // The next address with all host bits clear.
         let start = next.and_then(|next| next.checked_add(size)).ok_or_else(wrong)? & !size;
         let end = start.checked_add(size).ok_or_else(wrong)?;
         if end & network.mask() != network.address {

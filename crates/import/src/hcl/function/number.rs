@@ -1,4 +1,4 @@
-//! Functions of numbers, and conversions.
+//! Functions for numbers, and conversions.
 
 use std::cmp::Ordering;
 
@@ -52,7 +52,7 @@ fn tostring(all: &Arguments) -> EvalResult<HclValue> {
     }
 }
 
-/// The first number for which no other one has the order.
+/// The smallest or largest argument, depending on `best`.
 fn fold(all: &Arguments, best: Ordering) -> EvalResult<HclValue> {
     let mut numbers = (0..all.values.len()).map(|index| all.exact(index));
     let first = numbers.next().ok_or_else(|| all.invalid("an argument is missing"))??;
@@ -74,7 +74,7 @@ fn parse(all: &Arguments) -> EvalResult<HclValue> {
     Ok(HclValue::Number(Number::Whole(number)))
 }
 
-/// cty's own limit.
+/// Maximum number of elements; cty has the same limit.
 const COUNT: usize = 1024;
 
 fn range(all: &Arguments) -> EvalResult<HclValue> {

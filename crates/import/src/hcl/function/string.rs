@@ -81,13 +81,14 @@ fn replace(all: &Arguments) -> EvalResult<HclValue> {
     let found: usize = all.text(0)?.0.iter().map(|part| matches(part, &from)).sum();
     all.spend(found, to.len())?;
     let command = [Argument::Name("replace_all".to_owned()), Argument::Text(from.clone()), Argument::Text(to.clone())];
-    // A match of several characters may start in one part of the text and end in the next; expressions have one line.
+    // A match of several characters could start in one part of the text and end in the next; and expressions have only
+    // one line.
     let simple = from.chars().count() == 1 && !from.contains('\n') && !to.contains('\n');
     let reach = if simple { Reach::Characters(&command) } else { Reach::Whole };
     mapped(all, 0, &function, reach)
 }
 
-/// How often a text is found in a part.
+/// Number of matches of a text in a part.
 fn matches(part: &TextPart, from: &str) -> usize {
     match part {
         TextPart::Plain(text) => text.matches(from).count(),
@@ -96,14 +97,14 @@ fn matches(part: &TextPart, from: &str) -> usize {
     }
 }
 
-/// A longer pattern was not written by hand, in bytes.
+/// Maximum length in bytes of a pattern; no hand-written one is longer.
 const PATTERN: usize = 4096;
-/// The largest compiled pattern, in bytes.
+/// Maximum size in bytes of a compiled pattern.
 const COMPILED: usize = 512 << 10;
-/// What compiling a pattern costs.
+/// Budget for compiling a pattern.
 const COMPILING: usize = 128 << 10;
 
-/// The pattern of an argument, for a search in `text`.
+/// The pattern in an argument, for a search in `text`.
 fn pattern(all: &Arguments, index: usize, text: usize) -> EvalResult<Regex> {
     let pattern = all.string(index)?;
     if pattern.len() > PATTERN {
@@ -141,7 +142,7 @@ fn regex_replace(all: &Arguments) -> EvalResult<HclValue> {
     mapped(all, 0, &function, Reach::Whole)
 }
 
-/// A match: a text without groups, a list or a map with them.
+/// The result for a match: a text if the pattern has no groups, else a list or a map of them.
 fn found(pattern: &Regex, captures: &regex::Captures) -> HclValue {
     let value = |index: usize| captures.get(index).map_or(HclValue::Null, |group| HclValue::text(group.as_str()));
     let names: Vec<Option<&str>> = pattern.capture_names().collect();

@@ -11,7 +11,7 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
     (name == "csvdecode").then(|| csvdecode(all))
 }
 
-/// A map for each row, with the names of the first.
+/// A map for each row, with the first row's fields as keys.
 fn csvdecode(all: &Arguments) -> EvalResult<HclValue> {
     let text = all.string(0)?;
     let rows = rows(&text).ok_or_else(|| all.invalid("not valid CSV: a quoted field is not closed"))?;
@@ -20,7 +20,7 @@ fn csvdecode(all: &Arguments) -> EvalResult<HclValue> {
     let mut maps = Vec::new();
     let heading: usize = names.iter().map(String::len).sum();
     for row in rows {
-        // Each row has the names, however short it is.
+        // Each row has all keys, however short it is.
         all.spend(1, heading + STEP * (row.len() + 1))?;
         if row.len() != names.len() {
             return Err(all.invalid("a row has another number of fields than the first line"));
@@ -34,7 +34,7 @@ fn csvdecode(all: &Arguments) -> EvalResult<HclValue> {
     Ok(HclValue::List(maps))
 }
 
-/// The fields of each line that is not empty; none when a quote is not closed.
+/// The fields of each non-empty line; `None` when a quote is not closed.
 fn rows(text: &str) -> Option<Vec<Vec<String>>> {
     let mut rows = Vec::new();
     let mut row: Vec<String> = Vec::new();

@@ -26,7 +26,7 @@ pub(super) fn call(all: &Arguments, name: &str) -> Option<EvalResult<HclValue>> 
     })
 }
 
-/// The time in a layout: that of the import when it is part of a bake, otherwise that of the later bake.
+/// The time in a layout: a fixed time if the import is part of a bake, otherwise the time of the later bake.
 fn time(all: &Arguments, layout: &str) -> HclValue {
     match all.scope.module.now {
         Some(now) => HclValue::text(formatted(layout, now)),
@@ -66,7 +66,7 @@ fn formatdate(all: &Arguments) -> EvalResult<HclValue> {
     Ok(HclValue::text(formatted(&layout, time)))
 }
 
-/// Tokens of `formatdate` (HCL's own, cty stdlib), the longest of a letter first, and Go's.
+/// Tokens of `formatdate` (HCL's own, cty stdlib), longest first for each letter, and the equivalents of Go.
 const TOKENS: [(&str, &str); 20] = [
     ("YYYY", "2006"),
     ("YY", "06"),
@@ -91,7 +91,7 @@ const TOKENS: [(&str, &str); 20] = [
     ("Z", "Z"),
 ];
 
-/// A format of `formatdate` as a layout of Go, where Go has one.
+/// A format of `formatdate` as a layout of Go, if Go has an equivalent.
 fn go(spec: &str) -> Option<String> {
     let mut out = String::new();
     let mut rest = spec;

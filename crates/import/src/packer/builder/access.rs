@@ -1,4 +1,4 @@
-//! Credentials, region and role.
+//! Converts credentials, region and role.
 
 use crate::context::Context;
 use crate::input::Reader;

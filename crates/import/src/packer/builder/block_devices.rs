@@ -1,11 +1,11 @@
-//! Disks.
+//! Converts block devices to disks.
 
 use crate::context::Context;
 use crate::input::Reader;
 use crate::packer::build::Build;
 use crate::yaml::{Map, Value};
 
-/// Names of the root disk; they differ between images.
+/// Device names of the root disk, which differ between images.
 const ROOT: [&str; 4] = ["/dev/sda1", "/dev/xvda", "/dev/sda", "/dev/nvme0n1"];
 
 pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
@@ -28,7 +28,7 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
         let name = name(mapping, context);
         let launched = || launch.iter().any(|other| name.is_some() && self::name(other, context) == name);
         if is_left_out(mapping, context) && launched() {
-            // It was read with the disk of the build machine.
+            // It was converted with the disk of the build machine.
             mapping.mark_used();
             continue;
         }
@@ -87,7 +87,7 @@ fn name(mapping: &Reader, context: &Context) -> Option<String> {
     context.words(&name)?.known()
 }
 
-/// Whether the image leaves a disk of the build machine out.
+/// Whether the image excludes a disk of the build machine.
 fn is_left_out(mapping: &Reader, context: &Context) -> bool {
     mapping.get("no_device").and_then(|field| context.words(&field)?.known()).as_deref() == Some("true")
 }
@@ -104,7 +104,7 @@ fn root(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec<V
     disk.0.extend(own.0);
 }
 
-/// Whether it is not an EBS disk, which is reported.
+/// Whether a device is not an EBS disk; if so it is reported.
 fn is_not_ebs(mapping: &Reader, context: &Context) -> bool {
     for field in ["virtual_name", "no_device"].iter().filter_map(|key| mapping.get(key)) {
         let known = context.words(&field).and_then(|words| words.known());

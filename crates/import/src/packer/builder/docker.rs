@@ -1,11 +1,11 @@
-//! The docker builder.
+//! Converts the docker builder.
 
 use crate::context::Context;
 use crate::input::Reader;
 use crate::packer::build::ImageDraft;
 use crate::yaml::{Map, Value};
 
-/// Why fields are not imported.
+/// Fields that are not imported, and why.
 const UNSUPPORTED: [(&[&str], &str); 4] = [
     (&["export_path", "discard"], "the container is always committed to an image"),
     (
@@ -44,7 +44,7 @@ const UNSUPPORTED: [(&[&str], &str); 4] = [
     (&["author", "message"], "author and message of the commit are not supported"),
 ];
 
-/// The image of a docker builder; none when it has no source image.
+/// The image of a docker builder; `None` when it has no source image.
 pub(super) fn image(reader: &Reader, context: &Context) -> Option<ImageDraft<'static>> {
     let from = reader.get("image");
     let Some((value, from)) = from.as_ref().and_then(|from| Some((context.text(from)?, from))) else {
@@ -148,7 +148,7 @@ fn command(text: &str) -> Option<Value> {
     Some(vec![Value::from("/bin/sh"), Value::from("-c"), Value::from(text)].into())
 }
 
-/// `a=b c="d e"`, or `a b` in the old form.
+/// Parses `a=b c="d e"`, or `a b` in the old form.
 fn pairs(text: &str, reader: &Reader, changes: &mut Map, key: &str) -> bool {
     let mut found: Vec<(String, String)> = Vec::new();
     if text.contains('=') {
@@ -168,7 +168,7 @@ fn pairs(text: &str, reader: &Reader, changes: &mut Map, key: &str) -> bool {
         let Some((name, value)) = text.split_once(char::is_whitespace) else { return false };
         found.push((name.to_owned(), unquote(value)));
     }
-    // Labels and variables are readable by everyone who has the image.
+    // Labels and variables are visible to everyone who has the image.
     if found.iter().any(|(name, value)| ami_bake_manifest::access::credential::named(name) && !value.is_empty()) {
         reader.drop(
             "it contains a credential, which is never copied",

@@ -1,11 +1,11 @@
-//! The image of a builder, where its type is supported.
+//! Converts a builder to an image.
 
 use super::{access, block_devices, docker, machine, network, publish, source, unsupported};
 use crate::context::Context;
 use crate::input::Reader;
 use crate::packer::build::{Build, ImageDraft};
 
-/// The image of a builder; none when its type is not supported, which is reported.
+/// The image of a builder; `None` when its type is not supported, which is reported.
 pub(in crate::packer) fn image<'a>(build: &Build<'a, '_>, context: &Context) -> Option<ImageDraft<'a>> {
     let reader = &build.reader;
     match build.kind() {

@@ -1,4 +1,4 @@
-//! The machine that an image is baked on.
+//! Converts the settings of the build machine.
 
 use ami_bake_manifest::access::FileError;
 
@@ -80,7 +80,7 @@ fn policy(policy: &Reader, context: &Context, machine: &mut Map) {
     }
 }
 
-/// A value of the input as it is, with its texts evaluated.
+/// A value of the input, unchanged except that its texts are evaluated.
 pub(crate) fn tree(reader: &Reader, context: &Context) -> Value {
     match &reader.value.kind {
         ValueKind::Map(_) => {
@@ -111,7 +111,7 @@ pub(crate) fn tree(reader: &Reader, context: &Context) -> Value {
     }
 }
 
-/// EC2 refuses larger user data (EC2 API, RunInstances: 16 KiB before base64).
+/// Maximum size in bytes of user data (EC2 API, RunInstances: 16 KiB before base64).
 const USER_DATA: usize = 16 * 1024;
 
 fn user_data(reader: &Reader, context: &Context, machine: &mut Map) {
@@ -166,7 +166,7 @@ fn metadata(options: &Reader, context: &Context, machine: &mut Map) {
     {
         tags.drop("instance tags in the metadata are not supported", "Pass the values to scripts in `env`.");
     }
-    // The default.
+    // `required` is the manifest's default.
     if metadata.get("tokens") == Some(&Value::from("required")) {
         metadata.0.retain(|entry| entry.key != "tokens");
     }

@@ -1,4 +1,4 @@
-//! Builders to images.
+//! Converts builders to images.
 
 mod access;
 mod block_devices;

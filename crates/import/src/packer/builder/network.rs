@@ -1,4 +1,4 @@
-//! The network of the machine, and the connection to it.
+//! Converts the network of the machine, and the connection to it.
 
 use crate::context::Context;
 use crate::input::Reader;
@@ -68,7 +68,7 @@ fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
     if let Some(port) = reader.get("ssh_port")
         && let Some(value) = context.number(&port)
     {
-        // 22 is the default.
+        // 22 is the manifest's default.
         if value != crate::yaml::Value::Raw("22".to_owned()) {
             connect.set_from("port", value, &port);
         }
@@ -94,7 +94,7 @@ fn jump(reader: &Reader, context: &Context, connect: &mut Map) {
         host.drop("the jump host has no user name", "Write `machine.connect.jump` by hand.");
         return;
     }
-    // Packer never verifies it, and a manifest has to say so.
+    // Packer never verifies the jump host's key, which a manifest must state explicitly.
     jump.set("host-key", "accept-new");
     host.changed(
         "any host key of the jump host is accepted, as Packer does",

@@ -1,4 +1,4 @@
-//! The name of the image, and where it is published.
+//! Converts the image's name, and where it is published.
 
 use super::tags::tags_of;
 use crate::context::Context;
@@ -10,7 +10,7 @@ pub(super) fn read(reader: &Reader, context: &Context, image: &mut ImageDraft) {
     let home = image.region.as_ref().map(|(region, _)| region.clone());
     let map = &mut image.map;
     if let Some(key) = home_key(reader, context) {
-        // It takes precedence over `kms_key_id` in the home region.
+        // `region_kms_key_ids` takes precedence over `kms_key_id` in the home region.
         map.within("machine", |machine| machine.within("disk", |disk| disk.set_from("kms-key", key.0, &key.1)));
     }
     map.within("publish", |publish| {
@@ -50,7 +50,7 @@ fn with_one_timestamp(name: &str) -> String {
     name[..end].to_owned() + &rest.replace(TIMESTAMP, "")
 }
 
-/// The key that `region_kms_key_ids` names for the region of the build itself.
+/// The key that `region_kms_key_ids` has for the home region.
 fn home_key<'a>(reader: &Reader<'a>, context: &Context) -> Option<(Value, Reader<'a>)> {
     let home = context.words(&reader.get("region")?)?.known()?;
     let key = reader.get("region_kms_key_ids")?.get(&home)?;
@@ -64,7 +64,7 @@ fn regions(reader: &Reader, context: &Context, home: Option<&Value>, publish: &m
         keys = map.entries().into_iter().map(|(region, key)| (region, context.text(&key), key)).collect();
     }
     let list = reader.get("ami_regions");
-    // A variable that holds the whole list.
+    // A variable that contains the whole list.
     if let Some(list) = list.filter(|list| !list.is_list() && keys.is_empty())
         && let Some(value @ Value::Text(_)) = context.texts_of(&list)
     {
@@ -77,7 +77,7 @@ fn regions(reader: &Reader, context: &Context, home: Option<&Value>, publish: &m
         let region = Value::from(words.manifest());
         let at = keys.iter().position(|(region, ..)| known.as_deref() == Some(*region));
         let key = at.and_then(|at| keys.remove(at).1);
-        // The home region always has the image.
+        // The image is always in the home region.
         if known.is_some() && (known == home_known || Some(&region) == home) {
             continue;
         }
@@ -203,7 +203,7 @@ fn lifecycle(reader: &Reader, context: &Context, publish: &mut Map) {
         if let Some(cooldown) = protection.get("with_cooldown")
             && context.flag(&cooldown) == Some(true)
         {
-            // Packer treats it as `enabled` too.
+            // Packer treats it like `enabled`.
             publish.set_from("protect", true, &cooldown);
             cooldown.drop("a cooldown is not supported", "");
         }

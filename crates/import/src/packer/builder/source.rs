@@ -1,17 +1,17 @@
-//! The source image of a builder.
+//! Converts the source image of a builder.
 
 use crate::context::Context;
 use crate::input::Reader;
 use crate::yaml::{Map, Value};
 
-/// Sets `source`; none when the builder has no source image, which is reported.
+/// Sets `source`; `None` when the builder has no source image, which is reported.
 pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<()> {
     let mut ami = Map::default();
     let fixed = reader.get("source_ami");
-    // Only HCL has it: a data source that reads an SSM parameter.
+    // Only HCL has this field: from a data source that reads an SSM parameter.
     context.set(&mut ami, "parameter", reader.get("source_ami_parameter"), Context::text);
     let filter = reader.get("source_ami_filter");
-    // With both, Packer uses the id unless it is empty.
+    // With both an ID and a filter, Packer uses the ID unless it is empty.
     let id = fixed.as_ref().and_then(|fixed| {
         let empty = context.words(fixed)?.known().is_some_and(|known| known.trim().is_empty());
         if empty && filter.is_some() {

@@ -1,4 +1,4 @@
-//! Tags of Amazon's builders.
+//! Converts tags of Amazon's builders.
 
 use crate::context::Context;
 use crate::input::Reader;

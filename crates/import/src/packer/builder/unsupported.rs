@@ -1,4 +1,4 @@
-//! Fields of Amazon's builders that are not imported, with the reason of each.
+//! Fields of Amazon's builders that are not imported, with the reason for each.
 
 use crate::context::Context;
 use crate::input::Reader;
@@ -142,7 +142,7 @@ const UNSUPPORTED: [(&[&str], &str, &str); 14] = [
     ),
 ];
 
-/// Reports those that the builder has.
+/// Reports the unsupported fields of a builder.
 pub(super) fn read(reader: &Reader, context: &Context) {
     let connected = reader.get("ssh_bastion_host").is_some();
     for (fields, why, help) in UNSUPPORTED {
@@ -159,7 +159,7 @@ pub(super) fn read(reader: &Reader, context: &Context) {
                 continue;
             }
             if let Some(field) = reader.get(name) {
-                // Empty and `false` mean unset; so may the value of a variable.
+                // Empty and `false` mean unset; a variable's value may be empty, too.
                 let value = Some(&field).filter(|field| field.value.is_scalar()).and_then(|field| context.words(field));
                 let value = value.and_then(|words| words.known());
                 let unset = matches!(value.as_deref(), Some("" | "false"));

@@ -1,4 +1,4 @@
-//! docker-tag and docker-push.
+//! Converts docker-tag and docker-push.
 
 use crate::context::Context;
 use crate::input::{FindingKind, InputValue, Location, Log, Reader};
@@ -6,7 +6,7 @@ use crate::packer::build::{Build, ImageDraft};
 use crate::yaml::{Map, Value};
 use ami_bake_manifest::access::credential;
 
-/// The repository that post-processors tag and push.
+/// The repository that post-processors tag and push to.
 #[derive(Debug, Default)]
 pub(super) struct Repository {
     map: Map,
@@ -56,7 +56,8 @@ pub(super) fn tag(reader: &Reader, chain: &Location, context: &Context, into: &m
     common(reader, context);
 }
 
-/// The image that a builder exported is read back and tagged; here it is committed and tagged alike.
+/// Converts the post-processors. In Packer an exported image is imported again and tagged; here it is committed and
+/// tagged either way.
 pub(super) fn import(
     reader: &Reader,
     chain: &Location,

@@ -1,4 +1,4 @@
-//! Post-processors.
+//! Converts post-processors.
 
 mod docker;
 mod process;

@@ -1,4 +1,4 @@
-//! Post-processors to what an image publishes.
+//! Converts post-processors to `publish` settings.
 
 use super::docker;
 use crate::context::Context;
@@ -7,7 +7,7 @@ use crate::packer::build::{Build, ImageDraft, Platform};
 use crate::packer::model::BuildBlock;
 use crate::packer::provisioner::applies;
 
-/// Reads the post-processors of a builder into its image.
+/// Converts the post-processors of a builder for its image.
 pub(in crate::packer) fn process(build: &Build, context: &Context, image: &mut ImageDraft, log: &Log) {
     let mut repository = docker::Repository::default();
     for post in &build.block.post_processors {
@@ -28,7 +28,7 @@ pub(in crate::packer) fn process(build: &Build, context: &Context, image: &mut I
     docker::write(repository, build, image, log);
 }
 
-/// Why post-processors are not imported.
+/// Post-processors that are not imported, and why.
 const UNSUPPORTED: [(&[&str], &str, &str); 7] = [
     (
         &["manifest"],

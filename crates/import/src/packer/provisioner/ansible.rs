@@ -1,4 +1,4 @@
-//! The provisioners ansible and ansible-local.
+//! Converts the provisioners ansible and ansible-local.
 
 use super::environment::environment;
 use super::fields::Fields;
@@ -11,7 +11,7 @@ use crate::paths::FoundPath;
 use crate::template::{Part, Words};
 use crate::yaml::{Map, Value};
 
-/// Ansible runs on the computer that runs ami-bake, as it does for a manifest.
+/// Converts the provisioner ansible, which runs on the computer that runs ami-bake, as in a manifest.
 pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &ImageDraft) -> Vec<Map> {
     if let Some(user) = fields.get("user")
         && let Some(words) = context.plain(&user)
@@ -80,7 +80,8 @@ pub(super) fn remote(fields: &Fields, build: &Build, context: &Context, image: &
 /// The machine's name in the inventory of ansible-local (Packer, provisioner/ansible-local).
 const LOCAL: &str = "127.0.0.1";
 
-/// In Packer this runs on the machine; in a manifest Ansible runs on the computer that runs ami-bake, and `localhost` is the machine.
+/// Converts ansible-local. Packer runs it on the machine; in a manifest Ansible runs on the computer that runs
+/// ami-bake, and `localhost` is the machine.
 pub(super) fn local(fields: &Fields, build: &Build, context: &Context) -> Vec<Map> {
     fields.reader().changed(
         "Packer runs `ansible-playbook` on the machine; ami-bake runs it on the computer that runs ami-bake, over the connection to the machine",
@@ -141,7 +142,8 @@ fn galaxy(fields: &Fields) {
     );
 }
 
-/// A step for each playbook; `more` gives further groups of the machine. `by_shell`: Packer passes the arguments through a shell.
+/// A step for each playbook; `more` has further groups of the machine. `by_shell`: Packer passes the arguments through
+/// a shell.
 fn step(
     fields: &Fields,
     build: &Build,
@@ -194,9 +196,9 @@ fn step(
     steps
 }
 
-/// `-e name=value` becomes `vars`; everything else remains an argument.
+/// Converts arguments: `-e name=value` becomes `vars`; everything else remains an argument.
 fn arguments(extra: &Reader, context: &Context, by_shell: bool, vars: &mut Map, args: &mut Vec<Value>) {
-    // A single text is a list with commas.
+    // A single text is a comma-separated list.
     let items: Vec<(Option<Words>, Reader)> = if extra.is_list() {
         extra.items().into_iter().map(|item| (context.words(&item), item)).collect()
     } else {
@@ -247,7 +249,7 @@ fn arguments(extra: &Reader, context: &Context, by_shell: bool, vars: &mut Map, 
             }
             continue;
         }
-        // `-e name=value` in one text.
+        // `-e name=value` in a single text.
         let words = &without_connection(words, item);
         if let Some(rest) = strip(words, &["--extra-vars ", "--extra-vars=", "-e "])
             && (rest.0.is_empty() || pair(&rest, item, vars))
@@ -263,10 +265,10 @@ fn arguments(extra: &Reader, context: &Context, by_shell: bool, vars: &mut Map, 
     }
 }
 
-/// The words that a shell makes of an argument; one that it would not take as it is, is reported.
+/// Splits an argument into words as a shell would; one that a shell would change is reported.
 fn shell_words((words, item): (Option<Words>, Reader<'_>)) -> Vec<(Option<Words>, Reader<'_>)> {
     let Some(whole) = words else { return vec![(None, item)] };
-    // An expression stands for one character of the line.
+    // An expression is replaced by one private-use character.
     let mark = |at: usize| char::from_u32(0xE000 + u32::try_from(at).unwrap_or_default()).unwrap_or('\u{E000}');
     let text = |(at, part): (usize, &Part)| match part {
         Part::Text(text) => text.clone(),
@@ -299,8 +301,8 @@ fn shell_words((words, item): (Option<Words>, Reader<'_>)) -> Vec<(Option<Words>
     all
 }
 
-/// Why arguments about the connection are left out: as extra variables they would win over the step's (Ansible, variable
-/// precedence), and `local` is the computer that bakes.
+/// Why arguments about the connection are dropped: as extra variables they would override the step's (Ansible, variable
+/// precedence), and `local` would be the computer that bakes.
 const CONNECTION: &str = "left out: the step provides the connection to the machine";
 
 /// Extra variables without `ansible_connection`.
@@ -325,7 +327,7 @@ fn without_connection(words: &Words, from: &Reader) -> Words {
     out
 }
 
-/// Text without a prefix.
+/// The text without one of these prefixes.
 fn strip(words: &Words, starts: &[&str]) -> Option<Words> {
     let Some(Part::Text(first)) = words.0.first() else { return None };
     let rest = starts.iter().find_map(|start| first.strip_prefix(start))?;

@@ -1,4 +1,4 @@
-//! The chef-solo provisioner.
+//! Converts the chef-solo provisioner.
 
 use super::fields::Fields;
 use super::script::Script;
@@ -60,7 +60,7 @@ pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
     if let Some(json) = fields.get("json") {
         step.set_filled("attributes", attributes(&json, context));
     }
-    // The licence that was accepted for Packer is Chef's own.
+    // The license that was accepted for Packer is Chef's own.
     if let Some(words) = fields.get("chef_license").and_then(|words| context.plain(&words)) {
         let mut env = Map::default();
         env.set("CHEF_LICENSE", words.manifest());
@@ -78,7 +78,8 @@ pub(super) fn step(fields: &Fields, context: &Context) -> Vec<Map> {
     install.into_iter().chain([step]).collect()
 }
 
-/// Packer installs Chef with the vendor's script unless `skip_install` is set (Packer, provisioner/chef-solo).
+/// The step that installs Chef with the vendor's script, as Packer does unless `skip_install` is set (Packer,
+/// provisioner/chef-solo).
 fn install(version: Option<(Words, Reader)>) -> Map {
     let mut script = Script::default();
     let mut line = Words::text("curl -L https://omnitruck.chef.io/install.sh | bash -s --");
@@ -98,7 +99,7 @@ fn install(version: Option<(Words, Reader)>) -> Map {
     step
 }
 
-/// Node attributes; secrets are not allowed in them.
+/// Node attributes, which can't contain secrets.
 fn attributes(json: &Reader, context: &Context) -> Map {
     let mut map = Map::default();
     if json.entries().is_empty() {

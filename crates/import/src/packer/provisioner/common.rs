@@ -1,4 +1,4 @@
-//! Fields that every provisioner has: a pause, a timeout, retries, a name.
+//! Converts the fields that every provisioner has: pause, timeout, retries, name.
 
 use super::fields::Fields;
 use crate::context::Context;
@@ -6,10 +6,10 @@ use crate::duration::seconds;
 use crate::packer::build::{Build, ImageDraft, Platform};
 use crate::yaml::{Map, Value};
 
-/// The default limit of a `reboot` step, in seconds.
+/// Default time limit of a `reboot` step, in seconds.
 const REBOOT: f64 = 600.0;
 
-/// Adds the steps of a provisioner, with the fields that apply to all of them.
+/// Adds the steps of a provisioner, with the common fields applied to all of them.
 pub(super) fn add(
     steps: Vec<Map>,
     comments: Vec<String>,
@@ -38,7 +38,7 @@ pub(super) fn add(
             None => {}
         }
     }
-    // So long Packer tries to start the script while the machine restarts.
+    // The time for which Packer tries to start the script while the machine restarts.
     if let Some(field) = fields.get("start_retry_timeout")
         && let Some(limit) = context.duration(&field)
         && matches!(&limit, Value::Text(text) if seconds(text).is_some_and(|limit| limit > REBOOT))
@@ -100,7 +100,7 @@ pub(super) fn pause(time: &Value, build: &Build) -> Option<Map> {
     let mut step = Map::default();
     step.set("name", format!("Pause for {text}"));
     step.set("run", format!("sleep {seconds}"));
-    // Not every container has bash, the default.
+    // Not every container has bash, the default shell.
     if build.platform == Platform::Docker {
         step.set("shell", "sh -e");
     }

@@ -1,4 +1,4 @@
-//! Environment variables of a step.
+//! Converts the environment variables of a step.
 
 use super::fields::Fields;
 use crate::context::Context;
@@ -7,14 +7,14 @@ use crate::template::Template;
 use crate::yaml::Map;
 use ami_bake_manifest::access::credential;
 
-/// `environment_vars`, `ansible_env_vars` and `env`.
+/// Reads `environment_vars`, `ansible_env_vars` and `env`.
 pub(super) fn environment(fields: &Fields, context: &Context) -> Map {
     let mut env = Map::default();
     for key in ["environment_vars", "ansible_env_vars"] {
         let Some(list) = fields.get(key) else { continue };
         for item in list.items() {
             let Some(template) = item.template() else { continue };
-            // A single text is a list with commas.
+            // A single text is a comma-separated list.
             for raw in if list.is_list() { vec![template.into_owned()] } else { template.split(',') } {
                 let Some((name, value)) = raw.split_once('=') else {
                     item.drop("it is not NAME=VALUE", "Add it to `env` of the step.");

@@ -1,4 +1,4 @@
-//! `execute_command`: the user, the shell, the folder and the arguments that it runs a script with.
+//! Parses `execute_command`: the user, shell, folder and arguments with which it runs a script.
 
 use super::home::home;
 use super::shell_line::{
@@ -23,11 +23,11 @@ pub(super) struct Execution {
     pub(super) folder: Option<String>,
     /// Variables that the command sets.
     pub(super) env: Vec<(String, String)>,
-    /// `sudo -E` keeps the environment, on some systems `HOME` too.
+    /// True when `sudo -E` keeps the environment, on some systems including `HOME`.
     pub(super) keeps_home: bool,
-    /// The script's variables come before a `sudo` that removes them.
+    /// True when the script's variables are set before a `sudo` that removes them.
     pub(super) loses_variables: bool,
-    /// A command after the script decides about success.
+    /// True when the status of a command after the script decides about success.
     pub(super) hides_failure: bool,
 }
 
@@ -38,13 +38,13 @@ const SHELLS: [&str; 13] =
 const RESERVED: [&str; 12] =
     ["if", "then", "else", "elif", "fi", "while", "until", "for", "case", "{", "!", "function"];
 
-/// How deep commands in commands may be: `sudo sh -c "su -c '…'"`.
+/// Maximum nesting of commands: `sudo sh -c "su -c '…'"`.
 const DEPTH: usize = 8;
 
-/// Takes a command apart. `root`: the login user is root; `known` evaluates what is not `.Path` or `.Vars`.
+/// Parses a command. `root`: the login user is root; `known` evaluates what is not `.Path` or `.Vars`.
 ///
 /// # Errors
-/// What is not understood: a command that is half understood would do something else.
+/// When any part is not understood: a half-understood command would do something else.
 pub(super) fn read(
     command: &Template,
     root: bool,
@@ -59,7 +59,7 @@ pub(super) fn read(
     Ok(reading.execution)
 }
 
-/// The command as text with marks in the place of templates.
+/// The command as text, with marks in place of template actions.
 fn marked(segments: Vec<Segment>, known: &dyn Fn(&Segment) -> Option<String>) -> String {
     let mut text = String::new();
     for segment in segments {
@@ -77,7 +77,7 @@ fn marked(segments: Vec<Segment>, known: &dyn Fn(&Segment) -> Option<String>) ->
     text
 }
 
-/// The field that an action is.
+/// The field that an action refers to.
 fn field(segment: &Segment) -> Option<&str> {
     let Segment::Action(pipeline) = segment else { return None };
     let [command] = pipeline.as_slice() else { return None };
@@ -91,16 +91,16 @@ fn field(segment: &Segment) -> Option<&str> {
 #[derive(Default)]
 struct Reading {
     execution: Execution,
-    /// The login user is root.
+    /// True when the login user is root.
     root: bool,
-    /// The script ran.
+    /// True once the command runs the script.
     runs: bool,
-    /// The variables are in the environment.
+    /// True when the script's variables are in the environment.
     variables: bool,
 }
 
 impl Reading {
-    /// A command line: one command runs the script, the others prepare it or clean up.
+    /// Parses a command line: one command runs the script, the others prepare it or clean up.
     fn line(&mut self, line: &str, depth: usize) -> Result<(), String> {
         if depth > DEPTH {
             return Err("it is nested too deeply".to_owned());
@@ -109,7 +109,7 @@ impl Reading {
         for (at, (operator, words)) in all.iter().enumerate() {
             let piped = all.get(at + 1).is_some_and(|(operator, _)| operator == "|");
             match operator.as_str() {
-                // What is written into a command is a password for sudo, which needs none on a build machine.
+                // A value piped into a command is a password for sudo, which needs none on a build machine.
                 "|" if !self.runs && asks(words) => {}
                 _ if piped && !speaks(words) => return Err("`|`".to_owned()),
                 ";" | "&&" => {}
@@ -125,7 +125,7 @@ impl Reading {
         Ok(())
     }
 
-    /// A command beside the one that runs the script. Answers whether it is one.
+    /// Parses a command that does not run the script. Returns false if it is no such command.
     fn other(&mut self, operator: &str, words: &[String]) -> Result<bool, String> {
         let words: Vec<&str> =
             words.iter().map(String::as_str).skip_while(|word| matches!(*word, "sudo" | "-S" | "-E" | "-n")).collect();
@@ -167,7 +167,7 @@ impl Reading {
         }
     }
 
-    /// `NAME=VALUE`, or the script's variables.
+    /// Parses `NAME=VALUE`, or the script's variables.
     fn assignment(&mut self, word: &str) -> Result<(), String> {
         if word.chars().eq([VARS]) {
             self.variables = true;
@@ -183,7 +183,7 @@ impl Reading {
         }
     }
 
-    /// The command that runs the script.
+    /// Parses the command that runs the script.
     fn run(&mut self, words: &[String], depth: usize) -> Result<(), String> {
         let mut words = words.iter().map(String::as_str).peekable();
         while let Some(word) = words.next() {
@@ -263,7 +263,7 @@ impl Reading {
         Ok(())
     }
 
-    /// `su [-] [USER] -c COMMAND`, in any order.
+    /// Parses `su [-] [USER] -c COMMAND`, in any order.
     fn su<'w>(&mut self, words: impl Iterator<Item = &'w str>, depth: usize) -> Result<(), String> {
         let (mut user, mut command, mut login) = (None, None, false);
         let mut words = words.peekable();
@@ -296,7 +296,7 @@ impl Reading {
         self.line(command, depth + 1)
     }
 
-    /// A shell or another interpreter: with `-c` a command line, else the script.
+    /// Parses a shell or another interpreter: with `-c` a command line, else the script.
     fn shell<'w>(&mut self, program: &str, words: impl Iterator<Item = &'w str>, depth: usize) -> Result<(), String> {
         let mut words = words.peekable();
         let posix =
@@ -339,7 +339,7 @@ impl Reading {
         Err(format!("`{program}` without `{{{{.Path}}}}`"))
     }
 
-    /// The arguments of the script.
+    /// Parses the arguments of the script.
     fn script<'w>(&mut self, words: impl Iterator<Item = &'w str>) -> Result<(), String> {
         for word in words {
             if word.chars().eq([VARS]) {
@@ -441,7 +441,7 @@ mod tests {
         assert_eq!(read("sudo {{.Path}} --env={{user `x`}}").unwrap().arguments, ["--env=X"]);
     }
 
-    /// Whatever is not understood is named.
+    /// The error names everything that is not understood.
     #[test]
     fn nothing_is_half_read() {
         for (command, part) in [

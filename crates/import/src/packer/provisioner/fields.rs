@@ -1,4 +1,4 @@
-//! The fields of a provisioner, with those that `override` sets for a builder.
+//! The fields of a provisioner, including those that `override` sets for a builder.
 
 use crate::input::Reader;
 
@@ -14,7 +14,7 @@ impl<'a> Fields<'a> {
         Self { reader, over }
     }
 
-    /// A field; one that an override replaces is reported.
+    /// A field; if an override replaces it, that is reported.
     pub(super) fn get(&self, key: &str) -> Option<Reader<'a>> {
         let own = self.reader.get(key);
         match self.over.as_ref().and_then(|over| over.get(key)) {

@@ -1,4 +1,4 @@
-//! The file provisioner.
+//! Converts the file provisioner.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     for source in sources {
         let Some((mut from, found)) = context.local(&source) else { continue };
         let links = found.as_ref().is_some_and(|found| found.exists && has_links(&found.full, LINKS));
-        // `scp -r .` sends what is in the folder: its name is the destination's own.
+        // `scp -r .` sends the folder's contents: `.` has no name of its own.
         let dot = context.plain(&source).and_then(|words| words.known());
         if dot.is_some_and(|known| known == "." || known.ends_with("/.")) && !from.ends_with('/') {
             from.push('/');
@@ -69,8 +69,8 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     steps
 }
 
-/// A file with a text of the template, written as the login user. The text may refer to variables and secrets, so that it is
-/// passed in the environment.
+/// A step that writes a text of the template to a file as the login user. The text may refer to variables and secrets,
+/// so it is passed in the environment.
 fn content(
     fields: &Fields,
     to: &Words,
@@ -82,7 +82,7 @@ fn content(
     let content = fields.get("content").filter(|content| !content.is_unset())?;
     let words = context.words(&content)?;
     let mut script = Script::default();
-    // In quotes, so that a path with a variable stays one word.
+    // Quoted, so that a path with a variable stays one word.
     let mut line = Words::text("umask 077\nprintf %s \"$CONTENT\" >\"");
     line.extend(to.clone());
     line.extend(Words::text("\""));
@@ -103,10 +103,10 @@ fn content(
     Some(step)
 }
 
-/// How many files and folders are searched for links.
+/// Maximum number of files and folders that are searched for links.
 const LINKS: usize = 10_000;
 
-/// Whether there are symbolic links in a folder.
+/// Whether a folder contains symbolic links.
 fn has_links(folder: &Path, limit: usize) -> bool {
     let mut open = vec![folder.to_owned()];
     let mut left = limit;
@@ -142,7 +142,7 @@ fn download(source: &Reader, to: &str, destination: &Reader, context: &Context) 
     Some(step)
 }
 
-/// A destination as an absolute path: with SSH it is relative to the login user's home, with `docker cp` to the root.
+/// A destination as an absolute path: over SSH it is relative to the login user's home, with `docker cp` to the root.
 fn absolute(mut to: Words, build: &Build, image: &ImageDraft) -> Option<Words> {
     let Some(Part::Text(first)) =
         to.0.first_mut().filter(|part| matches!(part, Part::Text(text) if !text.starts_with('/')))
@@ -180,8 +180,8 @@ const EXISTING: [&str; 16] = [
     "/etc/systemd/system",
 ];
 
-/// Whether a folder becomes its destination instead of being copied into it: `scp -r` and `docker cp` do so when the
-/// destination does not exist.
+/// Whether a folder is renamed to its destination instead of being copied into it: `scp -r` and `docker cp` do so when
+/// the destination does not exist.
 fn becomes(found: &FoundPath, to: &Words, build: &Build, context: &Context, image: &ImageDraft) -> bool {
     let sftp = build.reader.value.get("ssh_file_transfer_method").and_then(InputValue::literal) == Some("sftp");
     if sftp || !found.exists || !found.full.is_dir() || found.text.ends_with('/') {
@@ -193,13 +193,13 @@ fn becomes(found: &FoundPath, to: &Words, build: &Build, context: &Context, imag
     let written = to.manifest();
     let made = |step: &Value| match step {
         Value::Map(step) => ["run", "to"].iter().any(|key| match step.get(key) {
-            // With the values of variables, and with the variables themselves.
+            // Both with variables evaluated and as they are written.
             Some(Value::Text(text)) => text.contains(known) || text.contains(written.trim_end_matches('/')),
             _ => false,
         }),
         _ => false,
     };
-    // A folder that was uploaded with the one around it.
+    // A folder that was uploaded with its parent folder.
     let sent = |step: &Value| match step {
         Value::Map(step) => match (step.get("upload"), step.get("to")) {
             (Some(Value::Text(from)), Some(Value::Text(to))) => {

@@ -1,4 +1,4 @@
-//! Provisioners to steps.
+//! Converts provisioners to steps.
 
 mod ansible;
 mod chef;

@@ -1,4 +1,4 @@
-//! What a playbook on disk reads.
+//! Searches playbooks and the files beside them.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use ami_bake_manifest::access::FileAccess;
 use ami_bake_manifest::diagnostic::Sources;
 use ami_bake_manifest::tree::{self, Node};
 
-/// How many files are searched, and how deep: a playbook may be at the root of a whole repository.
+/// Maximum number of files to search, and maximum depth: a playbook may be at the root of a whole repository.
 const FILES: usize = 300;
 const DEPTH: usize = 5;
 const ENDINGS: [&str; 5] = ["yml", "yaml", "j2", "json", "cfg"];
@@ -43,7 +43,7 @@ fn walk(folder: &Path, depth: usize, left: &mut usize, look: &mut dyn FnMut(&Pat
     }
 }
 
-/// A larger file is not a playbook, in bytes.
+/// Maximum size in bytes of a playbook.
 const SIZE: u64 = 1 << 20;
 
 fn text(access: &FileAccess, path: &Path) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Scripts that restart the machine.
+//! Recognizes scripts that restart the machine.
 
 /// Whether a line does nothing but restart the machine.
 pub(super) fn is_restart(line: &str) -> bool {
@@ -17,7 +17,7 @@ pub(super) fn is_restart(line: &str) -> bool {
     }
 }
 
-/// The script without a restart at its end, which becomes a step.
+/// The script without a restart at its end, which becomes a `reboot` step.
 pub(super) fn split(script: &str) -> Option<String> {
     let lines: Vec<&str> = script.lines().collect();
     let last = lines.iter().rposition(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;

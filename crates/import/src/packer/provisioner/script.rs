@@ -1,4 +1,4 @@
-//! Templates in scripts: safe values are inserted, all others are passed as environment variables.
+//! Template actions in scripts: safe values are inserted, all others are passed as environment variables.
 
 use crate::template::{Expr, Part, Words};
 use crate::yaml::Map;
@@ -21,7 +21,7 @@ enum State {
 }
 
 impl Script {
-    /// Adds a line. Answers the environment variables that it reads.
+    /// Adds a line. Returns the environment variables that it reads.
     pub(super) fn line(&mut self, words: &Words) -> Vec<String> {
         let mut read = Vec::new();
         if !self.text.is_empty() {
@@ -97,7 +97,7 @@ impl Script {
     }
 }
 
-/// Whether a value has no meaning to a shell; the same characters as in the manifest's own check.
+/// Whether a value has no special meaning in a shell; the same characters as in the manifest's own check.
 fn is_safe(code: &str, known: Option<&str>) -> bool {
     let fixed = ["timestamp", "date", "region", "source.id", "image"].contains(&code);
     fixed || known.is_some_and(|known| known.chars().all(|c| c.is_ascii_alphanumeric() || "._/:@+,=-".contains(c)))

@@ -1,4 +1,4 @@
-//! The shell provisioner.
+//! Converts the shell provisioner.
 
 use super::environment::environment;
 use super::execute::{self, Execution};
@@ -15,7 +15,7 @@ use crate::yaml::{Map, Value};
 pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &ImageDraft) -> Vec<Map> {
     let mut env = environment(fields, context);
     let Some(execution) = execution(fields, context, image) else {
-        // Without its command the rest means nothing.
+        // If `execute_command` is not understood, the other fields have no meaning.
         fields.reader().mark_used();
         return Vec::new();
     };
@@ -60,7 +60,7 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
         }
         let content = context.content(&file);
         let shell = execution.shell.as_deref().or_else(|| shell_of(content.as_deref()?, &execution, build));
-        // What wraps the script must name its interpreter.
+        // A wrapper must name the script's interpreter.
         let wraps = execution.login.is_some() || !codes.is_empty();
         match shell.or_else(|| content.as_deref().and_then(shebang).filter(|_| wraps)) {
             Some(shell) => step.set("shell", wrapped(execution.login.as_deref(), &codes, shell)),
@@ -114,9 +114,8 @@ pub(super) fn steps(fields: &Fields, build: &Build, context: &Context, image: &I
     steps
 }
 
-/// The interpreter of a script that is written into the template: `execute_command` names one, or the `#!` line counts,
-/// which is
-/// `inline_shebang`, else the script's own, else Packer's (Packer, provisioner/shell).
+/// The interpreter of an inline script: that of `execute_command`, else the `#!` line, which is `inline_shebang`, else
+/// the script's own, else Packer's (Packer, provisioner/shell).
 fn inline_shell(fields: &Fields, context: &Context, execution: &Execution, script: &str) -> String {
     let own = fields.get("inline_shebang").and_then(|field| Some(context.plain(&field)?.manifest()));
     let named = execution.shell.clone().or(own).or_else(|| shebang(script).map(str::to_owned));
@@ -128,8 +127,8 @@ fn shebang(script: &str) -> Option<&str> {
     script.strip_prefix("#!")?.lines().next().map(str::trim).filter(|line| !line.is_empty())
 }
 
-/// A shell line for an interpreter that a login shell starts, and whose exit codes may be accepted. The script's path and its
-/// arguments follow.
+/// A shell line for an interpreter that a login shell starts, or whose exit codes may be accepted. The script's path
+/// and arguments follow.
 fn wrapped(login: Option<&str>, codes: &[u32], shell: &str) -> String {
     let code = if codes.is_empty() {
         format!("exec {shell} \"$0\" \"$@\"")
@@ -147,7 +146,8 @@ fn alternatives(codes: &[u32]) -> String {
     codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
 }
 
-/// `skip_clean` leaves the script on the machine, so that it is part of the image: with a name of its own it is uploaded.
+/// With `skip_clean` the script stays on the machine and becomes part of the image: if its name is fixed, it is
+/// uploaded.
 fn left_behind(fields: &Fields, context: &Context, image: &ImageDraft, steps: &[Map]) -> Option<Map> {
     const PLACE: [&str; 3] = ["remote_folder", "remote_file", "remote_path"];
     let unused = || fields.drop(&PLACE, "scripts are not written to a file that must be placed or deleted", "");
@@ -185,7 +185,7 @@ fn is_posix(shell: &str) -> bool {
     matches!(program.rsplit('/').next(), Some("sh" | "bash" | "dash" | "ash" | "ksh" | "zsh"))
 }
 
-/// Whether values can be passed to a script: only a shell reads them from the environment by `${NAME}`.
+/// Whether values can be passed to a script: only shells can read them as `${NAME}`.
 fn suits(script: &Script, shell: &str, place: &Reader) -> bool {
     let fits = script.env.is_empty() || is_posix(shell);
     if !fits {
@@ -197,7 +197,7 @@ fn suits(script: &Script, shell: &str, place: &Reader) -> bool {
     fits
 }
 
-/// A script that reads its own path finds another one.
+/// Reports a script that reads its own path, which is different in a bake.
 fn reads_own_path(script: &str, place: &Reader) {
     if ["$0", "${0", "BASH_SOURCE"].iter().any(|name| script.contains(name)) {
         place.changed(
@@ -207,7 +207,7 @@ fn reads_own_path(script: &str, place: &Reader) {
     }
 }
 
-/// Exit codes other than 0 that are a success. Packer's own code for a lost connection is not one of a script.
+/// Exit codes other than 0 that count as success. Packer's own code for a lost connection is not one of a script.
 fn exit_codes(fields: &Fields, context: &Context, disconnects: &mut bool) -> Vec<u32> {
     /// packer-plugin-sdk, `CmdDisconnect`.
     const DISCONNECT: u32 = 2_300_218;
@@ -236,12 +236,12 @@ fn accepting(codes: &[u32], script: String, shell: &str) -> String {
     format!("trap 'case $? in {}) exit 0 ;; esac' EXIT\n{script}", alternatives(codes))
 }
 
-/// Systems whose sudoers set `HOME` to that of the new user even with `-E` (`always_set_home`), by their login users.
+/// Login users of systems whose sudoers set `HOME` to that of the new user even with `-E` (`always_set_home`).
 const OWN_HOME: [&str; 6] = ["ec2-user", "centos", "fedora", "rocky", "almalinux", "cloud-user"];
-/// Login users of Debian and Ubuntu, where `sudo -E` keeps it.
+/// Login users of Debian and Ubuntu, where `sudo -E` keeps `HOME`.
 const KEPT_HOME: [&str; 3] = ["ubuntu", "admin", "debian"];
 
-/// What `execute_command` changes about the environment of the script.
+/// The effects of `execute_command` on the environment of the script.
 fn surroundings(execution: &Execution, fields: &Fields, image: &ImageDraft, env: &mut Map) {
     let Some(field) = fields.get("execute_command") else { return };
     for (name, value) in &execution.env {
@@ -317,7 +317,7 @@ fn own_variables(script: &str, build: &Build, place: &Reader) -> Map {
     env
 }
 
-/// Packer's variables, then the template's, which override them.
+/// Packer's variables followed by the template's, which override them.
 fn joined(mut own: Map, env: &Map) -> Map {
     own.0.retain(|entry| env.get(&entry.key).is_none());
     own.0.extend(env.0.iter().cloned());
@@ -339,7 +339,7 @@ fn place(step: &mut Map, execution: &Execution, build: &Build, image: &ImageDraf
     step.set_filled("env", env.clone());
 }
 
-/// How the script runs; none when that is not understood, which is reported.
+/// How the script runs; `None` when `execute_command` is not understood, which is reported.
 fn execution(fields: &Fields, context: &Context, image: &ImageDraft) -> Option<Execution> {
     let Some(field) = fields.get("execute_command") else { return Some(Execution::default()) };
     let mut command = Template::default();

@@ -1,12 +1,12 @@
-//! A command line of a POSIX shell as words and operators, as far as `execute_command` needs it.
+//! Splits a POSIX shell command line into words and operators, as far as `execute_command` needs it.
 
-/// The path of the script, in a command line.
+/// Stands for the path of the script in a command line.
 pub(super) const PATH: char = '\u{1}';
-/// The assignments of its variables.
+/// Stands for the assignments of the script's variables.
 pub(super) const VARS: char = '\u{2}';
-/// The file with its variables.
+/// Stands for the path of the file with the script's variables.
 pub(super) const VARS_FILE: char = '\u{3}';
-/// A value that is not known, such as a password.
+/// Stands for an unknown value, such as a password.
 pub(super) const UNKNOWN: char = '\u{4}';
 
 /// A part of a command line.
@@ -21,7 +21,7 @@ pub(super) enum Token {
 /// Splits a command line. Nothing is expanded: a `$` stays in its word.
 ///
 /// # Errors
-/// Syntax that cannot be parsed, such as an unclosed quote.
+/// When the syntax is not supported or invalid, such as an unclosed quote.
 pub(super) fn tokens(line: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut word: Option<String> = None;
@@ -66,7 +66,7 @@ pub(super) fn tokens(line: &str) -> Result<Vec<Token>, String> {
                 tokens.push(Token::Operator(if double { format!("{c}{c}") } else { c.to_string() }));
             }
             '>' | '<' => {
-                // The number of a file belongs to the redirection.
+                // A file descriptor's number belongs to the redirection.
                 let number = word.take_if(|word| word.chars().all(|c| c.is_ascii_digit())).unwrap_or_default();
                 tokens.extend(word.take().map(Token::Word));
                 let mut operator = format!("{number}{c}");
@@ -108,7 +108,7 @@ pub(super) fn commands(tokens: Vec<Token>) -> Result<Vec<(String, Vec<String>)>,
                     words.push(word);
                 }
             }
-            // Both outputs are shown anyway.
+            // Both streams are shown anyway.
             Token::Operator(operator) if operator == "2>&1" => {}
             Token::Operator(operator) if matches!(operator.as_str(), ";" | "&&" | "||" | "|" | "&") => {
                 commands.push((operator, Vec::new()));
@@ -126,28 +126,28 @@ pub(super) fn asks(words: &[String]) -> bool {
     words.next().is_some_and(|word| word == "sudo")
 }
 
-/// Whether a command only writes something.
+/// Whether a command only prints something.
 pub(super) fn speaks(words: &[String]) -> bool {
     words.first().is_some_and(|word| word == "echo" || word == "printf")
 }
 
-/// Whether a shell would take a word as it is, and it is known.
+/// Whether a word is known and a shell would not change it.
 pub(super) fn plain(word: &str) -> bool {
     !word.contains(['$', '`', '*', '?', '[', '~', PATH, VARS, VARS_FILE, UNKNOWN])
 }
 
-/// Whether a word is a valid name of a variable.
+/// Whether a word is a valid variable name.
 pub(super) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Whether a word is a name of a user.
+/// Whether a word is a valid user name.
 pub(super) fn is_user(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
-/// A command or a word for a message: its name alone, since the rest may be a password.
+/// A command or a word for messages: the first word only, since the rest may be a password.
 pub(super) fn shown(words: &[impl AsRef<str>]) -> String {
     let word = words.first().map(AsRef::as_ref).unwrap_or_default();
     let name = match word.split_once('=') {

@@ -1,4 +1,4 @@
-//! The steps of each type of provisioner.
+//! Converts the provisioners of a builder to steps, by their types.
 
 use super::fields::Fields;
 use super::{ansible, chef, common, file, shell};
@@ -22,7 +22,7 @@ pub(in crate::packer) fn steps(build: &Build, context: &Context, image: &mut Ima
     }
 }
 
-/// Reports provisioners that run on no builder that was imported; `names` are those that were.
+/// Reports provisioners that no imported builder uses; `names` are the imported builders.
 pub(in crate::packer) fn rest(block: &BuildBlock, names: &[&str], log: &Log) {
     for provisioner in &block.provisioners {
         let reader = Reader::new(&provisioner.fields, log);
@@ -41,7 +41,7 @@ pub(in crate::packer) fn rest(block: &BuildBlock, names: &[&str], log: &Log) {
     }
 }
 
-/// Whether `only` and `except` let a step run on a builder.
+/// Whether `only` and `except` allow a step for a builder.
 pub(in crate::packer) fn applies(reader: &Reader, context: &Context, name: &str) -> bool {
     let names = |key: &str| -> Option<Vec<String>> {
         let list = reader.get(key)?;
@@ -58,7 +58,7 @@ pub(in crate::packer) fn applies(reader: &Reader, context: &Context, name: &str)
     only && !except
 }
 
-/// Why provisioners without a step type are not imported.
+/// Types of provisioners that are not imported, and why.
 const UNSUPPORTED: [(&[&str], &str, &str); 6] = [
     (
         &["shell-local"],
