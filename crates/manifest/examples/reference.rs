@@ -1,4 +1,4 @@
-//! Prints the reference page, or with `schema` the JSON Schema, as the repository carries them.
+//! Prints the reference page, or with `schema` the JSON Schema, to be compared with the repository's copies.
 #![allow(clippy::print_stdout)]
 
 fn main() {

@@ -1,13 +1,13 @@
-//! What evaluating a file may cost. A file of a few hundred bytes can ask for more than any computer has: nested references that
-//! multiply, collections of collections, patterns over long texts. Every evaluator takes its steps and the bytes of its results off
-//! one budget, and stops with a finding when it is used up.
+//! A budget for evaluating a file. A file of a few hundred bytes can require more than any computer has: nested
+//! references that multiply, collections of collections, patterns over long texts. Every evaluator takes its steps and
+//! the bytes of its results off one budget, and stops with a finding when it is used up.
 
 use std::cell::Cell;
 
-/// The cost of a step, in bytes of results: a step takes about as long as copying so many.
+/// Cost of a step in bytes of results: a step takes about as long as copying this many bytes.
 pub const STEP: usize = 32;
 
-/// What is left of the cost that evaluating a file may have.
+/// The remaining budget for evaluating a file.
 #[derive(Debug)]
 pub struct Budget {
     left: Cell<usize>,
@@ -18,7 +18,7 @@ pub struct Budget {
 /// Why an evaluation stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exceeded {
-    /// Too many steps, or too large results.
+    /// Too many steps, or results that are too large.
     Size,
     /// Too deeply nested.
     Depth,
@@ -34,7 +34,7 @@ impl std::fmt::Display for Exceeded {
 }
 
 impl Budget {
-    /// A budget of so many bytes, for evaluations that nest at most `deepest` levels.
+    /// A budget of this many bytes, for evaluations with at most `deepest` levels.
     pub fn new(bytes: usize, deepest: usize) -> Self {
         Self { left: Cell::new(bytes), depth: Cell::new(0), deepest }
     }
@@ -42,25 +42,25 @@ impl Budget {
     /// Takes bytes off the budget.
     ///
     /// # Errors
-    /// When it is used up; from then on always.
+    /// When the budget is used up; all later calls fail, too.
     pub fn spend(&self, bytes: usize) -> Result<(), Exceeded> {
         let left = self.left.get().checked_sub(bytes);
         self.left.set(left.unwrap_or(0));
         left.map(|_| ()).ok_or(Exceeded::Size)
     }
 
-    /// Takes the cost of `count` results of `bytes` each off the budget, before they are made.
+    /// Takes the cost of `count` results of `bytes` each off the budget, before they are created.
     ///
     /// # Errors
-    /// When it is used up.
+    /// When the budget is used up.
     pub fn spend_each(&self, count: usize, bytes: usize) -> Result<(), Exceeded> {
         self.spend(count.saturating_mul(bytes))
     }
 
-    /// Does something one level deeper, which is a step.
+    /// Runs `work` one level deeper, which costs a step.
     ///
     /// # Errors
-    /// When it is too deep or the budget is used up, and what `work` returns.
+    /// When the level is too deep or the budget is used up, and errors of `work`.
     pub fn deeper<T, E: From<Exceeded>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         if self.depth.get() >= self.deepest {
             return Err(Exceeded::Depth.into());
@@ -72,7 +72,7 @@ impl Budget {
         result
     }
 
-    /// What is left of it, in bytes.
+    /// The remaining budget in bytes.
     pub fn left(&self) -> usize {
         self.left.get()
     }

@@ -1,4 +1,4 @@
-//! Component documents of steps. Another crate validates them and reports findings with spans.
+//! The interface to the crate that validates component documents and reports findings with spans.
 
 use ami_bake_core::plan::Phase;
 use ami_bake_core::platform::Capabilities;
@@ -12,7 +12,7 @@ pub struct Document<'a> {
     pub sources: &'a Sources,
     /// The file of the document.
     pub file: FileId,
-    /// The step, for findings about how it uses the document.
+    /// The step, for findings about its use of the document.
     pub step: &'a Node,
     /// The parameters that the step passes.
     pub parameters: &'a [(String, String)],

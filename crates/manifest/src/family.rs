@@ -1,4 +1,4 @@
-//! The images of a manifest and their variants: defaults merged, matrix expanded, in build order.
+//! Expands the images of a manifest into variants: merges defaults, expands matrices, sorts into build order.
 
 mod matrix;
 mod order;
@@ -24,16 +24,16 @@ use crate::words;
 /// An image before the sources of its variants are known.
 struct Draft {
     name: String,
-    /// The span of its name.
+    /// Span of the image's name.
     span: Span,
     node: Node,
     variants: Vec<(ImageKey, Map<String, Value>)>,
 }
 
-/// What a variant costs at least, in values.
+/// Minimum cost of a variant, in values.
 const IMAGE: usize = 100;
 
-/// A file that would take too long.
+/// The error for a file that would take too long.
 pub(crate) fn too_many(span: Span) -> Diagnostic {
     Diagnostic::error(
         "too-large",
@@ -85,8 +85,7 @@ pub(crate) fn expand(manifest: &mut Manifest, budget: &Budget, findings: &mut Ve
     select(manifest, findings);
 }
 
-/// The defaults for an image. When it has a source for this platform, the image that others are built on by default is not
-/// its source.
+/// The defaults for an image. If the image has a source for this platform, the default base image is removed from them.
 fn without_base<'a>(defaults: &'a Node, image: &Node, platform: Platform) -> Cow<'a, Node> {
     let own = image.get("source");
     let key = PlatformSource::key(platform);
@@ -103,7 +102,7 @@ fn without_base<'a>(defaults: &'a Node, image: &Node, platform: Platform) -> Cow
     Cow::Owned(defaults)
 }
 
-/// The scope of a variant's expressions before its source is found.
+/// The scope for a variant's expressions before its source is found.
 pub(crate) fn variant_scope(manifest: &Manifest, key: &ImageKey, matrix: &Map<String, Value>) -> Scope {
     let mut scope = manifest.scope.clone();
     scope.set("image", key.image.as_str());
@@ -133,7 +132,7 @@ fn variants(
     variants
 }
 
-/// Marks the images that `--image` selects, and those that they are built on if any of them is to be baked.
+/// Marks the images that `--image` selects, and their bases if any of them is to be baked.
 fn select(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let wanted = manifest.options.images.clone();
     let alone = manifest.options.alone;

@@ -1,5 +1,5 @@
-//! The bake manifest: YAML becomes a tree with spans, is validated as a whole, deserialized, and lowered to the plan
-//! of core.
+//! The bake manifest. YAML is parsed into a tree with spans, validated as a whole, deserialized, and lowered to the
+//! plan of core.
 
 pub mod access;
 pub mod budget;

@@ -1,4 +1,4 @@
-//! Loads a manifest, or reports everything that is wrong with it.
+//! Loads a manifest, and reports all problems in it.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -24,12 +24,12 @@ use crate::tree::{self, Kind, Node};
 use crate::variables::{Variables, file_scope, not_given, variables};
 use crate::words;
 
-/// What the parts of a generated manifest come from.
+/// Origins of the parts of a generated manifest.
 #[derive(Debug, Clone, Default)]
 pub struct Written {
-    /// The files that it was generated from.
+    /// The files that the manifest was generated from.
     pub sources: Sources,
-    /// Ranges of its text, in bytes, with the span that each comes from.
+    /// Byte ranges of the text, each with the span that it comes from.
     pub parts: Vec<(Range<u32>, Span)>,
 }
 
@@ -39,7 +39,7 @@ pub struct Loaded {
     pub manifest: Option<Manifest>,
     /// All findings, in the order of the file.
     pub findings: Vec<Diagnostic>,
-    /// The source files, to render the findings.
+    /// The source files, for rendering the findings.
     pub sources: Sources,
 }
 
@@ -68,8 +68,7 @@ impl Manifest {
         }
     }
 
-    /// Loads a manifest that was generated from other files: `written` says which part comes from where, and findings point
-    /// there.
+    /// Loads a manifest that was generated from other files: findings point to the origins in `written`.
     pub fn load_generated(name: &str, text: &str, written: Written, folder: PathBuf, options: &Options) -> Loaded {
         let mut loading = Loading::new(written.sources, folder, options);
         let file = loading.sources.add(name, text);
@@ -89,7 +88,7 @@ fn failed(finding: Diagnostic) -> Loaded {
     Loaded { manifest: None, findings: vec![finding], sources: Sources::default() }
 }
 
-/// Paths in `.github/bake.yml` are relative to the folder above.
+/// The folder that paths are relative to: for `.github/bake.yml` it is the parent folder.
 fn folder_of(path: &Path) -> PathBuf {
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     if folder.file_name().is_some_and(|name| name == ".github") {
@@ -98,10 +97,10 @@ fn folder_of(path: &Path) -> PathBuf {
     folder
 }
 
-/// How many values all variants of all images may have together, for all environments that are checked.
+/// Maximum number of values in all variants of all images, for all environments that are checked.
 const VALUES: usize = 500_000;
 const BUDGET: usize = VALUES * STEP;
-/// What evaluating the file for one environment costs at least, in values.
+/// Minimum cost of evaluating the file for one environment, in values.
 const ENVIRONMENT: usize = 1000;
 
 struct Loading<'a> {
@@ -109,7 +108,7 @@ struct Loading<'a> {
     findings: Vec<Diagnostic>,
     folder: PathBuf,
     files: FileAccess,
-    /// Values that came from a file or the environment.
+    /// Values that come from a file or the environment.
     private: Arc<PrivateValues>,
     budget: Budget,
     options: &'a Options,
@@ -157,7 +156,7 @@ impl<'a> Loading<'a> {
         check::graph(&tree, &mut self.findings);
         check::environments(&tree, &mut self.findings);
         if !matches!(tree.kind, Kind::Map(_)) || self.findings.iter().any(Diagnostic::is_error) {
-            // Further checks would only repeat what was said about the structure.
+            // Further checks would only repeat the errors about the structure.
             check::structure_only(&tree, &self.folder, &self.files, &mut self.findings);
             return None;
         }
@@ -171,7 +170,7 @@ impl<'a> Loading<'a> {
             manifest = self.validate(&tree, self.options);
         }
         for environment in environments {
-            // Said once: what is left would only be cloned.
+            // Reported once; evaluating the remaining environments would be wasted work.
             if self.budget.left() == 0 {
                 break;
             }
@@ -188,8 +187,7 @@ impl<'a> Loading<'a> {
         let manifest = self.resolve(tree, options);
         if let Some(manifest) = &manifest {
             check::images(manifest, &mut self.sources, &mut self.findings);
-            // Values that are not known yet cannot be wrong: the source is found later, and variables may be set
-            // later.
+            // Unknown values can't be wrong: the source is found later, and variables may be set later.
             let later = |finding: &Diagnostic| {
                 // Component documents were added after `manifest.sources` was copied; they contain no such values.
                 let text = finding.span.map(|span| manifest.sources.slice(span)).unwrap_or_default();

@@ -20,9 +20,9 @@ use crate::tree::Node;
 pub struct Manifest {
     pub(crate) sources: Sources,
     pub(crate) root: Node,
-    /// The folder that its paths are relative to.
+    /// The folder that paths are relative to.
     pub(crate) folder: PathBuf,
-    /// The files that it may name.
+    /// The files that the manifest may refer to.
     pub(crate) files: FileAccess,
     pub(crate) platform: Platform,
     pub(crate) namespace: String,
@@ -45,7 +45,7 @@ pub struct Manifest {
 /// One image of the manifest.
 pub(crate) struct ImageEntry {
     pub(crate) name: String,
-    /// The image merged over the defaults.
+    /// The image's definition merged over the defaults.
     pub(crate) node: Node,
     pub(crate) variants: Vec<VariantEntry>,
 }
@@ -65,12 +65,12 @@ impl Manifest {
         self.platform
     }
 
-    /// The home region: `--region`, else that of the manifest.
+    /// The home region: `--region`, else the manifest's.
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
-    /// The environment as the manifest sees it.
+    /// The environment variables that the manifest can read.
     pub fn env(&self) -> &VisibleEnv {
         &self.options.env
     }
@@ -90,12 +90,12 @@ impl Manifest {
         &self.secrets
     }
 
-    /// The folder that its paths are relative to.
+    /// The folder that paths are relative to.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The source files, to render findings.
+    /// The source files, for rendering findings.
     pub fn sources(&self) -> &Sources {
         &self.sources
     }
@@ -111,7 +111,7 @@ impl Manifest {
         self.root.place(route)
     }
 
-    /// An error that has a route, as a finding that can be shown with its line.
+    /// Converts an error with a route to a finding, so that it is shown with its line.
     pub fn finding(&self, error: &Error) -> Option<Diagnostic> {
         let route = error.route()?;
         let mut finding = Diagnostic::error("bake", self.span(route), error.message()).route(route.clone());

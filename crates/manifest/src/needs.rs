@@ -1,19 +1,19 @@
-//! What the selected images must be given: variables and secrets. Images that are not baked ask for nothing.
+//! Which variables and secrets must be set for the selected images. Images that are not baked need none.
 
 use crate::expression::{Expr, Piece, Template};
 use crate::manifest::Manifest;
 use crate::tree::{Kind, Meaning, Node};
 
-/// Keys of the file that belong to single images, or only declare names.
+/// Keys that belong to single images, or only declare names.
 const APART: [&str; 5] = ["defaults", "environments", "images", "secrets", "vars"];
 
 impl Manifest {
-    /// Those secrets that must be set for the selected images: what an image reads as `${{ secrets.NAME || '' }}` may be unset.
+    /// The secrets that must be set for the selected images: those read as `${{ secrets.NAME || '' }}` may be unset.
     pub fn required_secrets(&self) -> Vec<&str> {
         self.secrets.iter().map(String::as_str).filter(|name| secret(self, name, false)).collect()
     }
 
-    /// The declared secrets that the selected images read, also those that may be unset.
+    /// The declared secrets that the selected images read, including those that may be unset.
     pub fn used_secrets(&self) -> Vec<&str> {
         self.secrets.iter().map(String::as_str).filter(|name| secret(self, name, true)).collect()
     }
@@ -35,8 +35,8 @@ pub(crate) fn variable(manifest: &Manifest, name: &str) -> bool {
         || !all(manifest).any(|node| uses(node, None))
 }
 
-/// Whether a secret must be set: a selected image reads it and does not allow for an empty one (with `optional`: reads it), or nothing
-/// reads it by name.
+/// Whether a secret must be set: a selected image reads it and does not allow an empty value (with `optional`: reads it
+/// at all), or nothing reads it by name.
 fn secret(manifest: &Manifest, name: &str, optional: bool) -> bool {
     let uses = |node: &Node, platform: Option<&str>| {
         let mut found = false;
@@ -63,7 +63,7 @@ fn selected(manifest: &Manifest) -> impl Iterator<Item = &Node> {
     images.filter(|image| image.variants.iter().any(|variant| variant.selected)).map(|image| &image.node)
 }
 
-/// Calls `visit` with every expression of the value of a key that counts on a platform; on any without one.
+/// Calls `visit` with every expression in the value of a key that applies to the platform; without a platform, in all.
 fn expressions(platform: Option<&str>, node: &Node, key: &str, visit: &mut dyn FnMut(&Expr)) {
     match &node.kind {
         Kind::Map(entries) => {
@@ -73,7 +73,7 @@ fn expressions(platform: Option<&str>, node: &Node, key: &str, visit: &mut dyn F
                 return;
             }
             for entry in entries {
-                // `publish.docker` and `source.docker` only count on Docker.
+                // `publish.docker` and `source.docker` only apply to Docker.
                 let elsewhere = platform.is_some_and(|platform| platform != "docker");
                 if elsewhere && entry.key == "docker" && matches!(key, "publish" | "source") {
                     continue;
@@ -92,7 +92,7 @@ fn expressions(platform: Option<&str>, node: &Node, key: &str, visit: &mut dyn F
     }
 }
 
-/// Errors in expressions were reported before.
+/// Visits a parsed template. Errors in expressions have been reported before.
 fn parsed<E>(template: Result<Template, E>, visit: &mut dyn FnMut(&Expr)) {
     for piece in template.map(|template| template.pieces).unwrap_or_default() {
         if let Piece::Expr { expr, .. } = piece {

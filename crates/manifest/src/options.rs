@@ -1,4 +1,4 @@
-//! What the caller passes in addition to the manifest file.
+//! Options that the caller passes in addition to the manifest file.
 
 use std::path::PathBuf;
 
@@ -8,65 +8,66 @@ use jiff::Timestamp;
 use crate::access::VisibleEnv;
 use crate::document::ValidateDocument;
 
-/// Everything that affects how a manifest is evaluated, apart from its text.
+/// Everything other than its text that affects how a manifest is evaluated.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--environment`
+    /// The value of `--environment`.
     pub environment: Option<String>,
-    /// `--platform`
+    /// The value of `--platform`.
     pub platform: Option<String>,
-    /// `--region`
+    /// The value of `--region`.
     pub region: Option<String>,
-    /// `--image`: images, or single variants as `IMAGE-VARIANT`; all if empty. Images that they are built on are
-    /// included, unless `alone`.
+    /// The values of `--image`: images, or single variants as `IMAGE-VARIANT`; all if empty. Their base images are
+    /// included, unless `alone` is set.
     pub images: Vec<String>,
-    /// For what is done with images that exist: those that `images` are built on are left alone. Their versions differ as
-    /// soon as one of them is baked without the other.
+    /// For operations on existing images: base images of `images` are left out. Their versions differ as soon as one of
+    /// them is baked without the other.
     pub alone: bool,
-    /// `--set NAME=VALUE`, in the order given.
+    /// The values of `--set NAME=VALUE`, in order.
     pub sets: Vec<(String, String)>,
-    /// `--var-file`, in the order given.
+    /// The values of `--var-file`, in order.
     pub var_files: Vec<PathBuf>,
     /// The environment, for `env.NAME`, `AMI_BAKE_VAR_NAME` and secrets.
     pub env: VisibleEnv,
-    /// `--allow-files`: folders and files that the manifest may name beside those of its own repository.
+    /// The values of `--allow-files`: folders and files that the manifest may refer to, in addition to those of its own
+    /// repository.
     pub allow_files: Vec<PathBuf>,
     /// The current time, for `timestamp` and `date`.
     pub now: Timestamp,
-    /// The commit that is baked.
+    /// The commit to bake.
     pub git: Git,
     /// The workflow run.
     pub github: Github,
-    /// The capabilities of the platforms that are built in.
+    /// The capabilities of the built-in platforms.
     pub capabilities: Vec<Capabilities>,
-    /// Validates the documents of `component` steps. `None`: they are not checked.
+    /// Validates the documents of `component` steps; `None` skips them.
     pub documents: Option<ValidateDocument>,
-    /// For `check`: nothing is baked, and variables without a value are not an error.
+    /// True for `check`: nothing is baked, and variables without a value are not an error.
     pub check: bool,
 }
 
-/// The commit that is baked. Fields without a value are empty.
+/// The commit to bake. Unknown fields are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Git {
-    /// The commit's full hash.
+    /// Full hash of the commit.
     pub sha: String,
-    /// The reference, such as `refs/heads/main`.
+    /// The Git reference, such as `refs/heads/main`.
     pub r#ref: String,
-    /// The branch.
+    /// Name of the branch.
     pub branch: String,
-    /// The tag that is checked out.
+    /// Name of the tag that is checked out.
     pub tag: String,
 }
 
 /// The workflow run. All fields are empty outside of a workflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Github {
-    /// The run's number.
+    /// ID of the workflow run.
     pub run_id: String,
     /// The user who started the run.
     pub actor: String,
-    /// `owner/name`.
+    /// The repository, `owner/name`.
     pub repository: String,
-    /// The pull request's number.
+    /// Number of the pull request.
     pub pr: String,
 }

@@ -1,4 +1,4 @@
-//! The manifest as a recipe of the engine.
+//! Implements the engine's `Recipe` for a manifest.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl Recipe for Manifest {
     }
 }
 
-/// What the manifest says about one image.
+/// The manifest's definition of one image.
 struct Definition {
     manifest: Arc<Manifest>,
     key: ImageKey,
@@ -47,7 +47,7 @@ impl ImageDefinition for Definition {
 }
 
 impl Manifest {
-    /// The selected images and variants, each after the one that it is built on.
+    /// The selected images and variants, each after its base.
     pub fn variants(&self) -> Vec<Variant> {
         let variants = self.images.iter().flat_map(|image| &image.variants).filter(|variant| variant.selected);
         variants
@@ -61,18 +61,18 @@ impl Manifest {
             .collect()
     }
 
-    /// Where the selected images go, as far as that is known without a source: as a final version would be published.
+    /// The distributions of the selected images, as far as they are known without a source: those of a final version.
     pub fn distributions(&self) -> Vec<Distribution> {
         self.outlines(&Version::new(1, 0, 0)).into_iter().map(|(_, plan)| plan.settings.distribution).collect()
     }
 
-    /// What the selected images are deployed to, as far as that is known without a source.
+    /// The deployments of the selected images, as far as they are known without a source.
     pub fn deployments(&self) -> Vec<Deployment> {
         self.outlines(&Version::new(1, 0, 0)).into_iter().flat_map(|(_, plan)| plan.settings.deployments).collect()
     }
 
-    /// The selected images at this version, as far as they are known without a source, each with what it is built from.
-    /// The plans have no digest.
+    /// The plans of the selected images for this version, as far as they are known without a source, each with its
+    /// source query. The plans have no digest.
     pub fn outlines(&self, version: &Version) -> Vec<(SourceQuery, ImagePlan)> {
         let source = SourceImage::default();
         let of =
@@ -80,7 +80,7 @@ impl Manifest {
         self.variants().into_iter().filter_map(of).collect()
     }
 
-    /// A variant as a plan without its digest; `None` when something is wrong, which is then among the findings.
+    /// Lowers a variant to a plan without digest; `None` after an error, which is among the findings.
     pub(crate) fn lower(
         &self,
         key: &ImageKey,
@@ -103,7 +103,7 @@ impl Manifest {
                 return None;
             }
         };
-        // What a pull request or a side branch bakes goes nowhere, unless the manifest says so in as many words.
+        // Images of a pull request or a side branch are not published, unless the manifest says so explicitly.
         let published = match image.node.get("publish").and_then(|publish| publish.get("if")) {
             None => version.pre.is_empty(),
             condition => {
@@ -112,7 +112,7 @@ impl Manifest {
             }
         };
         let mut settings = self.settings(&typed, key, version, published);
-        // Of another platform's deployments nothing is left but a line that says so.
+        // On other platforms deployments are replaced by a single note.
         if self.deploys() {
             let list = image.node.get("deploy").map(Node::items).unwrap_or_default();
             settings.deployments = list
@@ -151,13 +151,14 @@ impl Manifest {
         })
     }
 
-    /// Whether the platform has what `deploy` moves.
+    /// Whether the platform supports `deploy`.
     fn deploys(&self) -> bool {
         let known = self.options.capabilities.iter().find(|known| known.platform == self.platform.as_str());
         known.is_none_or(|known| known.deploy)
     }
 
-    /// The settings of an image; on a platform that the caller chose, its own way of capture stands in for one that it lacks.
+    /// The settings of an image. If the platform comes from `--platform` and lacks the capture mode, its own is used
+    /// instead.
     fn settings(&self, image: &Image, key: &ImageKey, version: &Version, published: bool) -> ImageSettings {
         let mut settings = lower::settings(image, &self.namespace, key, version, published);
         if self.platform != Platform::Docker {
@@ -174,7 +175,7 @@ impl Manifest {
         settings
     }
 
-    /// The first of the findings as a failure of the run.
+    /// The first finding as an error of the run.
     fn failure(&self, key: &ImageKey, findings: &[Diagnostic]) -> Error {
         let mut first: Vec<Diagnostic> =
             findings.iter().filter(|finding| finding.is_error()).take(1).cloned().collect();

@@ -1,4 +1,4 @@
-//! A tree to values: every expression is evaluated in its place.
+//! Evaluates the expressions of a tree.
 
 use std::cell::Cell;
 
@@ -24,7 +24,7 @@ impl<'a> Resolver<'a> {
         Self { sources, scope, shaped: Cell::new(false), private: Cell::new(false) }
     }
 
-    /// Whether an expression gave a value that the schema has to check: the schema saw only its text.
+    /// Whether an expression returned a list or map, which the schema still has to check: it saw only the expression.
     pub(crate) fn has_shaped(&self) -> bool {
         self.shaped.get()
     }
@@ -34,12 +34,12 @@ impl<'a> Resolver<'a> {
         self.private.get()
     }
 
-    /// The value of a tree whose place does not matter.
+    /// Evaluates a tree whose position does not matter.
     pub(crate) fn value(&self, node: &Node, findings: &mut Vec<Diagnostic>) -> Value {
         self.at(node, &Route::root(), findings)
     }
 
-    /// The value of the tree at a route.
+    /// Evaluates the tree at a route.
     pub(crate) fn at(&self, node: &Node, route: &Route, findings: &mut Vec<Diagnostic>) -> Value {
         match &node.kind {
             Kind::Map(entries) => entries
@@ -67,7 +67,7 @@ impl<'a> Resolver<'a> {
                         }
                         self.template(node.span, &scalar.text, &template, route, findings)
                     }
-                    // Reported by the earlier check.
+                    // Syntax errors have been reported before.
                     Err(_) => Value::Null,
                 }
             }
@@ -75,7 +75,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The truth of an `if`; absent is true.
+    /// Evaluates an `if`; a missing one is true.
     pub(crate) fn condition(&self, node: Option<&Node>, route: &Route, findings: &mut Vec<Diagnostic>) -> bool {
         let Some(node) = node else { return true };
         let Some(words) = node.as_text() else { return truth(&node.to_json()) };
@@ -95,7 +95,7 @@ impl<'a> Resolver<'a> {
     ) -> Value {
         let code = is_code(route);
         let mut out = String::new();
-        // What is already wrong is not evaluated further.
+        // With too many errors, evaluation stops.
         if findings.len() > MOST_FINDINGS {
             return Value::Null;
         }
@@ -127,7 +127,7 @@ impl<'a> Resolver<'a> {
                 self.private.set(true);
                 self.scope.private.add_all(&value, whole.get(outer.clone()).unwrap_or("…"));
             }
-            // A value that is the whole of the user data is data of its own, not a part of somebody's script.
+            // A value that is the entire user data is data, not part of a script.
             if template.single && (!code || is_data(route)) {
                 return value;
             }
@@ -141,7 +141,7 @@ impl<'a> Resolver<'a> {
                 );
                 continue;
             };
-            // A text in the expression itself was written by the author of the script.
+            // A text literal in the expression was written by the author of the script.
             let own = matches!(expr.kind, ExprKind::Text(_));
             if code && !own && !words.chars().all(is_safe) {
                 let source = whole.get(inner.clone()).unwrap_or("").trim();
@@ -163,7 +163,7 @@ fn is_safe(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | ':' | '@' | '+' | ',' | '=' | '-')
 }
 
-/// A value that is not safe in code; `odd` is the character to show.
+/// The error for an unsafe value in code; `odd` is the character to show.
 fn splice(at: Span, source: &str, odd: Option<char>, route: &Route) -> Diagnostic {
     let odd = odd.map_or_else(|| "a character".to_owned(), |odd| format!("{:?}", odd.to_string()));
     let name: String = source
@@ -182,17 +182,17 @@ fn splice(at: Span, source: &str, odd: Option<char>, route: &Route) -> Diagnosti
         .route(route.clone())
 }
 
-/// Values of `env`: any text will do.
+/// Whether the route is a value of `env`, which may be any text.
 fn is_free(route: &Route) -> bool {
     matches!(route.0.as_slice(), [.., Segment::Key(above), Segment::Key(_)] if above == "env")
 }
 
-/// User data, which may be anything: a script, a cloud-config, an archive.
+/// Whether the route is user data, which may be anything: a script, a cloud-config, an archive.
 fn is_data(route: &Route) -> bool {
     matches!(route.0.as_slice(), [.., Segment::Key(above), Segment::Key(last)] if above == "machine" && last == "user-data")
 }
 
-/// Fields whose text becomes code: scripts, commands, user data.
+/// Whether the route's text becomes code: scripts, commands, user data.
 fn is_code(route: &Route) -> bool {
     let mut keys = route.0.iter().rev().filter_map(|segment| match segment {
         Segment::Key(key) => Some(key.as_str()),

@@ -1,11 +1,11 @@
-//! Secrets in evaluated text: their names are between marks there, and separate in the values of the plan.
+//! Secrets in evaluated text, where their names are between marks; in the plan's values they are separate parts.
 
 use ami_bake_core::plan::{SecretPart, Value};
 
-/// Surrounds a secret's name in an evaluated text; no environment variable can hold it, and no file's text may.
+/// Surrounds the name of a secret in evaluated text. No environment variable can contain it, and no text of a file may.
 pub(crate) const SECRET: char = '\0';
 
-/// Text with the names of secrets between marks: every second part is a name.
+/// Splits text with marked names of secrets: every second part is a name.
 pub(crate) fn value(text: &str) -> Value {
     if !text.contains(SECRET) {
         return Value::Plain(text.to_owned());
@@ -17,9 +17,8 @@ pub(crate) fn value(text: &str) -> Value {
     Value::Secret(parts.map(part).collect())
 }
 
-/// Values as one JSON object, with the names of secrets between marks inside its strings. JSON would escape a mark, so
-/// that another character replaces it meanwhile: one that no manifest can hold, since it is not a character (Unicode
-/// 23.7).
+/// Values as one JSON object, with marked names of secrets in its strings. JSON would escape a mark, so it is
+/// temporarily replaced by a code point that no manifest can contain, since it is a noncharacter (Unicode 23.7).
 pub(crate) fn object(values: Vec<(String, serde_json::Value)>) -> Value {
     const STAND_IN: char = '\u{10ffff}';
     fn swap(value: &mut serde_json::Value) {

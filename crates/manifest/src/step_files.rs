@@ -1,4 +1,4 @@
-//! The local files of a step, as its image's digest sees them.
+//! Adds the local files of a step to the digest of its image.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,26 +9,26 @@ use ami_bake_core::plan::{Digester, Exclude, FileKind, InputTree, Inputs, Step, 
 use ami_bake_core::{Error, Result};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-/// Changes in folders that mean nothing.
+/// Globs of files whose changes are irrelevant.
 const NOISE: [&str; 3] = ["**/.git", "**/__pycache__", "**/*.pyc"];
 
-/// The hashes of all files that steps send: by the path and the excluded patterns that a step names, and whether it follows links.
+/// The hashes of all files that steps send, by path, excluded patterns, and whether links are followed.
 #[derive(Debug, Default)]
 pub(crate) struct SentFiles(BTreeMap<(PathBuf, Vec<String>, bool), InputTree>);
 
 impl SentFiles {
-    /// The hashes, for the steps of the plan.
+    /// The hashes as the inputs of the plan's steps.
     pub(crate) fn into_inputs(self) -> Inputs {
         self.0.into_iter().collect()
     }
 }
 
-/// Adds a step's local files to the digest of its image, and notes the hashes of those that the step sends. Each file is
-/// opened once.
+/// Adds a step's local files to the digest of its image, and records the hashes of those that the step sends. Each file
+/// is opened once.
 pub(crate) struct FileDigest<'a> {
     /// The step, for its environment and for errors.
     pub(crate) step: &'a Step,
-    /// What the manifest may name.
+    /// The files that the manifest may refer to.
     pub(crate) access: &'a FileAccess,
     /// The digest of the image.
     pub(crate) digester: &'a mut Digester,
@@ -37,18 +37,18 @@ pub(crate) struct FileDigest<'a> {
 }
 
 impl FileDigest<'_> {
-    /// A single file that is sent.
+    /// Adds a single file that is sent.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// When the file can't be read.
     pub(crate) fn file(&mut self, path: &Path) -> Result<()> {
         let hash = self.digester.file("file", path).map_err(|error| self.failed((error, path.to_owned())))?;
         self.sent.0.insert((path.to_owned(), Vec::new(), false), BTreeMap::from([(PathBuf::new(), hash)]));
         Ok(())
     }
 
-    /// A file or folder that is sent as it is, without what `exclude` leaves out. Its name counts too, unless only its
-    /// contents are sent. With `follow`, links count as what they point to.
+    /// Adds a file or folder that is sent, without the files that `exclude` matches. Its name counts, too, unless only
+    /// its contents are sent. With `follow`, links count as their targets.
     ///
     /// # Errors
     /// When a file can't be read, or a pattern is not a glob.
@@ -65,8 +65,8 @@ impl FileDigest<'_> {
         self.send(from, exclude, follow, &hashes)
     }
 
-    /// A file or folder that is used on this computer, without what changes in it by itself. A link to it is as good as
-    /// itself.
+    /// Adds a file or folder that is used on this computer, without files that change by themselves. A link to it
+    /// counts as its target.
     ///
     /// # Errors
     /// When a file can't be read.
@@ -79,7 +79,7 @@ impl FileDigest<'_> {
         Ok(hashes)
     }
 
-    /// The same of a file or folder that is sent as well.
+    /// Adds a file or folder that is both used on this computer and sent.
     ///
     /// # Errors
     /// When a file can't be read.
@@ -88,9 +88,9 @@ impl FileDigest<'_> {
         self.send(path, &[], false, &hashes)
     }
 
-    /// Notes the hashes of all files that a step sends. `exclude` has the patterns of `.gitignore` when files are sent and
-    /// globs in the digest, so that some may not be in the digest; those are read here. What can't be listed fails when it
-    /// is sent.
+    /// Records the hashes of all files that a step sends. `exclude` has the patterns of `.gitignore` when files are
+    /// sent and globs in the digest, so some files may not be in the digest; those are read here. Files that can't be
+    /// listed fail when they are sent.
     fn send(&mut self, from: &Path, exclude: &[String], follow: bool, known: &InputTree) -> Result<()> {
         let Ok(files) = Exclude::new(exclude).and_then(|exclude| local_files(from, &exclude, follow)) else {
             return Ok(());
@@ -125,10 +125,10 @@ pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-/// Why a file could not be read, and which.
+/// The error and path of a file that could not be read.
 type Failed = (io::Error, PathBuf);
 
-/// Names, kinds, permission bits and content, in the order of names.
+/// Adds names, kinds, permission bits and content, in the order of names.
 fn tree(
     digester: &mut Digester,
     path: &Path,
@@ -160,7 +160,7 @@ fn tree(
     Ok(())
 }
 
-/// The same with what links point to in place of the links.
+/// Like [`tree`], with the targets of links in place of the links.
 fn followed(
     digester: &mut Digester,
     path: &Path,

@@ -1,4 +1,4 @@
-//! A variant with its source and version known: every expression evaluated, every value typed.
+//! Evaluates a variant whose source and version are known: every expression, with typed results.
 
 use ami_bake_core::Route;
 use ami_bake_core::plan::{ImageKey, Phase, SourceImage};
@@ -15,20 +15,20 @@ use crate::resolve::Resolver;
 use crate::schema::{SchemaValidator, soften, validate};
 use crate::tree::Node;
 
-/// A variant, typed.
+/// A variant with typed values.
 pub(crate) struct Evaluated {
     /// The image without its steps.
     pub(crate) image: Image,
-    /// The steps that run, with their index in the manifest.
+    /// The steps to run, with their index in the manifest.
     pub(crate) steps: [Vec<(usize, Step)>; 3],
 }
 
 pub(crate) const PHASES: [Phase; 3] = [Phase::Build, Phase::Validate, Phase::Test];
 
-/// The code of a finding about a file that may not be read.
+/// Code of a finding about a file that may not be read.
 pub(crate) const FORBIDDEN: &str = "file-not-allowed";
 
-/// The source as expressions see it.
+/// The source as a value for expressions.
 fn source_value(source: &SourceImage) -> Value {
     json!({
         "id": source.id,
@@ -39,7 +39,7 @@ fn source_value(source: &SourceImage) -> Value {
     })
 }
 
-/// The version as expressions see it: a value with members.
+/// The version as a value for expressions, with members.
 fn version_value(version: &Version) -> Value {
     json!({
         "": version.to_string(),
@@ -51,7 +51,7 @@ fn version_value(version: &Version) -> Value {
 }
 
 impl Manifest {
-    /// The names that a variant's expressions know in the end.
+    /// The scope of a variant's expressions once everything is known.
     pub(crate) fn planned_scope(
         &self,
         key: &ImageKey,
@@ -65,7 +65,7 @@ impl Manifest {
         scope
     }
 
-    /// Evaluates a variant; `None` when something is wrong, which is then among the findings.
+    /// Evaluates a variant; `None` after an error, which is among the findings.
     pub(crate) fn evaluate(
         &self,
         image: &ImageEntry,
@@ -96,7 +96,8 @@ impl Manifest {
         {
             return Some(evaluated);
         }
-        // The schema has not seen the values of expressions: a number becomes text where text is expected, null is unset.
+        // The schema has not seen the values of expressions: a number becomes text if text is expected, and null means
+        // unset.
         let mut whole = whole(&image.node, settings, &lists);
         soften(self.validator.get_or_init(SchemaValidator::image), &mut whole);
         prune(&mut whole);
@@ -115,7 +116,7 @@ impl Manifest {
         }
     }
 
-    /// Reports local files that steps name and that they may not read. For paths without expressions the check did so before.
+    /// Reports local files in steps that may not be read. For paths without expressions the check did so before.
     fn allowed(&self, image: &ImageEntry, route: &Route, steps: &[(usize, Value)], findings: &mut Vec<Diagnostic>) {
         for (index, step) in steps {
             let keys = STEP_TYPES.iter().filter(|known| step.get(known.key).is_some()).flat_map(|known| known.files);
@@ -166,7 +167,7 @@ impl Manifest {
         step.get("platforms").is_none_or(here) && resolver.condition(step.get("if"), &route.key("if"), findings)
     }
 
-    /// One field of an image with its numbers as text where text is wanted.
+    /// A field of an image, with numbers converted to text if the schema requires text.
     pub(crate) fn soften(&self, field: &str, value: Value) -> Value {
         let numbers = |value: &Value| value.is_number() || value.is_boolean();
         let any = value.as_object().is_some_and(|map| map.values().any(|value| numbers(value) || value.is_object()));
@@ -178,7 +179,7 @@ impl Manifest {
         whole.get_mut(field).map(Value::take).unwrap_or_default()
     }
 
-    /// Judges an evaluated image.
+    /// Validates an evaluated image.
     pub(crate) fn validate_image(&self, node: &Node, value: &Value, route: &Route, findings: &mut Vec<Diagnostic>) {
         validate(self.validator.get_or_init(SchemaValidator::image), node, value, route, findings);
     }
@@ -195,7 +196,7 @@ fn typed(settings: &Map<String, Value>, lists: &[Vec<(usize, Value)>; 3]) -> Res
     Ok(Evaluated { image, steps })
 }
 
-/// Takes out what expressions left without a value.
+/// Removes values that expressions left null.
 fn prune(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -207,7 +208,7 @@ fn prune(value: &mut Value) {
     }
 }
 
-/// The typed image, from the form that the schema validated.
+/// Deserializes the image from the form that the schema validated.
 fn typed_whole(whole: &Value, lists: &[Vec<(usize, Value)>; 3]) -> Result<Evaluated, serde_json::Error> {
     let mut settings = whole.as_object().cloned().unwrap_or_default();
     let mut softened = lists.clone();
@@ -220,7 +221,7 @@ fn typed_whole(whole: &Value, lists: &[Vec<(usize, Value)>; 3]) -> Result<Evalua
     typed(&settings, &softened)
 }
 
-/// The image in the form that the schema validates. A step that does not run is replaced by a valid one, so that the
+/// The image in the form that the schema validates. Steps that do not run are replaced by a valid one, so that the
 /// indices of the others still match the manifest.
 fn whole(node: &Node, mut settings: Map<String, Value>, lists: &[Vec<(usize, Value)>; 3]) -> Value {
     for (phase, list) in PHASES.iter().zip(lists) {

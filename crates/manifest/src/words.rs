@@ -1,9 +1,9 @@
-//! Words for messages.
+//! Helpers for the wording of messages.
 
-/// More candidates than this are not compared.
+/// Maximum number of candidates to compare.
 const MOST: usize = 1000;
 
-/// The candidate that was probably meant, for "Did you mean …?".
+/// The candidate that was probably meant, for "Did you mean `x`?".
 pub fn near<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('_', "-");
     let limit = (word.chars().count() / 3).max(1);
@@ -15,13 +15,13 @@ pub fn near<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option
         .map(|(_, candidate)| candidate)
 }
 
-/// `` `a`, `b` and `c` ``
+/// Formats a list: `` `a`, `b` and `c` ``.
 pub fn list(words: &[&str], last: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     plain_list(&quoted.iter().map(String::as_str).collect::<Vec<_>>(), last)
 }
 
-/// `a, b and c`
+/// Formats a list without quotes: `a, b and c`.
 pub fn plain_list(words: &[&str], last: &str) -> String {
     match words {
         [] => "nothing".to_owned(),

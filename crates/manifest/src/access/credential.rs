@@ -1,10 +1,10 @@
-//! What counts as a credential: its value is never copied, shown or given to a manifest.
+//! Recognizes credentials, whose values are never copied, shown or passed to a manifest.
 
 /// Whether a name suggests that its value is a credential.
 pub fn named(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['-', '.', ' '], "_");
     let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
-    // Names of something that only refers to a credential.
+    // Suffixes of names that only refer to a credential.
     let around = [
         "file", "path", "location", "name", "arn", "url", "uri", "user", "username", "id", "type", "dir", "folder",
         "comment", "length", "version", "enabled", "ttl", "count", "port", "region", "provider", "format", "policy",
@@ -18,9 +18,9 @@ pub fn named(name: &str) -> bool {
         || ["access_key", "api_key", "private_key", "secret_key", "auth_key"].iter().any(|pair| name.contains(pair))
 }
 
-/// Whether a variable of the environment is what ami-bake, the runner or an SDK signs in with. The names are those of the AWS SDKs
-/// (AWS SDKs and Tools Reference Guide, environment variables), of GitHub's command line, and of the Actions runner, which also
-/// passes every input of an action as `INPUT_NAME`.
+/// Whether ami-bake, the runner or an SDK signs in with this environment variable. The names are those of the AWS SDKs
+/// (AWS SDKs and Tools Reference Guide, environment variables), of GitHub's command line, and of the Actions runner,
+/// which also passes every input of an action as `INPUT_NAME`.
 pub fn signs_in(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
@@ -31,7 +31,7 @@ pub fn signs_in(name: &str) -> bool {
         || (name.starts_with("AWS_") && has(&["KEY", "SECRET", "TOKEN", "CREDENTIAL", "AUTHORIZATION"]))
 }
 
-/// Whether a text contains a credential that is known by its form: an access key of AWS, a private key.
+/// Whether a text contains a credential that is recognized by its form: an access key of AWS, a private key.
 pub fn holds(text: &str) -> bool {
     let key = |prefix: &str| {
         text.match_indices(prefix).any(|(at, _)| {
@@ -46,7 +46,7 @@ pub fn holds(text: &str) -> bool {
 pub fn given(text: &str) -> bool {
     let ends = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | ',' | ';');
     let quotes = ['"', '\'', '-'];
-    // Joins `"secret": "x"` to one word.
+    // Joins `"secret": "x"` into one word.
     let text = text.replace("\": ", "\":").replace("': ", "':");
     text.split(ends).any(|word| {
         let Some((name, value)) = word.split_once(['=', ':']) else { return false };
@@ -66,8 +66,8 @@ pub fn variable(name: &str) -> String {
     secret(&if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() { format!("_{name}") } else { name })
 }
 
-/// The name of the secret that has the value of an environment variable: another name when ami-bake or the runner signs in with the
-/// variable, since its value is never passed on.
+/// Name of the secret with the value of an environment variable. It is another name if ami-bake or the runner signs in
+/// with the variable, whose value is never passed on.
 pub fn secret(variable: &str) -> String {
     if signs_in(variable) { format!("BAKE_{variable}") } else { variable.to_owned() }
 }

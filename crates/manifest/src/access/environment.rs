@@ -1,26 +1,26 @@
-//! The variables of the environment that a manifest or a template may read.
+//! The environment variables that a manifest or a template may read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::credential;
 
-/// The prefix of variables that set variables of the manifest.
+/// Prefix of environment variables that set variables of the manifest.
 pub(crate) const PREFIX: &str = "AMI_BAKE_VAR_";
-/// The prefix of variables that set variables of a Packer template.
+/// Prefix of environment variables that set variables of a Packer template.
 const PACKER_PREFIX: &str = "PKR_VAR_";
 
-/// The environment as a manifest or a template sees it. Credentials are never in it. In a workflow that anyone can start, it has only
-/// `AMI_BAKE_VAR_NAME` and what the workflow allows.
+/// The environment variables that a manifest or a template can read. Credentials are never among them. In a workflow
+/// that anyone can start, only `AMI_BAKE_VAR_NAME` and variables that the workflow allows are.
 #[derive(Debug, Clone, Default)]
 pub struct VisibleEnv {
     values: BTreeMap<String, String>,
     limit: Option<EnvLimit>,
 }
 
-/// Why a run may not see the whole environment, and what the workflow allows.
+/// Why a run can't read the whole environment, and which variables the workflow allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvLimit {
-    /// Why: a sentence without its full stop, such as "This pull request comes from the fork eve/images".
+    /// The reason: a sentence without its full stop, such as "This pull request comes from the fork eve/images".
     pub why: String,
     /// The variables that the workflow allows.
     pub allowed: BTreeSet<String>,
@@ -29,41 +29,41 @@ pub struct EnvLimit {
 /// Why a variable can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HiddenVariable {
-    /// What is wrong: a sentence fragment.
+    /// The problem: a sentence fragment.
     pub message: String,
-    /// What to do: whole sentences.
+    /// What to do: full sentences.
     pub help: String,
 }
 
 impl VisibleEnv {
-    /// The environment of the process; with `limit`, what is left of it for files that may be a stranger's.
+    /// The environment of the process; with `limit`, restricted for files that may come from a stranger.
     pub fn new(values: BTreeMap<String, String>, limit: Option<EnvLimit>) -> Self {
         Self { values, limit }
     }
 
-    /// The value of a variable, when it is set and may be read.
+    /// The value of a variable, if it is set and readable.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).filter(|_| self.hidden(name).is_none()).map(String::as_str)
     }
 
-    /// All variables that may be read, with their values.
+    /// All readable variables with their values.
     pub fn visible(&self) -> impl Iterator<Item = (&str, &str)> {
         let all = self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         all.filter(|(name, _)| self.hidden(name).is_none())
     }
 
-    /// The names of variables that are set and can't be read.
+    /// Names of variables that are set but not readable.
     pub fn unreadable(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str).filter(|name| self.hidden(name).is_some())
     }
 
-    /// Why a variable can't be read, whether or not it is set. Names are compared without case, as expressions do.
+    /// Why a variable is not readable, whether or not it is set. Names are compared without case, as in expressions.
     pub fn hidden(&self, name: &str) -> Option<HiddenVariable> {
         let upper = name.to_ascii_uppercase();
         if upper.starts_with(PREFIX) {
             return None;
         }
-        // What sets a variable of a template is meant for it, whatever the variable is called.
+        // A variable with this prefix is meant for the template, whatever its name.
         let sets = upper.starts_with(PACKER_PREFIX);
         if !sets && (credential::signs_in(name) || credential::named(name)) {
             return Some(HiddenVariable {
@@ -78,7 +78,7 @@ impl VisibleEnv {
         self.limited(name)
     }
 
-    /// Why a declared secret can't be used, whether or not it is set.
+    /// Why a declared secret is not usable, whether or not it is set.
     pub fn hidden_secret(&self, name: &str) -> Option<HiddenVariable> {
         if credential::signs_in(name) {
             return Some(HiddenVariable {
@@ -89,12 +89,12 @@ impl VisibleEnv {
         self.limited(name)
     }
 
-    /// The value of a declared secret, when it is set and may be used.
+    /// The value of a declared secret, if it is set and usable.
     pub fn secret(&self, name: &str) -> Option<&str> {
         self.values.get(name).filter(|_| self.hidden_secret(name).is_none()).map(String::as_str)
     }
 
-    /// Why a declared secret can't be used although it has a value.
+    /// Why a declared secret is not usable although it has a value.
     pub fn withheld_secret(&self, name: &str) -> Option<HiddenVariable> {
         self.values.get(name).filter(|value| !value.is_empty()).and_then(|_| self.hidden_secret(name))
     }
@@ -147,7 +147,7 @@ mod tests {
             allowed: names.iter().map(|name| (*name).to_owned()).collect(),
         };
         assert_eq!(seen(Some(allowing(&[]))), ["AMI_BAKE_VAR_token"]);
-        // What the workflow allows by mistake stays hidden when it is a credential.
+        // Credentials stay hidden even if the workflow allows them by mistake.
         assert_eq!(seen(Some(allowing(&["MIRROR", "GITHUB_TOKEN", "NPM_TOKEN"]))), ["AMI_BAKE_VAR_token", "MIRROR"]);
     }
 
@@ -163,7 +163,7 @@ mod tests {
         let limited = VisibleEnv::new(values(), Some(limit));
         assert_eq!((limited.secret("NPM_TOKEN"), limited.secret("DB_PASSWORD")), (Some("x"), None));
         assert!(limited.withheld_secret("DB_PASSWORD").is_some() && limited.withheld_secret("NPM_TOKEN").is_none());
-        // What is not set is empty for those that allow it, whoever asks.
+        // An unset secret is not withheld.
         assert_eq!(limited.withheld_secret("UNSET"), None);
         assert!(limited.hidden("mirror").unwrap().help.contains("`allow-env: mirror`"));
     }

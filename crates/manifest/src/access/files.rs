@@ -1,37 +1,37 @@
-//! The local files that a manifest or a template may name: those of the repository around it.
+//! The local files that a manifest or a template may refer to: those of the repository around it.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-/// Git's own folder. A checkout may keep the token of the workflow in it (actions/checkout, `persist-credentials`).
+/// Git's own folder, in which a checkout may keep the workflow's token (actions/checkout, `persist-credentials`).
 const GIT: &str = ".git";
 
-/// The folders that may be read: the Git work tree around a file, or without one the folder of the file, and what `--allow-files`
-/// adds. Links are followed first: what counts is where a file really is.
+/// The readable folders: the Git work tree around a file (without one, the file's folder), and those of
+/// `--allow-files`. Links are resolved first: the real location counts.
 #[derive(Debug, Clone, Default)]
 pub struct FileAccess {
-    /// Real paths.
+    /// Real paths of the folders.
     folders: Vec<PathBuf>,
 }
 
-/// Why a local file was not read.
+/// Why a local file could not be read.
 #[derive(Debug)]
 pub enum FileError {
-    /// It is not in a folder that may be read, or it is Git's own.
+    /// The file is not in a readable folder, or it is Git's own.
     Forbidden {
-        /// What is wrong: a sentence fragment.
+        /// The problem: a sentence fragment.
         message: String,
-        /// What to do: a whole sentence.
+        /// What to do: a full sentence.
         help: String,
     },
-    /// There is no such file.
+    /// The file does not exist.
     Missing,
-    /// It is a folder, a device or a pipe.
+    /// The path is a folder, a device or a pipe.
     NotAFile,
-    /// It is larger than it may be; the limit in bytes.
+    /// The file exceeds this limit in bytes.
     TooLarge(u64),
-    /// The system can't read it.
+    /// The operating system can't read the file.
     Unreadable(std::io::Error),
 }
 
@@ -48,7 +48,7 @@ impl std::fmt::Display for FileError {
 }
 
 impl FileAccess {
-    /// What a file in `folder` may name; `allowed` are further folders or files. Folders that don't exist allow nothing.
+    /// Access for a file in `folder`; `allowed` are further folders or files. Folders that do not exist allow nothing.
     pub fn around(folder: &Path, allowed: &[PathBuf]) -> Self {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let own = real(folder).map(|real| work_tree(&real).unwrap_or(real));
@@ -56,15 +56,15 @@ impl FileAccess {
         Self { folders: own.into_iter().chain(more).collect() }
     }
 
-    /// Checks a file that a person or a workflow named, such as a manifest. It may be anywhere, but in a Git work tree, whose content
-    /// may be a stranger's, it is no link that leads out of the tree.
+    /// Checks a file named by a person or a workflow, such as a manifest. It may be anywhere; but in a Git work tree,
+    /// whose content may come from a stranger, it must not be a link that leads out of the tree.
     ///
     /// # Errors
     /// When it is such a link.
     pub fn check_named(path: &Path, allowed: &[PathBuf]) -> Result<(), FileError> {
         let Ok(full) = std::path::absolute(path) else { return Ok(()) };
         let Some(folder) = full.parent() else { return Ok(()) };
-        // A folder on the way may be a link too.
+        // A parent folder may be a link, too.
         let folders = [Some(folder.to_owned()), std::fs::canonicalize(folder).ok()];
         for tree in folders.iter().flatten().filter_map(|folder| work_tree(folder)) {
             let access = Self::around(&tree, allowed);
@@ -82,10 +82,10 @@ impl FileAccess {
         Ok(())
     }
 
-    /// Where a path really is, when it may be read; what does not exist yet is where it would be.
+    /// The real path, if it may be read; for a path that does not exist yet, the path that it would have.
     ///
     /// # Errors
-    /// When it may not be read, whether it exists or not.
+    /// When the path may not be read, whether it exists or not.
     pub fn locate(&self, path: &Path) -> Result<PathBuf, FileError> {
         let real = real(path);
         let below =
@@ -113,7 +113,7 @@ impl FileAccess {
         }
     }
 
-    /// The content of a file that may be read, of at most `limit` bytes.
+    /// Reads a file of at most `limit` bytes, if it may be read.
     ///
     /// # Errors
     /// When it may not be read, is not a regular file, is larger, or can't be read.
@@ -133,7 +133,8 @@ impl FileAccess {
     }
 }
 
-/// The Git work tree around a folder. A home folder is none: whoever keeps it in Git keeps credentials there too.
+/// The Git work tree around a folder. A home folder does not count: whoever keeps it in Git keeps credentials there,
+/// too.
 fn work_tree(folder: &Path) -> Option<PathBuf> {
     let home = std::env::var_os("HOME").and_then(|home| std::fs::canonicalize(home).ok());
     let tree = folder.ancestors().find(|above| above.join(GIT).exists())?;
@@ -141,7 +142,7 @@ fn work_tree(folder: &Path) -> Option<PathBuf> {
     (!whole).then(|| tree.to_owned())
 }
 
-/// Where a path is when links are followed, as far as it exists; `None` when that can't be known.
+/// The real path, with links resolved as far as the path exists; `None` when it can't be determined.
 fn real(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     let mut rest = Vec::new();
@@ -159,14 +160,14 @@ fn real(path: &Path) -> Option<PathBuf> {
                 return Some(real);
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                // A link to nothing: where it leads is not known.
+                // A dangling link: its target is unknown.
                 if above.is_symlink() {
                     return None;
                 }
                 rest.push(above.components().next_back()?);
                 above = parent(above)?;
             }
-            // A part of it is a file, or may not be entered.
+            // Part of the path is a file, or a folder without access.
             Err(_) => {
                 rest.push(above.components().next_back()?);
                 above = parent(above)?;
@@ -182,7 +183,7 @@ fn parent(path: &Path) -> Option<&Path> {
     Some(parts.as_path())
 }
 
-/// A folder as messages show it: relative where the program runs in it or above it.
+/// A folder for messages: relative if the working directory is in or below it.
 fn beside(folder: &Path) -> String {
     let here = std::env::current_dir().ok().and_then(|here| std::fs::canonicalize(here).ok());
     match here {
@@ -201,7 +202,7 @@ mod tests {
         std::fs::write(path, text).unwrap();
     }
 
-    /// Every way that a path can leave a folder, for files that exist and for files that don't.
+    /// All ways in which a path can leave a folder, for existing and missing files.
     #[test]
     fn no_path_leaves_the_work_tree() {
         let around = tempfile::tempdir().unwrap();
@@ -282,7 +283,7 @@ mod tests {
             assert!(matches!(named(name), Err(FileError::Forbidden { .. })), "{name}");
         }
         assert!(FileAccess::check_named(&at("repository/out.yml"), &[at("secret")]).is_ok());
-        // A person's own link.
+        // A link outside of a work tree is the user's own.
         assert!(named("elsewhere.yml").is_ok());
     }
 

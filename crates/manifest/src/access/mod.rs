@@ -1,4 +1,4 @@
-//! What a manifest or a template may read of the computer that runs the bake: files, and variables of the environment.
+//! Access of a manifest or a template to the computer that runs the bake: files and environment variables.
 
 pub mod credential;
 mod environment;

@@ -1,4 +1,4 @@
-//! Contradictions in an entry of `deploy`.
+//! Finds contradictions in entries of `deploy`.
 
 use ami_bake_core::duration::human;
 use ami_bake_core::plan::{Deployment, ImagePlan, Strategy};
@@ -20,7 +20,7 @@ pub(super) fn deploy(image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Di
     }
 }
 
-/// For each problem: the field, what is wrong with it, and what to do.
+/// For each problem: the field, the problem, and what to do.
 fn wrongs(deployment: &Deployment) -> Vec<(&'static str, String, &'static str)> {
     let mut all = Vec::new();
     let settings = deployment.strategy.settings();

@@ -1,4 +1,4 @@
-//! Component documents of steps, validated by the crate that runs them.
+//! Validates component documents of steps, with the crate that runs them.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ pub(super) fn plan(
     }
 }
 
-/// A larger document is not valid anyway (the limit of a manifest).
+/// Maximum size of a document in bytes; a larger one is invalid anyway (the limit of a manifest).
 const LIMIT: u64 = 4 << 20;
 
 fn phases_of<'a>(step: &'a Step, document: &Path) -> &'a [Phase] {

@@ -1,5 +1,5 @@
-//! What EC2 refuses and no cloud is needed to know, each rule with its source. What depends on the account or the source
-//! image is checked before a machine starts.
+//! Rules of EC2 that can be checked without a cloud, each with its source. Rules that depend on the account or the
+//! source image are checked before a machine starts.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,21 +12,22 @@ use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
 use crate::model::Platform;
 
-/// Tags of a resource (EC2 user guide, "Tag restrictions").
+/// Maximum number of tags of a resource (EC2 user guide, "Tag restrictions").
 const TAGS: usize = 50;
-/// Tags that ami-bake gives a machine at most: its name, those of the run and of its origin.
+/// Maximum number of tags that ami-bake gives a machine: its name, and those of the run and its origin.
 const OWN_TAGS: usize = 12;
-/// A year and its leap day.
+/// A leap year.
 const YEAR: Duration = Duration::from_hours(24 * 366);
-/// Years until a deprecation at most; of a public image the fewer (EC2 user guide, "Deprecate an Amazon EC2 AMI").
+/// Maximum number of years until deprecation, of private and public images (EC2 user guide, "Deprecate an Amazon EC2
+/// AMI").
 const DEPRECATION_YEARS: u32 = 10;
 const PUBLIC_DEPRECATION_YEARS: u32 = 2;
-/// User data before base64 (EC2 user guide, "Run commands when you launch an EC2 instance").
+/// Maximum size of user data in bytes, before base64 (EC2 user guide, "Run commands when you launch an EC2 instance").
 const USER_DATA: usize = 16 * 1024;
-/// The shortest life of a machine that a shutdown timer, which counts minutes, can give.
+/// Minimum lifetime of a machine; the shutdown timer counts minutes.
 const SHORTEST_LIFE: Duration = Duration::from_mins(1);
 
-/// Reports what EC2 refuses of one image.
+/// Reports everything in one image that EC2 would refuse.
 pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
     if manifest.platform != Platform::Aws {
         return;
@@ -36,7 +37,7 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     publish(&mut report);
 }
 
-/// Reports findings at a place of one image.
+/// Reports findings at a route in one image.
 struct Report<'a> {
     image: &'a ImageEntry,
     plan: &'a ImagePlan,
@@ -44,7 +45,7 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// `path` is below the image: keys, and positions in lists.
+    /// `path` is relative to the image: keys, and indices of lists.
     fn error(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
         let below = |route: &Route| {
             path.split('.').fold(route.clone(), |route, key| match key.parse::<usize>() {
@@ -66,7 +67,7 @@ fn machine(report: &mut Report<'_>, manifest: &Manifest) {
         let place = format!("machine.volumes.{index}");
         disk(report, &place, &volume.disk, false);
         if volume.disk.size.is_none() {
-            // CreateVolume and EbsBlockDevice: a size or a snapshot.
+            // CreateVolume and EbsBlockDevice require a size or a snapshot.
             report.error(&place, format!("the volume {} has no size", volume.device), "Add `size`, in GiB.");
         }
         if let Some(first) = devices.insert(&volume.device, index) {
@@ -88,7 +89,7 @@ fn machine(report: &mut Report<'_>, manifest: &Manifest) {
     if machine.policy.is_some()
         && let Some((key, odd)) = manifest.tags.iter().find_map(|(key, value)| Some((key, odd_in_iam(key, value)?)))
     {
-        // IAM API reference, Tag: fewer characters than EC2 allows.
+        // IAM allows fewer characters than EC2 (IAM API reference, Tag).
         report.error(
             "machine.policy",
             format!("the role for `machine.policy` cannot have the tag `{key}` of `aws.tags`: it contains {odd:?}"),
@@ -182,7 +183,7 @@ fn publish(report: &mut Report<'_>) {
     }
 }
 
-/// The first character that a tag of a role can't have (IAM API reference, Tag).
+/// The first character that is invalid in the tag of a role (IAM API reference, Tag).
 fn odd_in_iam(key: &str, value: &str) -> Option<char> {
     let fits = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
     key.chars().chain(value.chars()).find(|c| !fits(*c))

@@ -1,4 +1,4 @@
-//! Environments, compared with the file that they are merged over.
+//! Checks environments against the file that they are merged over.
 
 use ami_bake_core::Route;
 
@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::tree::Node;
 use crate::words;
 
-/// An environment can only set variables that the file declares.
+/// Reports variables in environments that the file does not declare.
 pub(crate) fn environments(root: &Node, findings: &mut Vec<Diagnostic>) {
     let known: Vec<&str> =
         root.get("vars").map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();

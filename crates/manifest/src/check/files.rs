@@ -1,4 +1,4 @@
-//! Files that the manifest refers to.
+//! Checks that files which the manifest refers to exist.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::expression::Template;
 use crate::model::{FileKey, FileKind, STEP_TYPES};
 use crate::tree::Node;
 
-/// For a file with an invalid structure: only checks that the files it refers to exist.
+/// Checks a file with an invalid structure: only whether the files that it refers to exist.
 pub(crate) fn structure_only(root: &Node, folder: &Path, access: &FileAccess, findings: &mut Vec<Diagnostic>) {
     for entry in root.get("images").map(Node::entries).unwrap_or_default() {
         image(&entry.value, &Route::root().key("images").key(entry.key.as_str()), folder, access, findings);
@@ -20,7 +20,7 @@ pub(crate) fn structure_only(root: &Node, folder: &Path, access: &FileAccess, fi
     }
 }
 
-/// The files of one image. Paths with expressions are checked after they are evaluated.
+/// Checks the files of one image. Paths with expressions are checked after they are evaluated.
 pub(crate) fn image(node: &Node, route: &Route, folder: &Path, access: &FileAccess, findings: &mut Vec<Diagnostic>) {
     for phase in ["build", "validate", "test"] {
         for (index, step) in node.get(phase).map(Node::items).unwrap_or_default().iter().enumerate() {
@@ -42,7 +42,7 @@ pub(crate) fn image(node: &Node, route: &Route, folder: &Path, access: &FileAcce
     }
 }
 
-/// What is wrong with a path in a step.
+/// Checks a path in a step.
 pub(crate) fn path(
     path: &str,
     key: &FileKey,

@@ -1,4 +1,4 @@
-//! Images that are built on each other, as far as the file names them literally. Reported even if the rest is invalid.
+//! Checks how images are built on each other, as far as the file names them literally, even if the rest is invalid.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(crate) fn graph(root: &Node, findings: &mut Vec<Diagnostic>) {
     let mut below: Vec<Option<usize>> = Vec::with_capacity(images.len());
     for image in images {
         let source = image.value.get("source").or(default);
-        // An image that is not a map was reported already.
+        // An image that is not a map has been reported already.
         let is_map = matches!(image.value.kind, Kind::Map(_));
         if source.is_none() && is_map && !elsewhere(&image.key) {
             findings.push(without_source(image));
@@ -39,7 +39,7 @@ fn without_source(image: &Entry) -> Diagnostic {
         .route(Route::root().key("images").key(image.key.as_str()))
 }
 
-/// The index of the image that an image is built on.
+/// The index of the image's base.
 fn base(image: &Entry, source: &Node, index: &HashMap<&str, usize>, findings: &mut Vec<Diagnostic>) -> Option<usize> {
     if source.get("from").is_some() || source.get("version").is_some() {
         return None;
@@ -65,7 +65,7 @@ enum Mark {
     Done,
 }
 
-/// Each image has one source, so dependencies form chains. A cycle is reported once.
+/// Reports cycles, each once. Each image has one source, so dependencies form chains.
 fn circles(images: &[Entry], below: &[Option<usize>], findings: &mut Vec<Diagnostic>) {
     let mut marks = vec![Mark::New; images.len()];
     for start in 0..images.len() {

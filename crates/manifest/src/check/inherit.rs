@@ -1,4 +1,4 @@
-//! What an image leaves out silently: steps of `defaults` that it replaces, and a source that another one wins over.
+//! Finds what an image drops silently: steps of `defaults` that it replaces, and a source that another one overrides.
 
 use ami_bake_core::Route;
 
@@ -6,10 +6,10 @@ use crate::diagnostic::Diagnostic;
 use crate::model::{Platform, PlatformSource};
 use crate::tree::{Entry, Node};
 
-/// Lists of what is done; people expect a default of them to be added to. Other lists are values that an image sets.
+/// Lists of actions, which people expect to be added to the defaults. Other lists are values that an image sets.
 const LISTS: [&str; 4] = ["build", "validate", "test", "deploy"];
 
-/// Reports both for each image.
+/// Reports dropped steps and sources for each image.
 pub(crate) fn inherit(root: &Node, findings: &mut Vec<Diagnostic>) {
     let defaults = root.get("defaults");
     if let Some(defaults) = defaults {

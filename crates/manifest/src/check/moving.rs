@@ -1,10 +1,10 @@
-//! Steps that are never cached, because a value in them changes with every run.
+//! Finds steps that are never cached, because a value in them changes with every run.
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::{Piece, Template};
 use crate::tree::{Kind, Node};
 
-/// Adds a note for each step that uses a value that changes with every run.
+/// Adds a note for each step with a value that changes with every run.
 pub(crate) fn moving(root: &Node, findings: &mut Vec<Diagnostic>) {
     let images = root.get("images").map(Node::entries).unwrap_or_default().iter().map(|entry| &entry.value);
     for image in images.chain(root.get("defaults")) {

@@ -1,4 +1,4 @@
-//! Names that the platform would refuse after the image was built.
+//! Checks names that the platform would refuse after the image was built.
 
 use ami_bake_core::Route;
 use ami_bake_core::plan::ImagePlan;
@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
 use crate::model::Platform;
 
-/// Limits of AMI names and tags (EC2 API, RegisterImage and Tag).
+/// Checks names and tags against the limits of AMIs (EC2 API, RegisterImage and Tag).
 pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
     if manifest.platform != Platform::Aws {
         return;

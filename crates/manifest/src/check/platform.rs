@@ -1,4 +1,4 @@
-//! What the platform does not support.
+//! Finds keys, settings and steps that the platform does not support.
 
 use ami_bake_core::plan::{CaptureMode, ImagePlan, Probe, StepAction};
 use ami_bake_core::platform::Capabilities;
@@ -16,7 +16,7 @@ fn capabilities(manifest: &Manifest) -> Option<&Capabilities> {
     manifest.options.capabilities.iter().find(|capabilities| capabilities.platform == name)
 }
 
-/// Reports keys that the platform does not support. Under `--platform` they are ignored, with one note.
+/// Reports unsupported keys. With `--platform` they are ignored, with a single note.
 pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
     let Some(known) = capabilities(manifest) else { return };
     let mut skipped: Vec<String> = Vec::new();

@@ -1,4 +1,4 @@
-//! Playbooks that would not do what a bake needs.
+//! Checks playbooks for plays and tasks that do not work in a bake.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::manifest::{ImageEntry, Manifest};
 use crate::playbook;
 use crate::tree::{self, Node};
 
-/// Warns about plays that would run on this computer instead of the machine, and notes files that the digest cannot
+/// Warns about plays that would run on this computer instead of the machine, and notes files that the digest can't
 /// cover.
 pub(super) fn plan(
     manifest: &Manifest,
@@ -67,10 +67,10 @@ pub(super) fn plan(
     }
 }
 
-/// A larger playbook is not read.
+/// Maximum size of a playbook in bytes; larger ones are not read.
 const LIMIT: u64 = 1 << 20;
 
-/// Adds the playbook to the sources; returns it with its text. What the manifest may not name is never shown.
+/// Adds the playbook to the sources; returns it with its text. A file that the manifest may not read is never shown.
 fn read(manifest: &Manifest, path: &Path, sources: &mut Sources) -> Option<(FileId, String)> {
     let shown = path.display().to_string();
     let shown = shown.strip_prefix("./").unwrap_or(&shown);
@@ -81,7 +81,8 @@ fn read(manifest: &Manifest, path: &Path, sources: &mut Sources) -> Option<(File
     Some((sources.add(shown, text.clone()), text))
 }
 
-/// Names of the computer that Ansible runs on, unless the inventory has a host of one of them (Ansible, `C.LOCALHOST`).
+/// Whether `host` is a name of the computer that Ansible runs on, unless the inventory has a host of that name
+/// (Ansible, `C.LOCALHOST`).
 fn is_here(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "::1")
 }
@@ -104,7 +105,8 @@ fn elsewhere(hosts: &Node) -> Diagnostic {
     .help("Write `hosts: all` in the playbook, or set `host: localhost` in the step: then `localhost` is the machine.")
 }
 
-/// The inventory names the connection, and its variables override the keywords of a play (Ansible, variable precedence).
+/// The warning about a play's `connection`: the inventory names the connection, and its variables override the keywords
+/// of a play (Ansible, variable precedence).
 fn ignored(connection: &Node) -> Diagnostic {
     Diagnostic::warning(
         "local-connection",
@@ -114,7 +116,8 @@ fn ignored(connection: &Node) -> Diagnostic {
     .help("Remove it. The step provides the connection to the machine.")
 }
 
-/// The variable that names the connection; as an extra variable it wins over the inventory (Ansible, variable precedence).
+/// The variable that names the connection; as an extra variable it overrides the inventory (Ansible, variable
+/// precedence).
 const CONNECTION: &str = "ansible_connection";
 
 fn connects(image: &ImageEntry, route: Route) -> Diagnostic {
@@ -124,7 +127,7 @@ fn connects(image: &ImageEntry, route: Route) -> Diagnostic {
         .route(route)
 }
 
-/// Ansible would prompt for the password and wait forever.
+/// Reports arguments for which Ansible would prompt for a password, and wait forever.
 fn asks(image: &ImageEntry, route: Route, args: &[String], findings: &mut Vec<Diagnostic>) {
     let asks = |arg: &&String| {
         matches!(arg.as_str(), "-k" | "-K" | "-J" | "--ask-pass" | "--ask-become-pass")

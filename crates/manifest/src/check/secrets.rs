@@ -1,4 +1,4 @@
-//! Secrets that a manifest can't have.
+//! Finds declared secrets that a manifest can't use.
 
 use ami_bake_core::Route;
 
@@ -17,7 +17,7 @@ pub(crate) fn secrets(root: &Node, findings: &mut Vec<Diagnostic>) {
 
 fn list(list: Option<&Node>, route: &Route, findings: &mut Vec<Diagnostic>) {
     for (index, item) in list.map(Node::items).unwrap_or_default().iter().enumerate() {
-        // Whether the workflow allows it matters when the value is read: `check` needs none.
+        // Whether the workflow allows a secret matters when its value is read; `check` reads none.
         let Some(hidden) = item.as_text().and_then(|name| VisibleEnv::default().hidden_secret(name)) else { continue };
         let finding = Diagnostic::error("not-a-secret", item.span, hidden.message).help(hidden.help);
         findings.push(finding.route(route.index(index)));

@@ -1,4 +1,4 @@
-//! Steps that cannot work.
+//! Finds steps that can't work.
 
 use std::path::Path;
 
@@ -22,12 +22,12 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     }
 }
 
-/// The route below the image.
+/// The part of a route below the image.
 pub(super) fn own(route: &Route) -> Route {
     Route(route.0.iter().skip(2).cloned().collect::<Vec<Segment>>())
 }
 
-/// More or longer patterns were not written by hand, and all of them are compiled.
+/// Maximum number and length of patterns, all of which are compiled; no hand-written file has more.
 const MOST_PATTERNS: usize = 1000;
 const LONGEST_PATTERN: usize = 1000;
 
@@ -53,7 +53,7 @@ fn globs(image: &ImageEntry, step: &Step, patterns: &[String], findings: &mut Ve
     }
 }
 
-/// Paths without expressions were checked before.
+/// Checks a path that came from an expression; paths without expressions were checked before.
 fn local(
     manifest: &Manifest,
     image: &ImageEntry,

@@ -2,19 +2,19 @@
 
 use ami_bake_core::plan::Disk;
 
-/// What a volume type allows. Sizes are in GiB, throughput is in MiB/s.
+/// Limits of a volume type. Sizes are in GiB, throughput is in MiB/s.
 struct Limits {
     name: &'static str,
     size: (u32, u32),
-    /// Whether the root volume may be of it.
+    /// Whether a root volume can have this type.
     root: bool,
-    /// From, to, and the most per GiB.
+    /// Minimum, maximum, and maximum per GiB.
     iops: Option<(u32, u32, u32)>,
-    /// From and to.
+    /// Minimum and maximum.
     throughput: Option<(u32, u32)>,
 }
 
-/// gp3 has a fixed speed that can be raised; io1 and io2 must be told theirs.
+/// gp3 has a default speed that can be raised; io1 and io2 require a value.
 const TYPES: [Limits; 7] = [
     Limits {
         name: "gp3",
@@ -34,11 +34,11 @@ const TYPES: [Limits; 7] = [
 const GP3_IOPS: u32 = 3000;
 /// IOPS that 1 MiB/s of a gp3 volume needs.
 const IOPS_PER_MIB: u32 = 4;
-/// What a further volume is without a type (EC2 API reference, EbsBlockDevice, VolumeType).
+/// Type of an additional volume that sets none (EC2 API reference, EbsBlockDevice, VolumeType).
 const DEFAULT: &str = "gp2";
 
-/// The first thing that EC2 refuses of a volume: its key, what is wrong, and what to do. A root volume without a type has
-/// that of the source image, which nobody knows here.
+/// The first setting of a volume that EC2 would refuse: its key, the problem, and what to do. A root volume without a
+/// type has that of the source image, which is unknown here.
 pub(super) fn refusal(disk: &Disk, root: bool) -> Option<(&'static str, String, String)> {
     if disk.encrypted == Some(false) && disk.kms_key.is_some() {
         let help = "Remove `encrypted: false`, or the key.".to_owned();
@@ -75,7 +75,7 @@ pub(super) fn refusal(disk: &Disk, root: bool) -> Option<(&'static str, String, 
                 let help = format!("Volumes of type {name} have {least} to {most} IOPS.");
                 return Some(("iops", format!("a volume of type {name} can't have {iops} IOPS"), help));
             }
-            // What gp3 has by itself it has in any size.
+            // gp3's default values are available in any size.
             let allowed = disk.size.map(|size| size.saturating_mul(ratio).max(least));
             if let (Some(allowed), Some(size)) = (allowed.filter(|allowed| iops > *allowed), disk.size) {
                 let help = format!(

@@ -1,10 +1,10 @@
-//! Findings as JSON, for `--json`.
+//! Formats findings as JSON, for `--json`.
 
 use serde_json::{Value, json};
 
 use super::{Diagnostic, Sources, Span};
 
-/// The findings as an array of objects: `severity`, `code`, `message`, and if present `label`, `help`, `route`,
+/// The findings as an array of objects: `severity`, `code`, `message`, and, if present, `label`, `help`, `route`,
 /// `file`, `line`, `column`, `end-line`, `end-column` (starting at 1, columns in characters, the end is exclusive) and
 /// `related`.
 pub fn json(findings: &[Diagnostic], sources: &Sources) -> Value {

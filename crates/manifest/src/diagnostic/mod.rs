@@ -1,4 +1,4 @@
-//! Findings about a manifest, and their rendering as text and JSON.
+//! Findings about a manifest, and their formats: text and JSON.
 
 mod json;
 mod private;

@@ -1,4 +1,4 @@
-//! Values that findings must not show.
+//! Private values, which findings must not show.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,18 +8,19 @@ use serde_json::Value;
 
 use super::{Diagnostic, Sources};
 
-/// A shorter value, or one that may be a word of the message itself, is only replaced where it stands alone or in quotes.
+/// Maximum length of values that are only replaced as whole words or in quotes, since they could be words of the
+/// message itself.
 const SHORT: usize = 4;
 
-/// Values that came from a file or the environment: findings name where a value came from in its place.
+/// Values that come from a file or the environment. Findings show their origin instead.
 #[derive(Debug, Default)]
 pub struct PrivateValues(Mutex<BTreeMap<String, String>>);
 
 impl PrivateValues {
-    /// Adds a value, and what to show for it.
+    /// Adds a value with its origin, which is shown instead.
     pub fn add(&self, value: &str, origin: &str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // As it is, and as it is written between quotes.
+        // Both the raw form and the form between quotes.
         for form in [value.to_owned(), value.trim().to_owned(), value.escape_debug().to_string()] {
             if !form.trim().is_empty() {
                 all.entry(form).or_insert_with(|| origin.to_owned());
@@ -27,7 +28,7 @@ impl PrivateValues {
         }
     }
 
-    /// Adds everything in a value.
+    /// Adds all strings in a value.
     pub fn add_all(&self, value: &Value, origin: &str) {
         match value {
             Value::Null | Value::Bool(_) => {}
@@ -43,12 +44,12 @@ impl PrivateValues {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Where a value came from, when it is one of them.
+    /// The origin of a value, if it is private.
     pub fn origin(&self, value: &str) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(value).cloned()
     }
 
-    /// Hides the values in texts.
+    /// Replaces private values in texts.
     pub fn hide_in<'t>(&self, texts: impl IntoIterator<Item = &'t mut String>) {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hider = Hider::new(&all);
@@ -59,7 +60,7 @@ impl PrivateValues {
         }
     }
 
-    /// Hides the values in findings, and what they quote of a private file.
+    /// Replaces private values in findings, and quotes of private files.
     pub fn hide(&self, findings: &mut [Diagnostic], sources: &Sources) {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hider = Hider::new(&all);
@@ -74,7 +75,7 @@ impl PrivateValues {
     }
 }
 
-/// Replaces many texts at once.
+/// Replaces private values in many texts.
 struct Hider<'a> {
     search: Option<AhoCorasick>,
     values: Vec<(&'a str, &'a str)>,

@@ -11,12 +11,12 @@ pub enum Severity {
     Error,
     /// The manifest is valid, but probably does not do what was meant.
     Warning,
-    /// Information.
+    /// The manifest is valid; this is information.
     Note,
 }
 
 impl Severity {
-    /// Its name, as in messages.
+    /// Name of the severity in messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -26,24 +26,24 @@ impl Severity {
     }
 }
 
-/// A finding: what is wrong, where, and what to do.
+/// A finding: a problem, its location, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The severity.
     pub severity: Severity,
     /// A stable name for this kind of finding, such as `unknown-key`.
     pub code: &'static str,
-    /// What is wrong: a lower-case sentence fragment.
+    /// The problem: a lower-case sentence fragment.
     pub message: String,
-    /// A label for the marked span.
+    /// A label for the underlined span.
     pub label: Option<String>,
-    /// What to do: a whole sentence.
+    /// What to do: a full sentence.
     pub help: Option<String>,
     /// The route in the manifest.
     pub route: Route,
     /// The span in a file, if there is one.
     pub span: Option<Span>,
-    /// Another span that belongs to the finding, with a label.
+    /// Another relevant span, with a label.
     pub related: Option<(Span, String)>,
 }
 
@@ -82,21 +82,21 @@ impl Diagnostic {
         Self::new(Severity::Note, code, span, message)
     }
 
-    /// Adds what to do.
+    /// Adds help: what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds a label for the marked span.
+    /// Adds a label for the underlined span.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// Adds the route.
+    /// Sets the route.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.route = route;
@@ -110,16 +110,16 @@ impl Diagnostic {
         self
     }
 
-    /// Whether it is an error.
+    /// Whether the finding is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// More findings than this are not read by anyone, and rendering each takes time.
+/// Maximum number of findings; nobody reads more, and rendering each takes time.
 pub const MOST_FINDINGS: usize = 200;
 
-/// Leaves the first findings, and says how many more there are.
+/// Keeps the first findings, and adds the number of the others.
 pub fn limit(findings: &mut Vec<Diagnostic>) {
     if findings.len() > MOST_FINDINGS {
         let rest = findings.split_off(MOST_FINDINGS);

@@ -3,18 +3,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-/// One file of a [`Sources`].
+/// The index of a file in [`Sources`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(u16);
 
 /// A range of bytes in one file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
-    /// The file that the span is in.
+    /// The file of the span.
     pub file: FileId,
-    /// First byte.
+    /// Offset of the first byte.
     pub start: u32,
-    /// The byte after the last.
+    /// Offset after the last byte.
     pub end: u32,
 }
 
@@ -25,7 +25,7 @@ impl Span {
     }
 }
 
-/// A line and a column, both from 1; the column counts characters.
+/// A line and a column; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// Line, from 1.
@@ -39,7 +39,7 @@ struct File {
     name: String,
     text: String,
     lines: Vec<u32>,
-    /// Whether its lines are never shown.
+    /// True if lines of the file are never shown.
     private: bool,
 }
 
@@ -50,11 +50,11 @@ pub struct Sources {
     generated: Option<Arc<GeneratedFile>>,
 }
 
-/// A file that a program wrote, and what each part of it was written from.
+/// A file that a program wrote, with the origins of its parts.
 #[derive(Debug)]
 struct GeneratedFile {
     file: FileId,
-    /// Ranges of the file with the span of another file that they come from; they may contain each other.
+    /// Ranges of the file, each with the span of another file that it comes from; they may be nested.
     parts: Vec<(Range<u32>, Span)>,
 }
 
@@ -64,8 +64,8 @@ impl Sources {
         self.file(name.into(), text.into(), false)
     }
 
-    /// Adds a file whose content is nobody's to see, such as values of variables: findings have its line and column, and never show
-    /// its text.
+    /// Adds a file with private content, such as values of variables: findings show its line and column, but never its
+    /// text.
     pub fn add_private(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         self.file(name.into(), text.into(), true)
     }
@@ -96,12 +96,12 @@ impl Sources {
         id
     }
 
-    /// Sets what the parts of a generated file come from.
+    /// Sets the origins of the parts of a generated file.
     pub fn set_origins(&mut self, file: FileId, parts: Vec<(Range<u32>, Span)>) {
         self.generated = Some(Arc::new(GeneratedFile { file, parts }));
     }
 
-    /// The span that a person wrote: for a part of a generated file what it comes from, otherwise the span itself.
+    /// The span that a person wrote: for a part of a generated file its origin, otherwise the span itself.
     pub fn origin(&self, span: Span) -> Span {
         let Some(generated) = self.generated.as_ref().filter(|generated| generated.file == span.file) else {
             return span;

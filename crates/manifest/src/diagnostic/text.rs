@@ -1,4 +1,4 @@
-//! Renders findings as text: the source line, the span underlined, and what to do.
+//! Formats findings as text: the source line, the underlined span, and what to do.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
@@ -72,12 +72,12 @@ fn group<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     group
 }
 
-/// Text that may quote a file, without control characters; the renderer replaces them in the lines of a source itself.
+/// Text that may quote a file, without control characters. In source lines the renderer replaces them itself.
 fn quoted(text: &str) -> String {
     text.split('\n').map(normalize_untrusted_str).collect::<Vec<_>>().join("\n")
 }
 
-/// Only the first line of a span is marked: a mark of many lines is hard to read.
+/// The first line of a span: underlining many lines is hard to read.
 fn clamp(sources: &Sources, span: Span) -> std::ops::Range<usize> {
     let range = span.range();
     let text = sources.slice(span);

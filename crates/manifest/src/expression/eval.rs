@@ -13,18 +13,18 @@ use crate::access::VisibleEnv;
 use crate::budget::{Budget, Exceeded, STEP};
 use crate::diagnostic::PrivateValues;
 
-/// The values of names. A context that is a value and has members, such as `version`, has its value under the empty
-/// key.
+/// The values of names. A context that is both a value and has members, such as `version`, has its value under the
+/// empty key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scope {
     /// The part that scopes share: cloning a scope for a variant only copies the variant's own names.
     shared: Arc<Map<String, Value>>,
     own: Map<String, Value>,
-    /// Which variables of the environment may not be read.
+    /// The environment variables that may be read.
     env: Arc<VisibleEnv>,
-    /// Names of variables whose value came from a file or the environment.
+    /// Names of variables with a private value: from a file or the environment.
     private_vars: Arc<BTreeSet<String>>,
-    /// Values that came from there.
+    /// All private values.
     pub(crate) private: Arc<PrivateValues>,
 }
 
@@ -34,14 +34,14 @@ impl Scope {
         self.own.insert(name.to_owned(), value.into());
     }
 
-    /// Moves all names so far to the shared part.
+    /// Moves all current names to the shared part.
     pub(crate) fn seal(&mut self) {
         let mut all = Map::clone(&self.shared);
         all.extend(std::mem::take(&mut self.own));
         self.shared = Arc::new(all);
     }
 
-    /// Sets the variables of the environment that may be read.
+    /// Sets the environment variables that may be read.
     pub(crate) fn set_env(&mut self, env: &VisibleEnv) {
         self.set("env", env.visible().map(|(name, value)| (name.to_owned(), value.into())).collect::<Map<_, _>>());
         self.env = Arc::new(env.clone());
@@ -53,7 +53,7 @@ impl Scope {
         self.private_vars = Arc::new(private);
     }
 
-    /// Whether the value of an expression depends on a file or the environment.
+    /// Whether the value of an expression depends on a private value.
     pub(crate) fn is_private(&self, expr: &Expr) -> bool {
         let mut private = false;
         expr.accesses(&mut |access| {
@@ -81,7 +81,7 @@ pub(crate) struct EvalError {
     pub(crate) message: String,
 }
 
-/// What one expression may cost, in bytes. No value of a manifest is larger than its file may be, and a bomb is seen at once.
+/// Budget of one expression in bytes. No value of a manifest can be larger than its file, so a bomb is noticed at once.
 const BUDGET: usize = 4 << 20;
 
 /// The value of an expression. Unknown names are `null`; `check` reports them before.
@@ -97,7 +97,7 @@ fn value_of(expr: &Expr, scope: &Scope, budget: &Budget) -> Result<Value, EvalEr
     Ok(value)
 }
 
-/// How much a value holds, in bytes.
+/// Size of a value in bytes.
 fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
@@ -127,7 +127,7 @@ fn part_value(expr: &Expr, scope: &Scope, budget: &Budget) -> Result<Value, Eval
         ExprKind::Access { head, path } => {
             let mut path = path.iter();
             let mut value = match head.as_ref() {
-                // The first member is taken by reference: `env` alone may be large.
+                // The first member is taken by reference: all of `env` may be large.
                 Head::Name(name, _) => match (scope.get(name), path.as_slice().first()) {
                     (Some(Value::Object(map)), Some(Access::Member(member, _))) => {
                         path.next();
@@ -148,7 +148,7 @@ fn part_value(expr: &Expr, scope: &Scope, budget: &Budget) -> Result<Value, Eval
                     Access::Member(name, _) => step(value, &Value::from(name.as_str()), spread),
                     Access::Index(index) => {
                         let key = value_of(index, scope, budget)?;
-                        // Names that are written out were checked before.
+                        // Literal names were checked before.
                         if let Some(hidden) =
                             key.as_str().filter(|_| env && at == 0).and_then(|key| scope.env.hidden(key))
                         {
@@ -163,7 +163,7 @@ fn part_value(expr: &Expr, scope: &Scope, budget: &Budget) -> Result<Value, Eval
     })
 }
 
-/// The first value that is as true as `truth`, else the last.
+/// The first value whose truth is `truth`, else the last.
 fn first(parts: &[Expr], truth: bool, scope: &Scope, budget: &Budget) -> Result<Value, EvalError> {
     let mut last = Value::Null;
     for part in parts {
@@ -184,12 +184,12 @@ fn binary(operator: Operator, first: &Value, second: &Value) -> Value {
         Operator::LessOrEqual => order(Ordering::is_le),
         Operator::Greater => order(Ordering::is_gt),
         Operator::GreaterOrEqual => order(Ordering::is_ge),
-        // Chains of these have kinds of their own.
+        // `Any` and `All` handle these operators.
         Operator::Or | Operator::And => Value::Null,
     }
 }
 
-/// Names are case-insensitive, as in GitHub; an exact match wins.
+/// Finds a name without case, as in GitHub; an exact match is preferred.
 fn find<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     map.get(name).or_else(|| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }

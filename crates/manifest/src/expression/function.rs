@@ -31,7 +31,7 @@ impl Function {
         Self::Split,
     ];
 
-    /// Names are case-insensitive, as in GitHub.
+    /// The function with this name; names are case-insensitive, as in GitHub.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|function| function.name().eq_ignore_ascii_case(name))
     }
@@ -119,7 +119,7 @@ impl Function {
     }
 }
 
-/// `{0}` is the first value, `{{` and `}}` are braces.
+/// Formats a template: `{0}` is the first value, `{{` and `}}` are braces.
 fn format(template: &str, values: &[String], budget: &Budget) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = template;

@@ -12,7 +12,7 @@ pub(super) enum Token {
     Symbol(&'static str),
 }
 
-/// Longest first, so that `==` is not two `=`.
+/// Symbols, longest first, so that `==` is not read as two `=`.
 const SYMBOLS: [&str; 17] = ["==", "!=", "<=", ">=", "&&", "||", "(", ")", "[", "]", ",", ".", "*", "!", "<", ">", "="];
 
 /// All tokens with their ranges.
@@ -57,7 +57,7 @@ fn length(text: &str, takes: impl Fn(char) -> bool) -> usize {
     text.find(|c| !takes(c)).unwrap_or(text.len())
 }
 
-/// A `.` starts a number only if there is no value before it.
+/// Whether a `.` starts a number: only if there is no value before it.
 fn starts_number(text: &str, before: Option<&Token>) -> bool {
     let mut chars = text.chars();
     match chars.next() {

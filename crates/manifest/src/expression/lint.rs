@@ -39,11 +39,11 @@ fn keys(node: Option<&Node>) -> BTreeSet<String> {
     node.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.clone()).collect()
 }
 
-/// Keys of the manifest and of an image that have rules of their own.
+/// Keys of the manifest and of an image that have special rules.
 const DOCUMENT: [&str; 5] = ["defaults", "environments", "images", "secrets", "vars"];
 const IMAGE: [&str; 7] = ["source", "matrix", "if", "platforms", "build", "validate", "test"];
 
-/// The key that a mistyped key was meant to be: the typo is reported once, without its consequences.
+/// The correct key for a mistyped one, so that the typo is reported once, without its consequences.
 fn meant<'a>(key: &'a str, keys: &'a [&'a str]) -> &'a str {
     words::near(key, keys.iter().copied()).unwrap_or(key)
 }
@@ -214,7 +214,7 @@ impl Lint<'_> {
     }
 }
 
-/// `if` of `publish` and of `deploy`'s entries.
+/// Whether the route is the `if` of `publish` or of an entry of `deploy`.
 fn is_condition(route: &Route) -> bool {
     match route.parent().0.as_slice() {
         [.., Segment::Key(key)] => key == "publish",
@@ -223,7 +223,7 @@ fn is_condition(route: &Route) -> bool {
     }
 }
 
-/// The span of a range of a scalar's text. Folding and escapes shift offsets, so the text is searched for.
+/// The span of a range in a scalar's text. Folding and escapes shift offsets, so the text is searched for.
 pub(crate) fn locate(sources: &Sources, span: Span, text: &str, range: std::ops::Range<usize>) -> Span {
     let source = sources.slice(span);
     let line_start = text[..range.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);

@@ -1,4 +1,4 @@
-//! Which names an expression may use, and where.
+//! The names that an expression may use, by its position.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::tree::{Expr, ExprKind, Head};
 use crate::access::VisibleEnv;
 use crate::words;
 
-/// When a value is evaluated. This decides which names are known.
+/// The time at which a value is evaluated, which determines the known names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// The file's own settings and variables.
@@ -17,7 +17,7 @@ pub(crate) enum Stage {
     Planned,
 }
 
-/// Which names an expression may use where it is.
+/// The names that an expression may use at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AllowedNames {
     pub(crate) stage: Stage,
@@ -62,7 +62,7 @@ pub(super) struct NameError {
     pub(super) help: String,
 }
 
-/// Checks the access of a context.
+/// Checks an access to a context.
 pub(super) fn check_access(access: &Expr, names: &Names, allowed: AllowedNames) -> Option<NameError> {
     let ExprKind::Access { head, .. } = &access.kind else {
         return None;

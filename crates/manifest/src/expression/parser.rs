@@ -1,8 +1,8 @@
-//! GitHub's grammar.
+//! Parses expressions with GitHub's grammar.
 //!
-//! The crate `github-actions-expressions` parses the same grammar, but its functions are a closed set and an unknown one ends the
-//! parse: `replace`, `lower` and `split` would not be expressions. So the parser is our own, with the place of every part, and the
-//! crate is the reference that its tests compare it with, and the source of the coercions (see `value`).
+//! The crate `github-actions-expressions` parses the same grammar, but it only knows a fixed set of functions, and an
+//! unknown one is an error: `replace`, `lower` and `split` would be invalid. So the parser is our own, with the
+//! location of every part. The crate is the reference for its tests, and implements the coercions (see `value`).
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use super::lexer::{Token, tokens};
 use super::tree::{Access, Expr, ExprKind, Head, Operator};
 use crate::words;
 
-/// The limit of GitHub.
+/// Maximum nesting; GitHub has the same limit.
 const MAX_DEPTH: usize = 50;
 
 /// Parses a whole expression, without `${{ }}`.
@@ -239,7 +239,7 @@ mod tests {
     use super::super::{Scope, evaluate, value};
     use super::*;
 
-    /// Accepts what the reference crate accepts, with the same value, and refuses what it refuses.
+    /// Accepts and refuses the same expressions as the reference crate, with the same values.
     #[test]
     fn agrees_with_the_reference() {
         let table = [
@@ -277,7 +277,7 @@ mod tests {
             "'1' == 1",
             "' 1 ' == 1",
             "'x' == 1",
-            // Refused.
+            // Refused by both.
             "",
             "1 +",
             "a b",
@@ -323,7 +323,7 @@ mod tests {
         assert!(parse(&deep).is_err());
     }
 
-    /// A chain of any length is read, evaluated and dropped without a stack for it.
+    /// A chain of any length is parsed, evaluated and dropped without recursion.
     #[test]
     fn chains_do_not_nest() {
         for (operator, value) in [("||", "false"), ("&&", "true")] {

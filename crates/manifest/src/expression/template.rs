@@ -10,7 +10,7 @@ use super::tree::Expr;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template {
     pub(crate) pieces: Vec<Piece>,
-    /// The whole string is one expression: its value keeps its type.
+    /// True if the whole string is one expression, whose value keeps its type.
     pub(crate) single: bool,
 }
 

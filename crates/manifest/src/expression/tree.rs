@@ -1,4 +1,4 @@
-//! The parsed expression.
+//! The syntax tree of an expression.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub(crate) enum ExprKind {
     Boolean(bool),
     Number(f64),
     Text(String),
-    /// `vars.name`, `matrix['arch']`, `split(x, ',')[0]`
+    /// An access, such as `vars.name`, `matrix['arch']` or `split(x, ',')[0]`.
     Access {
         head: Box<Head>,
         path: Vec<Access>,
@@ -25,9 +25,9 @@ pub(crate) enum ExprKind {
     Call(Function, Vec<Expr>),
     Not(Box<Expr>),
     Binary(Operator, Box<Expr>, Box<Expr>),
-    /// `a || b || c`, of any length: a chain is no nesting.
+    /// A chain `a || b || c` of any length, which does not count as nesting.
     Any(Vec<Expr>),
-    /// `a && b && c`
+    /// A chain `a && b && c` of any length.
     All(Vec<Expr>),
 }
 
@@ -41,11 +41,11 @@ pub(crate) enum Head {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Access {
-    /// `.name`
+    /// `.name`.
     Member(String, Range<usize>),
-    /// `[expression]`
+    /// `[expression]`.
     Index(Expr),
-    /// `.*` or `[*]`
+    /// `.*` or `[*]`.
     All,
 }
 
@@ -62,7 +62,7 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
-    /// The precedence: higher binds tighter.
+    /// The precedence; higher binds tighter.
     pub(super) fn power(self) -> u8 {
         match self {
             Self::Or => 1,
@@ -80,7 +80,7 @@ impl Expr {
         Some((name, member?))
     }
 
-    /// The context that is accessed, with the first member where it is known.
+    /// The context that is accessed, with the first member if it is known.
     pub(crate) fn context(&self) -> Option<(&str, Option<&str>)> {
         let ExprKind::Access { head, path } = &self.kind else {
             return None;
@@ -95,8 +95,8 @@ impl Expr {
         Some((name, member.map(String::as_str)))
     }
 
-    /// The secret that the expression is, and whether it must be set: `secrets.NAME`, or `secrets.NAME || ''` for one that may be
-    /// left unset.
+    /// The secret that the expression refers to, and whether it must be set: `secrets.NAME`, or `secrets.NAME || ''`
+    /// for one that may be unset.
     pub(crate) fn secret(&self) -> Option<(&str, bool)> {
         let (expr, required) = match &self.kind {
             ExprKind::Any(parts) => match parts.as_slice() {
@@ -139,7 +139,7 @@ impl Expr {
 }
 
 impl Expr {
-    /// The name of a value that changes with every run, such as `timestamp`.
+    /// Name of a value in the expression that changes with every run, such as `timestamp`.
     pub(crate) fn moving(&self) -> Option<String> {
         match self.member() {
             Some(("git", member @ ("sha" | "short-sha"))) => Some(format!("git.{member}")),

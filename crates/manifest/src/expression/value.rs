@@ -5,7 +5,7 @@ use serde_json::Value;
 
 fn scalar(value: &Value) -> Evaluation {
     match value {
-        // A list or map is "not a number" in comparisons.
+        // A list or map counts as "not a number" in comparisons.
         Value::Array(_) => Evaluation::Array(Vec::new()),
         Value::Object(_) => Evaluation::Object(std::collections::HashMap::new()),
         scalar => Evaluation::try_from(scalar.clone()).unwrap_or(Evaluation::Null),
@@ -17,12 +17,12 @@ pub(crate) fn truth(value: &Value) -> bool {
     scalar(value).as_boolean()
 }
 
-/// `==`
+/// The operator `==`.
 pub(crate) fn equal(left: &Value, right: &Value) -> bool {
     scalar(left).sema() == scalar(right).sema()
 }
 
-/// `<` and the like; `None` when one is not a number.
+/// The order for `<` and similar operators; `None` when one side is not a number.
 pub(super) fn order(left: &Value, right: &Value) -> Option<std::cmp::Ordering> {
     scalar(left).sema().partial_cmp(&scalar(right).sema())
 }
@@ -39,7 +39,7 @@ pub(crate) fn text(value: &Value) -> Option<String> {
 
 /// A number as JSON; integers without a decimal point.
 pub(super) fn number(number: f64) -> Value {
-    /// Above this, a float cannot represent every integer.
+    /// Limit up to which a float represents every integer.
     const WHOLE: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= WHOLE {
         #[allow(clippy::cast_possible_truncation)] // whole and in range

@@ -1,4 +1,4 @@
-//! The combinations of a matrix.
+//! Expands a matrix.
 
 use ami_bake_core::Route;
 use ami_bake_core::plan::ImageKey;
@@ -10,7 +10,7 @@ use crate::manifest::Manifest;
 use crate::resolve::Resolver;
 use crate::tree::Node;
 
-/// More variants than this are most likely a mistake.
+/// Maximum number of variants; more are most likely a mistake.
 const MOST_VARIANTS: usize = 256;
 
 /// The key and the values of each combination, in the order of the manifest.

@@ -1,4 +1,4 @@
-//! The build order of images.
+//! Sorts images into build order.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ enum Mark {
     Done,
 }
 
-/// Sorts images so that each comes after the one that it is built on. A cycle is an error.
+/// Sorts images so that each comes after its base. A cycle is an error.
 pub(super) fn sort(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
     let images = &manifest.images;
     let index: HashMap<&str, usize> = images.iter().enumerate().map(|(at, image)| (image.name.as_str(), at)).collect();
@@ -37,7 +37,7 @@ pub(super) fn sort(manifest: &mut Manifest, findings: &mut Vec<Diagnostic>) {
         while let Some(image) = at {
             match marks[image] {
                 Mark::Done => break,
-                // A cycle. Only one that goes through an expression gets here: others are found in `check::graph`.
+                // A cycle. Only one through an expression is found here: `check::graph` finds the others.
                 Mark::Open => {
                     let span = images[image].node.place(&Route::root().key("source").key("image"));
                     let message = format!("the image `{}` depends on itself", images[image].name);

@@ -1,4 +1,4 @@
-//! Whether a path looks like a root file system.
+//! Checks whether a path looks like a root file system.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,7 +12,7 @@ const OTHERS: [(&[u8], &str); 3] = [(b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd",
 const HEADER: usize = 512;
 const CHECKSUM: std::ops::Range<usize> = 148..156;
 
-/// Why an existing path is not a root file system, and what to do. Paths that cannot be read are left to the bake.
+/// Why an existing path is not a root file system, and what to do. Paths that can't be read are left to the bake.
 pub(super) fn wrong(path: &Path) -> Option<(String, String)> {
     let meta = std::fs::metadata(path).ok()?;
     if meta.is_dir() {
@@ -52,7 +52,8 @@ pub(super) fn wrong(path: &Path) -> Option<(String, String)> {
     ))
 }
 
-/// The checksum is the sum of the header's bytes, with the checksum field read as spaces.
+/// Whether a block is a tar header. The checksum is the sum of the header's bytes, with the checksum field read as
+/// spaces.
 fn is_header(block: &[u8]) -> bool {
     let Some(field) = block.get(CHECKSUM).filter(|_| block.len() == HEADER) else { return false };
     let digits: String = field.iter().map(|byte| char::from(*byte)).filter(char::is_ascii_digit).collect();

@@ -1,8 +1,8 @@
-//! `run` of an image: settings of those of its steps that do not have them.
+//! Applies `run` of an image to its steps that do not have these settings.
 
 use crate::tree::{Entry, Kind, Node};
 
-/// The settings, with the step types that they are for. A script file has an interpreter of its own.
+/// The settings, with the step types that they apply to. A script file has an interpreter of its own.
 const SETTINGS: [(&str, &[&str]); 3] =
     [("shell", &["run"]), ("as", &["run", "script"]), ("working-directory", &["run", "script"])];
 

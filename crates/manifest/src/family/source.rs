@@ -1,4 +1,4 @@
-//! The source of a variant, as a query of core.
+//! Converts the source of a variant to a query of core.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,11 +1,11 @@
-//! `publish.docker` to core's.
+//! Lowers `publish.docker` to the plan of core.
 
 use crate::secret::value;
 use ami_bake_core::plan::{ContainerChanges, ContainerPublish, RegistryLogin};
 
 use crate::model::{DockerChanges, DockerPublish};
 
-/// Where a container image goes; `published` is the truth of `publish.if`. Pushing is the default.
+/// The plan for publishing a container image; `published` is the value of `publish.if`. Pushing is the default.
 pub(super) fn container(docker: &DockerPublish, published: bool) -> ContainerPublish {
     ContainerPublish {
         repository: docker.repository.clone(),

@@ -7,15 +7,15 @@ use ami_bake_core::plan::{Deployment, Refresh, Strategy};
 
 use crate::model::{self, DurationText, Percent, RefreshFailure};
 
-/// How long an instance refresh may take, without pauses. A batch typically takes three minutes, ten at worst
+/// Time limit for an instance refresh, without its pauses. A batch typically takes three minutes, ten at worst
 /// (docs/dev/aws.md, "Timings").
 const WAIT: Duration = Duration::from_hours(1);
-/// The default pause at a checkpoint (Auto Scaling API, `CheckpointDelay`).
+/// Default pause at a checkpoint (Auto Scaling API, `CheckpointDelay`).
 const PAUSE: Duration = Duration::from_hours(1);
-/// How long the old group is kept: a working day to watch the new one, and to roll back by hand.
+/// Time for which the old group is kept: enough to watch the new one for a day, and to roll back by hand.
 const KEEP_OLD: Duration = Duration::from_hours(24);
 
-/// An entry of `deploy`; `wanted` is the truth of its `if`.
+/// Lowers an entry of `deploy`; `wanted` is the value of its `if`.
 pub(crate) fn deployment(entry: &model::Deployment, wanted: bool, route: Route) -> Deployment {
     let refresh = refresh(entry.refresh.as_ref());
     Deployment {

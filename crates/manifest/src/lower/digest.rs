@@ -1,4 +1,4 @@
-//! The digest of an image (docs/dev/lifecycle.md, "Digest and cache").
+//! Computes the digest of an image (docs/dev/lifecycle.md, "Digest and cache").
 
 use ami_bake_core::plan::{Digest, Digester, ImagePlan, Inputs, Step};
 use ami_bake_core::{Error, Result};
@@ -8,7 +8,7 @@ use crate::access::FileAccess;
 use crate::model::step_type;
 use crate::step_files::{FileDigest, SentFiles};
 
-/// The digest of a plan, and the hashes of the local files that its steps send; each file is opened once. The clock is
+/// The digest of a plan, and the hashes of the local files that its steps send; each file is opened once. The time is
 /// not part of the digest: `cache-for` compares the age of an image of the same digest.
 ///
 /// # Errors
@@ -38,7 +38,7 @@ fn step(digester: &mut Digester, step: &Step, sent: &mut SentFiles, access: &Fil
     let known = step_type(name).ok_or_else(|| Error::internal(format!("unknown step type `{name}`")))?;
     let mut action = step.action.clone();
     known.clear_paths(&mut action);
-    // The label of the first release: another one would be another digest for every image.
+    // `verb` is the label of the first release; another one would change the digest of every image.
     digester.part("verb", json!(action).to_string());
     digester.part("env", json!(step.env).to_string());
     digester.part("on-failure", json!(step.on_failure).to_string());

@@ -1,10 +1,10 @@
-//! `publish` to core's plan of where an image goes.
+//! Lowers `publish` to the plan of core.
 
 use ami_bake_core::plan::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan};
 
 use crate::model::{self, DurationText, Publish, RegionChoice};
 
-/// Where an image goes; `wanted` is the truth of `publish.if`.
+/// The plan for publishing an image; `wanted` is the value of `publish.if`.
 pub(crate) fn distribution(publish: Option<&Publish>, wanted: bool) -> Distribution {
     let Some(publish) = publish else { return Distribution { wanted, ..Distribution::default() } };
     Distribution {

@@ -1,4 +1,4 @@
-//! `machine` to core's settings.
+//! Lowers `machine` to the settings of core.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::access::{FileAccess, FileError};
 use crate::model::{self, Address, NetworkChoice, TokenChoice};
 
-/// The settings of an image's machine; a policy's file is read.
+/// The settings of an image's machine, including the content of the policy's file.
 ///
 /// # Errors
-/// With a sentence when the policy's file can't be read.
+/// When the policy's file can't be read.
 pub(crate) fn machine(
     machine: Option<&model::Machine>,
     folder: &Path,
@@ -40,7 +40,7 @@ pub(crate) fn machine(
         metadata: machine.metadata.as_ref().map(metadata).unwrap_or_default(),
         tags: machine.tags.0.iter().cloned().collect(),
         lifetime: machine.lifetime.as_ref().and_then(model::DurationText::duration),
-        // The file's own, not the image's.
+        // Set for the whole file, not per image.
         hourly: BTreeMap::new(),
         network: machine.network.map(|network| network == NetworkChoice::Host),
     })
@@ -50,9 +50,9 @@ fn texts<T>(all: &[T], text: impl Fn(&T) -> &String) -> Vec<String> {
     all.iter().map(|one| text(one).clone()).collect()
 }
 
-/// The largest inline policy of a role (IAM quotas: 10,240 characters without white space).
+/// Maximum size of a role's inline policy (IAM quotas: 10,240 characters without white space).
 const POLICY_LIMIT: usize = 10_240;
-/// White space does not count, but no policy has a mebibyte of it.
+/// Maximum size of the policy's file in bytes, including white space, which does not count for IAM.
 const POLICY_FILE: u64 = 1 << 20;
 
 fn policy(policy: &Value, folder: &Path, access: &FileAccess) -> Result<String, String> {

@@ -1,4 +1,4 @@
-//! Typed manifest to core's plan.
+//! Lowers the typed manifest to the plan of core.
 
 mod container;
 mod deployment;

@@ -1,4 +1,4 @@
-//! What an image is called and what its seal keeps.
+//! Lowers an image's name, description, tags and seal settings.
 
 use ami_bake_core::plan::{CaptureMode, ImageKey, ImageSettings, Keep, Retention};
 use ami_bake_core::version::in_name;
@@ -8,8 +8,8 @@ use super::container::container;
 use super::distribution::distribution;
 use crate::model::{CaptureChoice, DurationText, Image, KeepChoice, KeepRule, TokenChoice};
 
-/// The settings of an image; its default name is `NAME/IMAGE[-VARIANT]/VERSION`.
-/// `published` is the truth of `publish.if`.
+/// The settings of an image; its default name is `NAME/IMAGE[-VARIANT]/VERSION`. `published` is the value of
+/// `publish.if`.
 pub(crate) fn settings(
     image: &Image,
     namespace: &str,

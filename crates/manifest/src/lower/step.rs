@@ -1,4 +1,4 @@
-//! Steps to core's.
+//! Lowers steps to the plan of core.
 
 use std::path::Path;
 

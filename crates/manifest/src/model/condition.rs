@@ -1,4 +1,4 @@
-//! Conditions: the value of `if`.
+//! The value of `if`.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 

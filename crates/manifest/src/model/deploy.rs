@@ -1,4 +1,4 @@
-//! What is deployed with a new image.
+//! The manifest's `deploy`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! One image.
+//! An image of the manifest.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! The machine to build and test an image on.
+//! The manifest's `machine`.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -176,7 +176,7 @@ pub enum VolumeType {
 }
 
 impl VolumeType {
-    /// Its name in the EC2 API.
+    /// Name of the value in the EC2 API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gp3 => "gp3",

@@ -1,4 +1,4 @@
-//! The manifest as a whole.
+//! The top level of the manifest.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! Where an image is published.
+//! The manifest's `publish`.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;

@@ -15,7 +15,7 @@ macro_rules! shaped {
         pub struct $name(pub String);
 
         impl $name {
-            /// The text as it is in the manifest.
+            /// The text as written in the manifest.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -137,7 +137,7 @@ pub enum ArchitectureChoice {
 }
 
 impl SizeText {
-    /// Bytes; `None` if the text is not a size.
+    /// The size in bytes; `None` if the text is not a size.
     pub fn bytes(&self) -> Option<u64> {
         let (number, unit) = self.0.split_at(self.0.find(|c: char| !c.is_ascii_digit())?);
         let power = ["KiB", "MiB", "GiB", "TiB"].iter().position(|known| *known == unit)? + 1;
@@ -146,7 +146,7 @@ impl SizeText {
 }
 
 impl DurationText {
-    /// The duration; `None` if the text is not one. The pattern admits none that is too long.
+    /// The duration; `None` if the text is not one. No duration that matches the pattern is too long.
     pub fn duration(&self) -> Option<Duration> {
         let mut total = Duration::ZERO;
         let mut rest = self.0.as_str();
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(duration("1.5h"), Some(Duration::from_mins(90)));
         assert_eq!(duration("2w"), Some(Duration::from_hours(336)));
-        // The longest that the pattern admits.
+        // The longest duration that matches the pattern.
         assert!(duration(&"999999999w".repeat(6)).is_some());
         for wrong in ["", "10", "m", "10 minutes", "1y"] {
             assert_eq!(duration(wrong), None, "{wrong}");

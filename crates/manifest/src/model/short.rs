@@ -1,4 +1,4 @@
-//! Maps that can be shortened to the value of one key.
+//! Maps that can be abbreviated to the value of one key.
 
 use std::borrow::Cow;
 
@@ -7,13 +7,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::json;
 
-/// A map that can be shortened to the value of one key.
+/// A map that can be abbreviated to the value of one key.
 pub trait Shorthand {
-    /// The key of that value.
+    /// That key.
     const KEY: &'static str;
 }
 
-/// A `T`, written as a map or shortened.
+/// A `T`, written as a map or abbreviated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Short<T>(pub T);
 

@@ -1,4 +1,4 @@
-//! What an image is built from.
+//! The manifest's `source`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,12 +31,12 @@ pub enum PlatformSource<'a> {
     Ami(&'a AmiSource),
     /// `host`, a root directory, or a tarball of one.
     RootFileSystem(&'a str),
-    /// An image reference that the platform looks up as it is.
+    /// An image reference in the platform's own syntax.
     Reference(&'a str),
 }
 
 impl PlatformSource<'_> {
-    /// The key of a platform's entry.
+    /// The key for a platform.
     pub fn key(platform: Platform) -> &'static str {
         match platform {
             Platform::Aws => "ami",
@@ -50,7 +50,7 @@ impl Source {
     /// The entry for a platform; the error is an example of one.
     ///
     /// # Errors
-    /// When there is none.
+    /// When the platform has no entry.
     pub fn on(&self, platform: Platform) -> Result<PlatformSource<'_>, &'static str> {
         match platform {
             Platform::Aws => self.ami.as_ref().map(PlatformSource::Ami).ok_or("`ami: {owner: …, name: …}`"),

@@ -1,4 +1,4 @@
-//! A step: its type, and the keys that all steps have.
+//! Steps: a step type, and the keys that all steps have.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ pub struct Step {
     pub common: Common,
     /// Type of the step.
     pub step_type: &'static StepType,
-    /// What its type takes.
+    /// Settings of the step type.
     pub settings: Arc<dyn StepSettings>,
 }
 

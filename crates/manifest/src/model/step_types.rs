@@ -1,5 +1,5 @@
-//! The step types, each a file below `step_types`: the keys that it takes in the manifest, the plan that they become, and
-//! its local files. A new one is declared and registered here.
+//! The step types, one per file: their keys in the manifest, how they are lowered to the plan, and their local files. A
+//! new one is declared and registered here.
 
 mod ansible;
 mod chef;
@@ -31,7 +31,7 @@ pub const STEP_TYPES: [StepType; 10] = [
     StepType::of::<expect::Expectation>(),
 ];
 
-/// The step type of a key.
+/// The step type with this key.
 pub fn step_type(key: &str) -> Option<&'static StepType> {
     static TABLE: [StepType; STEP_TYPES.len()] = STEP_TYPES;
     TABLE.iter().find(|known| known.key == key)

@@ -1,4 +1,4 @@
-//! Ansible playbooks: the local files that one is made of.
+//! Finds the local files of Ansible playbooks.
 
 mod parts;
 mod references;

@@ -1,4 +1,4 @@
-//! The local files that a playbook is made of.
+//! Finds the local files that a playbook uses.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use ami_bake_core::plan::Value;
 use super::references::{LARGEST, Place, Walk, is_yaml, normal};
 use crate::access::FileAccess;
 
-/// Folders beside a playbook from which Ansible takes something by itself, or which its authors name so.
+/// Folders beside a playbook that Ansible uses automatically, or that authors commonly use.
 const FOLDERS: [&str; 19] = [
     "roles",
     "collections",
@@ -29,24 +29,24 @@ const FOLDERS: [&str; 19] = [
     "vars_plugins",
     "playbooks",
 ];
-/// Settings that name folders of what a playbook uses, as the configuration spells them; a variable's name is
-/// `ANSIBLE_` and the same. All that end in `_plugins` are such folders too.
+/// Names of Ansible's settings for folders that a playbook uses; the environment variable has the prefix `ANSIBLE_`.
+/// Settings that end in `_plugins` are such folders, too.
 const SETTINGS: [&str; 5] = ["roles_path", "library", "module_utils", "collections_path", "collections_paths"];
 
-/// What a playbook is made of, as far as that is known before it runs.
+/// The files that a playbook uses, as far as they are known before it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     /// Files and folders, in a fixed order.
     pub(crate) files: Vec<PathBuf>,
-    /// Paths whose files are not among them, since only a run tells which they are.
+    /// Locations of paths that are only known when the playbook runs.
     pub(crate) unknown: Vec<Place>,
     /// Tasks that can't work over the bake's connection.
     pub(crate) unsuited: Vec<Place>,
 }
 
-/// The playbook, its requirements, the YAML files and the usual folders beside it, the configuration and the folders that
-/// it or `env` name, files that arguments name, and all that playbooks and tasks name by literal paths. What `access` refuses is
-/// not read for further names.
+/// The playbook, its requirements, the YAML files and usual folders beside it, the configuration and the folders that
+/// it or `env` names, files in arguments, and all literal paths in playbooks and tasks. Files that `access` refuses are
+/// not searched for further paths.
 pub(crate) fn parts(
     playbook: &Path,
     requirements: Option<&Path>,
@@ -103,7 +103,7 @@ pub(crate) fn parts(
     Parts { files, unknown, unsuited: walk.unsuited }
 }
 
-/// The YAML files beside a playbook, and the usual folders.
+/// The YAML files and the usual folders beside a playbook.
 fn beside(playbook: &Path) -> Vec<PathBuf> {
     let folder = playbook.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -114,15 +114,15 @@ fn beside(playbook: &Path) -> Vec<PathBuf> {
     yaml
 }
 
-/// The folders that a configuration names, with the setting; relative to it. Those of the computer are no part of the
-/// image's definition.
+/// The folders that a configuration file names, relative to it, each with its setting. Folders of the computer are not
+/// part of the image's definition.
 fn configured(path: &Path, access: &FileAccess) -> Vec<(String, PathBuf)> {
     let text = access.read(path, LARGEST).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));
     text.lines().filter_map(|line| line.split_once('=')).flat_map(|(name, text)| folders(name, text, folder)).collect()
 }
 
-/// The same of a step's variables; relative to the manifest's folder, where Ansible runs.
+/// The folders that a step's environment variables name, relative to the manifest's folder, in which Ansible runs.
 fn of_env(env: &[(String, Value)], folder: &Path) -> Vec<(String, PathBuf)> {
     let plain = env.iter().filter_map(|(name, value)| match value {
         Value::Plain(text) => Some((name.strip_prefix("ANSIBLE_")?.to_lowercase(), text)),
@@ -143,7 +143,7 @@ fn folders(name: &str, text: &str, folder: &Path) -> Vec<(String, PathBuf)> {
     paths.map(|path| (name.to_owned(), folder.join(path))).collect()
 }
 
-/// Files that arguments name: `@FILE`, and inventories with the variables beside them.
+/// Files in arguments: `@FILE`, and inventories with the variable files beside them.
 fn of_args(args: &[String], folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut words = args.iter();

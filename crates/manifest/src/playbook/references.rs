@@ -1,4 +1,4 @@
-//! The local files that playbooks and task files name by literal paths, found as Ansible looks for them: in the role,
+//! Finds the local files that playbooks and task files name by literal paths, in Ansible's search order: in the role,
 //! beside the file that names them, beside the playbook, each time first in the folder for their kind.
 
 use std::collections::BTreeSet;
@@ -8,18 +8,18 @@ use crate::access::FileAccess;
 use crate::diagnostic::Sources;
 use crate::tree::{self, Node};
 
-/// A place in a file, such as that of a path that is known only when the playbook runs.
+/// A location in a file, such as that of a path that is only known when the playbook runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The file with the reference.
+    /// Path of the file.
     pub(crate) file: PathBuf,
-    /// Where it begins, in bytes.
+    /// Start in bytes.
     pub(crate) start: u32,
-    /// End of the reference.
+    /// End in bytes.
     pub(crate) end: u32,
 }
 
-/// A file that is read, and where its relative paths are looked for.
+/// A file that is searched, and the folders for its relative paths.
 #[derive(Debug, Clone)]
 struct Doc {
     path: PathBuf,
@@ -35,20 +35,20 @@ enum Kind {
     Meta,
 }
 
-/// A larger file is not read for what it names, in bytes.
+/// Maximum size in bytes of a file that is searched for paths.
 pub(super) const LARGEST: u64 = 1 << 20;
 
-/// What reading found.
+/// State and results of the search.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     access: &'a FileAccess,
-    /// Where roles are looked for beside what the playbook's own folder has.
+    /// Folders with roles, in addition to those in the playbook's own folder.
     pub(super) roles: Vec<PathBuf>,
-    /// Files and folders, in the order in which they are named.
+    /// Files and folders that were found, in the order of their references.
     pub(super) found: Vec<PathBuf>,
-    /// Playbooks that others import.
+    /// Playbooks that other playbooks import.
     pub(super) imported: Vec<PathBuf>,
-    /// What can't be known.
+    /// Paths that can't be known, with their folder if that is known.
     pub(super) unknown: Vec<(Place, Option<PathBuf>)>,
     /// Tasks that can't work over the bake's connection.
     pub(super) unsuited: Vec<Place>,
@@ -70,7 +70,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads a playbook and all that it names.
+    /// Searches a playbook and everything that it refers to.
     pub(super) fn playbook(&mut self, path: &Path) {
         let play = path.parent().unwrap_or(Path::new("")).to_owned();
         self.queue.push(Doc { path: normal(path), role: None, play, kind: Kind::Playbook });
@@ -85,7 +85,7 @@ impl<'a> Walk<'a> {
         let Ok(bytes) = self.access.read(&doc.path, LARGEST) else { return };
         let Ok(text) = String::from_utf8(bytes) else { return };
         let file = Sources::default().add("", text.as_str());
-        // What isn't YAML as we read it is Ansible's to refuse; tags are its own.
+        // Errors in YAML are reported by Ansible, which also has tags of its own.
         let Some(tree) = tree::parse(file, &text, &mut Vec::new()) else { return };
         match doc.kind {
             Kind::Playbook => tree.items().iter().for_each(|play| self.play(doc, play)),
@@ -164,7 +164,7 @@ impl<'a> Walk<'a> {
                         let name = ["file", "dir"].into_iter().find_map(|key| value.get(key)).unwrap_or(value);
                         self.named(doc, name, &["vars"]);
                     }
-                    // From the machine to itself it can.
+                    // From the machine to itself it can work.
                     "synchronize" if task.get("delegate_to").is_none() => {
                         let span = entry.key_span;
                         self.unsuited.push(Place { file: doc.path.clone(), start: span.start, end: span.end });
@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
                     "template" => self.sent(doc, value, "templates"),
                     "script" => _ = self.named(doc, value.get("cmd").unwrap_or(value), &["files"]),
                     "with_file" => leaves(value, &mut |leaf| _ = self.named(doc, leaf, &["files"])),
-                    // The folder represents its contents.
+                    // The folder stands for its content.
                     "with_fileglob" => leaves(value, &mut |leaf| self.glob(doc, leaf)),
                     _ => {}
                 }
@@ -181,7 +181,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What a module sends to the machine.
+    /// Finds what a module sends to the machine.
     fn sent(&mut self, doc: &Doc, value: &Node, folder: &str) {
         let remote = value.get("remote_src").and_then(Node::scalar);
         if remote.is_some_and(|remote| matches!(remote.text.to_lowercase().as_str(), "true" | "yes" | "on" | "1")) {
@@ -208,7 +208,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The file of a node, which is then found. The first word counts: what follows are arguments.
+    /// Finds the file that a node names. Only the first word counts; the rest are arguments.
     fn named(&mut self, doc: &Doc, name: &Node, folders: &[&str]) -> Option<PathBuf> {
         let text = name.as_text()?;
         let text = known(text, doc);
@@ -225,8 +225,8 @@ impl<'a> Walk<'a> {
         Some(path)
     }
 
-    /// A path with an expression in it. Below a known folder, the folder decides; a name alone is looked up in the
-    /// usual folders.
+    /// Handles a path that contains an expression. Below a known folder the folder is used; a plain name is looked up
+    /// in the usual folders.
     fn dynamic(&mut self, doc: &Doc, name: &Node, text: &str, folders: &[&str]) {
         let (before, after) = text.split_once("{{").unwrap_or((text, ""));
         let folder = before.rsplit_once('/').map(|(folder, _)| if folder.is_empty() { "/" } else { folder });
@@ -239,7 +239,7 @@ impl<'a> Walk<'a> {
         self.unknown.push((unknown, folder.and_then(|folder| find(doc, folder, folders))));
     }
 
-    /// `lookup('file', 'PATH')` in any text.
+    /// Finds `lookup('file', 'PATH')` in a text.
     fn lookups(&mut self, doc: &Doc, node: &Node) {
         leaves(node, &mut |leaf| {
             let Some(text) = leaf.as_text() else { return };
@@ -259,7 +259,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// All values that are not collections.
+/// Calls `act` with all scalars.
 fn leaves(node: &Node, act: &mut dyn FnMut(&Node)) {
     node.entries().iter().for_each(|entry| leaves(&entry.value, act));
     node.items().iter().for_each(|item| leaves(item, act));
@@ -268,7 +268,7 @@ fn leaves(node: &Node, act: &mut dyn FnMut(&Node)) {
     }
 }
 
-/// A keyword or module without the name of Ansible's own collection.
+/// The name of a keyword or module without the prefix of Ansible's own collection.
 fn bare(name: &str) -> &str {
     ["ansible.builtin.", "ansible.legacy.", "ansible.posix."]
         .iter()
@@ -276,12 +276,12 @@ fn bare(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-/// The text with the folders that are known before anything runs.
+/// The text with known folders filled in.
 fn known(text: &str, doc: &Doc) -> String {
     let mut text = text.to_owned();
     for (name, folder) in [("playbook_dir", Some(&doc.play)), ("role_path", doc.role.as_ref())] {
         let Some(folder) = folder else { continue };
-        // Absolute, since what it stands in is: `{{ playbook_dir }}/../x`.
+        // Absolute, because the variable may be followed by a path: `{{ playbook_dir }}/../x`.
         let folder = std::path::absolute(Path::new(".").join(folder)).unwrap_or_else(|_| folder.clone());
         for form in [format!("{{{{ {name} }}}}"), format!("{{{{{name}}}}}")] {
             text = text.replace(&form, &folder.to_string_lossy());
@@ -290,7 +290,7 @@ fn known(text: &str, doc: &Doc) -> String {
     text
 }
 
-/// The first place that has a path.
+/// The first candidate path that exists.
 fn find(doc: &Doc, text: &str, folders: &[&str]) -> Option<PathBuf> {
     let text = text.trim_end_matches('/');
     let here = doc.path.parent().unwrap_or(Path::new(""));
@@ -304,18 +304,17 @@ fn find(doc: &Doc, text: &str, folders: &[&str]) -> Option<PathBuf> {
     }
 }
 
-/// Whether there is a file or folder to read; `/dev/null`, which empties a file, is none.
+/// Whether a path is a readable file or folder; `/dev/null`, which empties a file, is not.
 fn readable(path: &Path) -> bool {
     (path.is_file() || path.is_dir()) && std::fs::File::open(path).is_ok()
 }
 
-/// A file that Ansible reads as YAML.
+/// Whether Ansible reads the file as YAML.
 pub(super) fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "yml" || end == "yaml") && path.is_file()
 }
 
-/// The path without `.` and, as far as they have something to leave, `..`; relative to the working folder where it is
-/// below.
+/// The path without `.` and, as far as possible, `..`; relative to the working directory if it is below it.
 pub(super) fn normal(path: &Path) -> PathBuf {
     let here = std::env::current_dir().ok().filter(|_| path.is_absolute());
     let path = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);

@@ -1,5 +1,5 @@
-//! Scalars that YAML does not read as strings where the schema wants one: they become strings if their text survives,
-//! else they are errors.
+//! Converts scalars that YAML does not read as strings, where the schema requires a string. If the text would change,
+//! it is an error.
 
 use ami_bake_core::Route;
 use serde_json::Value;
@@ -43,7 +43,7 @@ struct Walk<'a, 'f> {
 }
 
 impl<'a> Walk<'a, '_> {
-    /// All schemas that a schema refers to, without references and alternatives.
+    /// All schemas that a schema refers to, with references and alternatives expanded.
     fn expand(&self, schema: &'a Value, into: &mut Vec<&'a Value>) {
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str)
             && let Some(target) = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer))
@@ -110,7 +110,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// As `visit`, for values of expressions.
+    /// Like `visit`, for values of expressions.
     fn soften(&self, value: &mut Value, schemas: &[&'a Value]) {
         match value {
             Value::Object(map) => {
@@ -155,7 +155,7 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-/// A scalar whose text YAML would change.
+/// The error for a scalar whose text YAML would change.
 fn changed(scalar: &Scalar, span: Span, text: bool) -> Diagnostic {
     let shown = scalar.to_json();
     let finding = Diagnostic::error("unquoted", span, format!("YAML reads `{}` as the value `{shown}`", scalar.text));

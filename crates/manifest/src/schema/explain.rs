@@ -1,4 +1,4 @@
-//! Turns schema errors into messages: what is there, what was expected, and what was probably meant.
+//! Turns schema errors into messages: the actual value, the expected one, and the probable intention.
 
 use ami_bake_core::{Route, Segment};
 use jsonschema::ValidationError;
@@ -21,7 +21,7 @@ pub(super) struct Explainer<'a> {
     pub(super) base: &'a Route,
 }
 
-/// Where an error is.
+/// Location of an error.
 struct ErrorLocation<'a> {
     route: Route,
     node: Option<&'a Node>,
@@ -33,13 +33,13 @@ impl<'a> Explainer<'a> {
     pub(super) fn explain(&self, error: &ValidationError<'_>, findings: &mut Vec<Diagnostic>) {
         let instance = error.instance().as_ref();
         if instance.as_str().is_some_and(|text| text.contains("${{")) {
-            // Validated when it has been evaluated.
+            // An expression; it is validated after its evaluation.
             return;
         }
         let place = self.place(error);
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
-                // Finding one takes longer the more there are.
+                // Finding a suggestion takes longer with each unknown key.
                 for key in unexpected.iter().take(MOST_FINDINGS) {
                     findings.push(self.unknown_key(error, &place, key));
                 }
@@ -49,7 +49,7 @@ impl<'a> Explainer<'a> {
                 let mistyped = |node: &Node| {
                     node.entries().iter().any(|entry| words::near(&entry.key, [property].into_iter()).is_some())
                 };
-                // Reported as an unknown key, with this one as the suggestion.
+                // Reported as an unknown key, with the missing key as the suggestion.
                 if !place.node.is_some_and(mistyped) {
                     findings.push(self.missing(error, &place, property));
                 }
@@ -79,7 +79,7 @@ impl<'a> Explainer<'a> {
         ErrorLocation { route: Route(full), node, span, name }
     }
 
-    /// The schema that holds the keyword that failed.
+    /// The schema that contains the failed keyword.
     fn failed(&self, error: &ValidationError<'_>) -> Option<&'a Value> {
         let pointer = error.schema_path().as_str();
         let (parent, _) = pointer.rsplit_once('/')?;
@@ -136,14 +136,14 @@ impl<'a> Explainer<'a> {
         })
     }
 
-    /// A step that matches no step type: only the errors of the type that it has are helpful.
+    /// Explains a step that matches no step type: only the errors of its own type are helpful.
     fn step(
         &self,
         place: &ErrorLocation<'_>,
         context: &[Vec<ValidationError<'static>>],
         findings: &mut Vec<Diagnostic>,
     ) {
-        // Reported already if it is not a map.
+        // A step that is not a map has been reported already.
         let Some(node) = place.node.filter(|node| matches!(node.kind, Kind::Map(_))) else {
             return;
         };
@@ -184,7 +184,7 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    /// A value that matches none of the alternatives: the errors of the one with its type are helpful.
+    /// Explains a value that matches no alternative: only the errors of the alternative with its type are helpful.
     fn choice(
         &self,
         place: &ErrorLocation<'_>,
@@ -300,13 +300,13 @@ impl<'a> Explainer<'a> {
     }
 }
 
-/// The examples of a schema, as a list in words.
+/// The examples of a schema, as a list for messages.
 fn examples(schema: Option<&Value>) -> Option<String> {
     let examples: Vec<&str> = schema?.get("examples")?.as_array()?.iter().filter_map(Value::as_str).collect();
     (!examples.is_empty()).then(|| words::list(&examples, "or"))
 }
 
-/// The keys of a schema, as a list in words.
+/// The keys of a schema, as a list for messages.
 fn keys(schema: Option<&Value>) -> Option<String> {
     let keys: Vec<&str> = schema?.get("properties")?.as_object()?.keys().map(String::as_str).collect();
     Some(words::list(&keys, "or"))

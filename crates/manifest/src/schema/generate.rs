@@ -38,7 +38,7 @@ fn clean(schema: &mut Value) {
             map.values_mut().for_each(clean);
             drop_null(map);
             merge_words(map);
-            // `format` has names of Rust types for integers, and `default` only repeats what a missing key means.
+            // `format` has names of Rust types for integers, and `default` only repeats the meaning of a missing key.
             if map.get("format").is_some_and(Value::is_string) {
                 map.remove("format");
             }

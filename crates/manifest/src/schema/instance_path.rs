@@ -1,11 +1,11 @@
-//! Where in a document a schema error is.
+//! Converts the path of a schema error to a route.
 
 use ami_bake_core::Segment;
 use jsonschema::ValidationError;
 
 use crate::tree::{Kind, Node};
 
-/// The route of an error in `node`. JSON pointers do not tell an index from a key: the tree does.
+/// The route of an error in `node`. JSON pointers do not distinguish indices from keys, so the tree decides.
 pub(super) fn segments(error: &ValidationError<'_>, node: &Node) -> Vec<Segment> {
     let pointer = error.instance_path().as_str();
     let keys = pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"));

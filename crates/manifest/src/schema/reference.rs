@@ -1,4 +1,4 @@
-//! The reference page of the manifest, generated from the schema.
+//! Generates the reference page of the manifest from the schema.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::generate;
 use crate::model::{COMMON_KEYS, STEP_TYPES};
 
-/// What the schema does not say: an example, variables and expressions.
+/// Text that is not in the schema: an example, variables and expressions.
 const INTRODUCTION: &str = include_str!("../../templates/reference.md");
 
-/// The sections after the document's own, in reading order; what is not named here follows.
+/// The order of the sections after the document's own; sections that are not listed follow.
 const ORDER: [&str; 12] = [
     "Environment",
     "Aws",
@@ -92,7 +92,7 @@ impl Page<'_> {
         }
     }
 
-    /// Strings with a pattern, with examples.
+    /// Writes the section about strings with a pattern, with examples.
     fn values(&mut self) {
         self.out.push_str("\n## Values\n\n| value | meaning | examples |\n|---|---|---|\n");
         for definition in self.definitions.values() {
@@ -109,7 +109,7 @@ impl Page<'_> {
         }
     }
 
-    /// What a value may be, in words, with links to sections.
+    /// Describes the possible values, with links to sections.
     fn kind(&self, schema: &Value) -> String {
         if let Some(name) =
             schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.rsplit('/').next())
@@ -170,7 +170,7 @@ fn type_word(name: &str) -> &str {
     }
 }
 
-/// Links and literal words have no plural.
+/// The plural, except for links and literals.
 fn plural(kinds: &str) -> String {
     if let Some(items) = kinds.strip_prefix("list of ") {
         return format!("lists of {items}");

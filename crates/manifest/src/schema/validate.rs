@@ -1,4 +1,4 @@
-//! Validates the structure of a document: the `jsonschema` crate reports every error with its path.
+//! Validates the structure of a document with the `jsonschema` crate, which reports every error with its path.
 
 use std::sync::LazyLock;
 
@@ -18,13 +18,13 @@ pub(crate) struct SchemaValidator {
 }
 
 impl SchemaValidator {
-    /// Validates whole manifests. It is built once: that takes longer than most validations.
+    /// The validator for whole manifests. It is built once: that takes longer than most validations.
     pub(crate) fn document() -> &'static Self {
         static DOCUMENT: LazyLock<SchemaValidator> = LazyLock::new(|| SchemaValidator::new(generate::strict()));
         &DOCUMENT
     }
 
-    /// Validates one image.
+    /// The validator for a single image.
     pub(crate) fn image() -> Self {
         Self::new(generate::strict_image())
     }
@@ -40,7 +40,7 @@ impl SchemaValidator {
     }
 }
 
-/// Validates `value`, the value of `node`; `base` is the route of `node` in the manifest.
+/// Validates `value`, which is the value of `node`; `base` is the route of `node` in the manifest.
 pub(crate) fn validate(
     schema: &SchemaValidator,
     node: &Node,

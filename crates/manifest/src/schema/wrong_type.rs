@@ -10,7 +10,7 @@ use crate::words;
 const BOOLEAN: &str = "`true` or `false`";
 const LIST: &str = "a list";
 
-/// `name` at `span` is `instance`, which has none of the expected types.
+/// The finding that `name` at `span` is `instance`, which has none of the expected types.
 pub(super) fn finding(name: &str, span: Span, instance: &Value, expected: &[&str]) -> Diagnostic {
     let wanted = words::plain_list(expected, "or");
     let found = match instance {
@@ -51,7 +51,7 @@ fn is_number(name: &str) -> bool {
     name == type_name(JsonType::Integer) || name == type_name(JsonType::Number)
 }
 
-/// The types that a schema expects, as words.
+/// The types that a schema expects, in words.
 pub(super) fn type_names(kind: &TypeKind) -> Vec<&'static str> {
     match kind {
         TypeKind::Single(one) => vec![type_name(*one)],

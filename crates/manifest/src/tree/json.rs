@@ -1,15 +1,16 @@
-//! JSON to a tree.
+//! Parses JSON into a tree.
 //!
-//! Hand-written, since serde_json keeps neither the places of values nor duplicate keys, and since YAML readers accept
-//! what JSON tools refuse (comments, trailing commas). RFC 8259, with messages for the mistakes that people make.
+//! Hand-written, since serde_json keeps neither the locations of values nor duplicate keys, and since YAML readers
+//! accept what JSON tools refuse (comments, trailing commas). RFC 8259, with messages for the mistakes that people
+//! make.
 
 use std::ops::Range;
 
 use super::{Entry, Kind, MAX_DEPTH, Meaning, Node, Scalar, too_large};
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
-/// Reads a whole document. Duplicate keys are kept, numbers keep the text that was written. A problem is added to
-/// `findings`, and there is no tree then.
+/// Parses a whole document. Duplicate keys are kept, numbers keep the text that was written. An error is added to
+/// `findings`, and the result is `None`.
 pub fn parse_json(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
     if let Some(finding) = too_large(file, text) {
         findings.push(finding);
@@ -119,7 +120,7 @@ impl Parser<'_> {
             let message = format!("`{text}` is not a number");
             return Err(SyntaxError { message, help: "Put it in \"quotes\" if it is text.", range });
         };
-        // A number too large for 64 bits keeps its size as a float; its text stays as it was written.
+        // A number too large for 64 bits keeps its magnitude as a float, and its text unchanged.
         let meaning = match number.as_i64() {
             Some(whole) => Meaning::Integer(whole),
             None => Meaning::Float(number.as_f64().unwrap_or(f64::INFINITY)),
@@ -213,7 +214,7 @@ impl Parser<'_> {
         Ok(Kind::Map(entries))
     }
 
-    /// After an item: whether another follows. Stops at the closing bracket if none does.
+    /// Whether another item follows. Stops at the closing bracket if none does.
     fn another(&mut self, open: usize, close: char) -> Result<bool, SyntaxError> {
         self.space();
         match self.peek() {

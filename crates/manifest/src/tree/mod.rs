@@ -1,5 +1,4 @@
-//! What a person wrote, as a tree whose values have locations: YAML and JSON, for manifests and for everything that is
-//! imported or named by one.
+//! YAML and JSON as a tree whose values have locations, for manifests and all files that are imported or named by one.
 
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
@@ -13,10 +12,10 @@ pub use json::parse_json;
 pub use node::{Entry, Kind, Meaning, Node, Scalar};
 pub use yaml::{parse, parse_with_tags};
 
-/// A larger file was not written by hand (docs/dev/manifest.md).
+/// Maximum size of a file in bytes; no hand-written one is larger (docs/dev/manifest.md).
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Why a file is not read.
+/// The error for a file that exceeds the limit.
 fn too_large(file: FileId, text: &str) -> Option<Diagnostic> {
     let size = text.len() / 1024;
     (text.len() > MAX_BYTES).then(|| {
@@ -29,5 +28,5 @@ fn too_large(file: FileId, text: &str) -> Option<Diagnostic> {
     })
 }
 
-/// How deep collections may nest: no document that a person wrote goes deeper, and a hostile one must not end the program.
+/// Maximum nesting of collections: no hand-written document goes deeper, and a malicious one must not end the program.
 const MAX_DEPTH: usize = 64;

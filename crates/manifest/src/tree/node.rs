@@ -1,4 +1,4 @@
-//! The tree: values with the places where they were written.
+//! The tree: values with their locations.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use serde_json::Value;
 
 use crate::diagnostic::Span;
 
-/// A value and its place.
+/// A value and its location.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Where it was written; behind an alias, the anchored value.
+    /// Location of the value; for an alias that of the anchored value.
     pub span: Span,
     /// Kind and content of the node.
     pub kind: Kind,
 }
 
-/// What a node is.
+/// Kind and content of a value.
 #[derive(Debug, Clone)]
 pub enum Kind {
     /// A single value.
@@ -38,19 +38,19 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// A single value, as written and as YAML 1.2's core schema reads it.
+/// A single value: its text, and its meaning in YAML 1.2's core schema.
 #[derive(Debug, Clone)]
 pub struct Scalar {
     /// The text after escapes and folding.
     pub text: String,
-    /// What the text means.
+    /// Meaning of the text.
     pub meaning: Meaning,
 }
 
-/// What the text of a scalar means.
+/// Meaning of a scalar's text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Meaning {
-    /// Nothing: empty, `~`, `null`.
+    /// No value: empty, `~`, `null`.
     Null,
     /// `true` or `false`.
     Boolean(bool),
@@ -63,7 +63,7 @@ pub enum Meaning {
 }
 
 impl Node {
-    /// The entries of a map; none for anything else.
+    /// The entries of a map; empty for other kinds.
     pub fn entries(&self) -> &[Entry] {
         match &self.kind {
             Kind::Map(entries) => entries,
@@ -71,7 +71,7 @@ impl Node {
         }
     }
 
-    /// The items of a list; none for anything else.
+    /// The items of a list; empty for other kinds.
     pub fn items(&self) -> &[Node] {
         match &self.kind {
             Kind::List(items) => items,
@@ -79,7 +79,7 @@ impl Node {
         }
     }
 
-    /// The scalar, where it is one.
+    /// The scalar, if the value is one.
     pub fn scalar(&self) -> Option<&Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) => Some(scalar),
@@ -87,27 +87,27 @@ impl Node {
         }
     }
 
-    /// The text, where it means text.
+    /// The text, if the value is a string.
     pub fn as_text(&self) -> Option<&str> {
         self.scalar().filter(|scalar| scalar.meaning == Meaning::Text).map(|scalar| scalar.text.as_str())
     }
 
-    /// Whether it holds nothing.
+    /// Whether the value is null.
     pub fn is_null(&self) -> bool {
         self.scalar().is_some_and(|scalar| scalar.meaning == Meaning::Null)
     }
 
-    /// The entry of a map's key: the last one where JSON has several, as most JSON readers do.
+    /// The entry with this key: the last one if JSON has several, as in most JSON readers.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().rev().find(|entry| entry.key == key)
     }
 
-    /// The value of a map's key.
+    /// The value of a key in a map.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// The value one segment deeper.
+    /// The child for one segment of a route.
     pub fn child(&self, segment: &Segment) -> Option<&Node> {
         match segment {
             Segment::Key(key) => self.get(key),
@@ -120,7 +120,8 @@ impl Node {
         route.iter().try_fold(self, |node, segment| node.child(segment))
     }
 
-    /// The place of the longest part of a route that exists: the value's, or for a map's key the key's own.
+    /// The location of the longest part of a route that exists: of the value, or for the key of a map of the key
+    /// itself.
     pub fn place(&self, route: &Route) -> Span {
         let mut node = self;
         let mut span = self.span;
@@ -144,7 +145,7 @@ impl Node {
         span
     }
 
-    /// The same value without places.
+    /// The value as JSON.
     pub fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Scalar(scalar) => scalar.to_json(),
@@ -153,7 +154,7 @@ impl Node {
         }
     }
 
-    /// What it is, in words for a message.
+    /// The kind of the value for messages.
     pub fn describe(&self) -> &'static str {
         match &self.kind {
             Kind::List(_) => "a list",
@@ -167,7 +168,7 @@ impl Node {
         }
     }
 
-    /// How many values it consists of, itself included.
+    /// Number of values in it, including itself.
     pub fn size(&self) -> usize {
         1 + match &self.kind {
             Kind::Scalar(_) => 0,
@@ -176,7 +177,7 @@ impl Node {
         }
     }
 
-    /// How deep it nests.
+    /// Maximum depth of nesting.
     pub fn depth(&self) -> usize {
         1 + match &self.kind {
             Kind::Scalar(_) => 0,
@@ -185,7 +186,7 @@ impl Node {
         }
     }
 
-    /// This map with `over` laid over it: maps are merged, everything else is replaced (see docs/dev/manifest.md).
+    /// This map with `over` merged over it: maps are merged, everything else is replaced (see docs/dev/manifest.md).
     #[must_use]
     pub fn merged(&self, over: &Node) -> Node {
         let (Kind::Map(below), Kind::Map(above)) = (&self.kind, &over.kind) else {
@@ -208,7 +209,7 @@ impl Node {
 }
 
 impl Scalar {
-    /// The value without its place.
+    /// The value as JSON.
     pub fn to_json(&self) -> Value {
         match self.meaning {
             Meaning::Null => Value::Null,
@@ -219,7 +220,7 @@ impl Scalar {
         }
     }
 
-    /// Whether the value, written out again, is the text in the file.
+    /// Whether formatting the value gives the text in the file.
     pub fn survives(&self) -> bool {
         match self.meaning {
             Meaning::Null => false,

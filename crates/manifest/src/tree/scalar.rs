@@ -1,4 +1,4 @@
-//! What a plain scalar means: YAML 1.2, core schema (YAML 1.2.2, section 10.3.2).
+//! The meaning of plain scalars in YAML 1.2's core schema (YAML 1.2.2, section 10.3.2).
 
 use super::Meaning;
 
@@ -25,7 +25,7 @@ fn number(text: &str) -> Option<Meaning> {
     }
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A number too large for 64 bits, such as a long identifier, keeps its size as a float.
+        // A number too large for 64 bits, such as a long identifier, keeps its magnitude as a float.
         return text.parse().map(Meaning::Integer).or_else(|_| text.parse().map(Meaning::Float)).ok();
     }
     if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
@@ -39,7 +39,7 @@ fn radix(digits: &str, base: u32) -> Option<Meaning> {
     valid.then(|| i64::from_str_radix(digits, base).ok()).flatten().map(Meaning::Integer)
 }
 
-/// `( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`
+/// Whether the text matches `( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`.
 fn float(digits: &str) -> bool {
     let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),

@@ -1,4 +1,4 @@
-//! YAML to a tree: one document, aliases under a budget, every problem with its place.
+//! Parses YAML into a tree: one document, aliases under a budget, every error with its location.
 
 use std::collections::HashMap;
 
@@ -7,26 +7,26 @@ use granit_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 use super::{Entry, Kind, MAX_DEPTH, Meaning, Node, Scalar, scalar, too_large, yaml_error};
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
-/// What all aliases together may add, in bytes of keys and texts; a value without text counts as one of `VALUE` bytes.
+/// Budget for all aliases together, in bytes of keys and texts; a value without text counts as `VALUE` bytes.
 const ALIAS_BUDGET: usize = 20_000 * VALUE;
 const VALUE: usize = 64;
 
-/// What becomes of a value with a tag.
+/// How values with a tag are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tags {
-    /// Reported as an error: manifests have no tags.
+    /// As errors: manifests have no tags.
     Refused,
-    /// It becomes a map whose one key is the tag: `!Ref x` is read like `{"!Ref": x}`.
+    /// As a map with the tag as its only key: `!Ref x` is read like `{"!Ref": x}`.
     Keys,
 }
 
-/// Reads one YAML document without tags. Problems are added to `findings`; `None` when there is no tree to work with.
+/// Parses a YAML document without tags. Errors are added to `findings`; `None` when there is no usable tree.
 pub fn parse(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
     read(file, text, Tags::Refused, findings)
 }
 
-/// Reads one YAML document whose tags are functions, such as CloudFormation's: `!Ref x` is read like `{"!Ref": x}`.
-/// Problems are added to `findings`; `None` when there is no tree to work with.
+/// Parses a YAML document whose tags are functions, such as CloudFormation's: `!Ref x` is read like `{"!Ref": x}`.
+/// Errors are added to `findings`; `None` when there is no usable tree.
 pub fn parse_with_tags(file: FileId, text: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
     read(file, text, Tags::Keys, findings)
 }
@@ -54,7 +54,7 @@ fn read(file: FileId, text: &str, tags: Tags, findings: &mut Vec<Diagnostic>) ->
     builder.document().unwrap_or_default()
 }
 
-/// Reading can't go on; the finding that says why has been recorded.
+/// Parsing can't continue; the finding with the reason has been recorded.
 struct Stop;
 
 struct Builder<'a> {
@@ -192,7 +192,8 @@ impl<'a> Builder<'a> {
         Ok(Node { span: self.trimmed(at.start, end.end), kind: Kind::Map(entries) })
     }
 
-    /// `<<: *anchor`: the anchored map's entries below the map's own (the merge key of YAML 1.1, which many files use).
+    /// Merges `<<: *anchor`: the anchored map's entries below the map's own (the merge key of YAML 1.1, which many
+    /// files use).
     fn merge(&mut self, merge: &Node, entries: &mut Vec<Entry>, seen: &mut HashMap<String, usize>) {
         let maps: Vec<&Node> = match &merge.kind {
             Kind::Map(_) => vec![merge],
@@ -247,7 +248,7 @@ impl<'a> Builder<'a> {
         self.trimmed(to_u32(range.start), to_u32(range.end))
     }
 
-    /// The parser ends block values where the next token begins; the span to show ends with the last character.
+    /// The span without trailing white space: the parser ends block values where the next token begins.
     fn trimmed(&self, start: u32, end: u32) -> Span {
         let text = self.text.get(start as usize..end as usize).unwrap_or("");
         let length = text.trim_end().len();
@@ -255,7 +256,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// How much a copy of a value holds, in bytes.
+/// Size of a copy of a value in bytes.
 fn weight(node: &Node) -> usize {
     VALUE
         + match &node.kind {

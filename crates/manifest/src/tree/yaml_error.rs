@@ -1,10 +1,10 @@
-//! The YAML parser's errors, with help.
+//! Converts the YAML parser's errors to findings with help.
 
 use granit_parser::{ErrorKind, ScanError};
 
 use crate::diagnostic::{Diagnostic, FileId, Span};
 
-/// A finding from a syntax error.
+/// Converts a syntax error to a finding.
 pub(super) fn finding(file: FileId, text: &str, error: &ScanError) -> Diagnostic {
     let mut offset = error.marker().byte_offset().unwrap_or(0).min(text.len());
     while !text.is_char_boundary(offset) {
@@ -57,8 +57,8 @@ pub(super) fn finding(file: FileId, text: &str, error: &ScanError) -> Diagnostic
     }
 }
 
-/// The innermost bracket or quote that is still open at the end of a text. Only good enough for messages: it does not recognise
-/// block scalars.
+/// The innermost bracket or quote that is open at the end of a text. Only good enough for messages: it does not
+/// recognize block scalars.
 fn open(text: &str) -> Option<usize> {
     let mut stack: Vec<usize> = Vec::new();
     let mut quote: Option<(usize, char)> = None;

@@ -1,4 +1,4 @@
-//! Contexts with facts about the run.
+//! Contexts with facts about the run, such as `git` and `github`.
 
 use jiff::tz::TimeZone;
 use serde_json::json;

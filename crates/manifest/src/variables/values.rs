@@ -1,4 +1,4 @@
-//! Variables: default < environment < `--var-file` < `AMI_BAKE_VAR_name` < `--set`.
+//! Values of variables, in ascending precedence: default, environment, `--var-file`, `AMI_BAKE_VAR_name`, `--set`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::schema::literal;
 use crate::tree::{self, Node};
 use crate::words;
 
-/// Placeholder for a variable without a value: in `check`, and where no selected image needs it.
+/// Placeholder for a variable without a value: in `check`, and if no selected image needs the variable.
 const STAND_IN: &str = "given-later";
 
 /// The error for a variable without a value that the selected images need.
@@ -28,9 +28,9 @@ pub(crate) fn not_given(name: &str, declared: Option<&Node>) -> Diagnostic {
 pub(crate) struct Variables {
     /// The value of every declared variable.
     pub(crate) values: Map<String, Value>,
-    /// The names of those without a value.
+    /// Names of variables without a value.
     pub(crate) missing: Vec<String>,
-    /// The names of those whose value came from a file or the environment.
+    /// Names of variables whose value comes from a file or the environment.
     pub(crate) private: BTreeSet<String>,
 }
 
@@ -88,8 +88,8 @@ pub(crate) fn variables(
     Variables { values, missing, private }
 }
 
-/// A list that is given as text: JSON, or entries separated by lines, else by commas. Entries get the type that those of
-/// the default have in common.
+/// A list given as text: JSON, or entries separated by lines, else by commas. Entries get the common type of the
+/// default's entries.
 fn list(text: &str, default: &[Value]) -> Option<Value> {
     let text = text.trim();
     if text.starts_with('[') {
@@ -100,7 +100,7 @@ fn list(text: &str, default: &[Value]) -> Option<Value> {
     let typed = |entry: &str| match default.first() {
         Some(Value::Number(_)) => serde_json::from_str::<serde_json::Number>(entry).ok().map(Value::Number),
         Some(Value::Bool(_)) => entry.parse::<bool>().ok().map(Value::from),
-        // Maps and lists have no other form than JSON.
+        // Maps and lists can only be given as JSON.
         Some(Value::Object(_) | Value::Array(_)) => None,
         Some(Value::String(_) | Value::Null) | None => Some(Value::from(entry)),
     };
@@ -112,7 +112,7 @@ struct Overrides<'a> {
     values: &'a mut Map<String, Value>,
     private: &'a mut BTreeSet<String>,
     findings: &'a mut Vec<Diagnostic>,
-    /// `--allow-files`
+    /// The values of `--allow-files`.
     allowed: &'a [PathBuf],
 }
 
@@ -157,7 +157,7 @@ impl Overrides<'_> {
         }
     }
 
-    /// Sets a value that is given as text. It gets the type of the default.
+    /// Sets a value that is given as text. It is converted to the type of the default.
     fn text(&mut self, name: &str, text: &str, who: &str, private: bool) {
         let Some(value) = self.values.get(name) else {
             self.findings.push(unknown(name, self.declared, who, None));
@@ -200,7 +200,7 @@ impl Overrides<'_> {
     }
 }
 
-/// `who` ends with the verb: "the environment sets".
+/// The error for an undeclared variable; `who` ends with the verb: "the environment sets".
 fn unknown(name: &str, declared: Option<&Node>, who: &str, span: Option<Span>) -> Diagnostic {
     let known: Vec<&str> =
         declared.map(Node::entries).unwrap_or_default().iter().map(|entry| entry.key.as_str()).collect();

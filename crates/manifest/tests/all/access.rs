@@ -1,4 +1,4 @@
-//! What a manifest may read: the files of its repository, and no credentials. Nothing that it read is quoted.
+//! Which files a manifest may read: those of its repository, and no credentials. Messages quote nothing that was read.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use ami_bake_manifest::{Loaded, Manifest, Options};
 const HEAD: &str = "format: 1\nname: shop\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n";
 const SECRET: &str = "hunter2: hunter2hunter2";
 
-/// The keys that name local files to read, with a field that has the key.
+/// The keys that name local files to read, each with a field that has the key.
 const LOCAL: [(&str, &str); 10] = [
     ("Machine.policy", "machine: {policy: PATH}"),
     ("ScriptStep.script", "script: PATH"),
@@ -24,8 +24,8 @@ const LOCAL: [(&str, &str); 10] = [
     ("ChefStep.environments", "{chef: chef-solo, cookbooks: [../scripts], environments: PATH, run-list: [x]}"),
 ];
 
-/// The keys whose descriptions speak of files, and that name none to read here: those of machines, patterns and numbers, what is
-/// written, and what may be anywhere (docs/action.md, "What a manifest may read").
+/// Keys whose descriptions mention files but that name no local file to read: those of machines, patterns and numbers,
+/// output files, and files that may be anywhere (docs/action.md, "What a manifest may read").
 const OTHER: [&str; 21] = [
     "AmiSource.parameter",
     "Aws.tags",
@@ -50,7 +50,7 @@ const OTHER: [&str; 21] = [
     "WaitTarget.file",
 ];
 
-/// A new key that names a file is in one of the lists, so that it is tested.
+/// A new key that names a file must be added to one of the lists, so that it is tested.
 #[test]
 fn every_key_that_names_a_file_is_known() {
     let schema = ami_bake_manifest::schema();
@@ -80,7 +80,7 @@ fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
-/// Every key that names a local file, with every way out of the repository, written as it is and computed.
+/// Every key that names a local file, with every path out of the repository, both literal and computed.
 #[test]
 fn files_outside_of_the_repository_are_refused_with_their_line() {
     let around = tempfile::tempdir().unwrap();
@@ -158,7 +158,7 @@ fn credentials_are_never_read_and_strangers_read_what_the_workflow_allows() {
         let manifest = format!("{HEAD}    publish: {{tags: {{x: \"<${{{{ {value} }}}}>\"}}}}\nvars: {{a: d}}\n");
         load(Path::new(""), &manifest, &options)
     };
-    // A computed name does not get around the limits.
+    // A computed name does not bypass the limits.
     for (name, why) in [("GITHUB_TOKEN", "is a credential"), ("MIRROR", "can't be read in this workflow run")] {
         let (said, loaded) = tagged(&format!("env[format('{{0}}', '{name}')]"));
         assert!(loaded.manifest.is_none() && said.contains("bake.yml:6:") && said.contains(why), "{said}");
@@ -175,7 +175,7 @@ fn credentials_are_never_read_and_strangers_read_what_the_workflow_allows() {
     }
 }
 
-/// Wherever a value is not valid, and whatever an expression made of it.
+/// Wherever a value is invalid, and whatever an expression made of it.
 #[test]
 fn findings_name_where_a_value_came_from_and_do_not_quote_it() {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -215,7 +215,7 @@ fn findings_name_where_a_value_came_from_and_do_not_quote_it() {
     }
 }
 
-/// A manifest or a variable file that is a link is not a way around: what is in the file would be quoted.
+/// A manifest or a variable file that is a link does not bypass the limits: its content would be quoted.
 #[test]
 fn a_link_out_of_the_repository_is_no_manifest() {
     let around = tempfile::tempdir().unwrap();

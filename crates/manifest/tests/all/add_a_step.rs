@@ -1,4 +1,4 @@
-//! Holds docs/dev/add-a-step.md against the code: the files that it lists are all that name a step type.
+//! Checks docs/dev/add-a-step.md: the files that it lists are all files that name a step type.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ fn the_page_lists_all_files_that_name_a_step_type() {
         })
         .map(|path| path.strip_prefix(root()).unwrap().display().to_string())
         .collect();
-    // Another crate may have a module of this name, which is not the step type.
+    // Another crate may have a module with the same name as the step type.
     let naming: BTreeSet<String> = naming
         .into_iter()
         .filter(|path| ["core", "manifest", "steps"].iter().any(|name| path.starts_with(&format!("crates/{name}/"))))

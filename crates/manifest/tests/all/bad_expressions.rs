@@ -1,4 +1,4 @@
-//! Bad manifests and what is said of them.
+//! Findings about invalid expressions.
 
 use crate::fixture::refused;
 

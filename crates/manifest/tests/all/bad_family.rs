@@ -1,4 +1,4 @@
-//! Bad manifests and what is said of them.
+//! Findings about images that do not fit together.
 
 use crate::fixture::refused;
 

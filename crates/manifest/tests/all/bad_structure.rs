@@ -1,4 +1,4 @@
-//! Bad manifests and what is said of them.
+//! Findings about manifests with an invalid structure.
 
 use crate::fixture::refused;
 

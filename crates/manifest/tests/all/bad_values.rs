@@ -1,4 +1,4 @@
-//! Values that do not fit: shapes, numbers, names, and what comes later.
+//! Findings about invalid values: types, numbers, names, and values that are only known later.
 
 use crate::fixture::refused;
 

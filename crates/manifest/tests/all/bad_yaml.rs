@@ -1,4 +1,4 @@
-//! Bad manifests and what is said of them.
+//! Findings about invalid YAML.
 
 use crate::fixture::refused;
 

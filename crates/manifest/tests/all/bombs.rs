@@ -1,5 +1,5 @@
-//! Small manifests that ask for more than any computer has: each ends with a finding that has a line, and with little in memory. Time
-//! is not measured: what would take too long is refused by its cost.
+//! Small manifests that would need more time or memory than any computer has: each ends with a finding that has a line,
+//! and with little memory. Time is not measured: what would take too long is refused by its cost.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ fn said(manifest: &str) -> String {
     assert!(loaded.findings.len() <= MOST_FINDINGS + 1, "{} findings", loaded.findings.len());
     let length: usize = loaded.findings.iter().map(|finding| finding.message.len()).sum();
     assert!(length < 4 << 20, "{length} bytes of messages");
-    // A line of the file may be long; its findings are all here.
+    // A line of the file may be long, so only the first findings are rendered.
     let shown: Vec<Diagnostic> = loaded.findings.into_iter().take(3).collect();
     let plain = text(&shown, &loaded.sources, Style::Plain);
     plain + if loaded.manifest.is_some() { "valid" } else { "refused" }

@@ -1,7 +1,6 @@
-//! Digests that were given to images once: whoever changes one of them makes everybody bake every image again.
+//! Digests of existing images: changing one would make every user bake every image again.
 //!
-//! The digests were computed at commit 0801c9a. A line may only change together with the manifest or file that it is
-//! about.
+//! The digests were computed at commit 0801c9a. A line may only change together with its manifest or file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,7 +40,7 @@ fn source() -> SourceImage {
     }
 }
 
-/// One line an image: its key and digest.
+/// One line per image: its key and digest.
 fn digests(path: &Path, options: &Options) -> Result<Vec<String>, String> {
     let loaded = Manifest::load(path, options);
     let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
@@ -76,7 +75,7 @@ fn write(path: &Path, content: &[u8], mode: u32) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The files that [`MANIFESTS`] name.
+/// Writes the files that [`MANIFESTS`] refer to.
 fn files(root: &Path) {
     let text = |name: &str, content: &str, mode: u32| write(&root.join(name), content.as_bytes(), mode);
     text("setup.sh", "#!/bin/sh\necho \"$@\"\n", 0o755);

@@ -1,4 +1,4 @@
-//! The Docker platform's own fields.
+//! Fields of the Docker platform.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -96,14 +96,14 @@ fn a_plan_holds_where_the_image_goes_and_no_secret() {
     );
 }
 
-/// Nothing unmerged leaves the engine unless the manifest says so.
+/// Images of pull requests and branches are not published unless the manifest says so.
 #[test]
 fn a_prerelease_is_not_published() {
     let plan = plan(MANIFEST, "1.2.3-pr.7.abc");
     assert!(!container(&plan).published);
 }
 
-/// What only touches publishing is not in the digest; what changes the image is.
+/// Changes of the image are in the digest; settings that only affect publishing are not.
 #[test]
 fn the_digest_knows_changes_and_not_tags() {
     let digest = |manifest: &str| plan(manifest, "1.2.3").digest;
@@ -112,7 +112,7 @@ fn the_digest_knows_changes_and_not_tags() {
     assert_ne!(digest(MANIFEST), digest(&MANIFEST.replace("A: b", "A: c")));
 }
 
-/// As below `source`, an entry for Docker stands beside what other platforms read.
+/// Like an entry of `source`, the entry for Docker is ignored on other platforms.
 #[test]
 fn elsewhere_the_entry_is_not_read() {
     let plan = plan(&MANIFEST.replace("platform: docker", "platform: local"), "1.2.3");

@@ -1,11 +1,11 @@
-//! What EC2 refuses is refused by `check`, at its line, without a cloud.
+//! Settings that EC2 would refuse are refused by `check`, with their line, without a cloud.
 
 use std::path::PathBuf;
 
 use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
 
-/// The rules of an image for AWS: `machine` and `publish` of line 8 and 9, and what is said at a line, or nothing.
+/// The findings about an image for AWS with `machine` and `publish` in lines 8 and 9.
 fn said(machine: &str, publish: &str, aws: &str) -> String {
     let manifest = format!(
         "format: 1\nname: shop\nversion: 1.2.3\nplatform: aws\naws: {{region: us-east-1{aws}}}\nimages:\n  web:\n    machine: {machine}\n    publish: {publish}\n    source: {{ami: {{owner: \"099720109477\", name: x}}}}\n    build: [{{run: 'true'}}]\n"

@@ -1,4 +1,4 @@
-//! What the tables of bad manifests share.
+//! Helpers for the tests of invalid manifests.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use ami_bake_manifest::diagnostic::{Style, text};
 use ami_bake_manifest::{Manifest, Options};
 use semver::Version;
 
-/// Checks that exactly this is said of a manifest.
+/// Asserts that the findings about a manifest are exactly these.
 #[track_caller]
 pub(crate) fn refused(manifest: &str, expected: &str) {
     let options = Options { check: true, ..Options::default() };
@@ -24,7 +24,7 @@ pub(crate) fn draft(manifest: &Arc<Manifest>, key: &ImageKey) -> Draft {
     Arc::clone(manifest).drafts().into_iter().find(|draft| draft.variant.key == *key).unwrap()
 }
 
-/// The plan of an image at a version.
+/// The plan of an image for a version.
 pub(crate) fn planned(
     manifest: &Arc<Manifest>,
     key: &ImageKey,

@@ -1,4 +1,4 @@
-//! The manifest as its users meet it: what is said of bad ones, and what becomes of good ones.
+//! The manifest as its users see it: findings about invalid ones, and plans of valid ones.
 #![allow(clippy::needless_raw_string_hashes)] // every text of the tables is written alike
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! What a bake must be given: variables and secrets of the images that it bakes, and of no others.
+//! Variables and secrets that a bake requires: those of the images that it bakes, and no others.
 
 use std::path::PathBuf;
 
@@ -50,7 +50,7 @@ fn only_the_selected_images_ask_for_variables_and_secrets() {
     assert_eq!(db.unwrap().required_secrets(), ["NEEDED", "LISTED"]);
 }
 
-/// A name that nothing uses is probably a mistake, and a setting of the file belongs to every image.
+/// A name that nothing uses is probably a mistake, and the file's own settings belong to every image.
 #[test]
 fn what_nothing_uses_and_what_all_use_is_asked_for() {
     let (_, errors) = load(FAMILY, &["web"]);

@@ -1,4 +1,4 @@
-//! Good manifests and what becomes of them.
+//! Plans of valid manifests.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -259,7 +259,7 @@ fn an_automatic_version_is_not_in_the_digest_and_a_fixed_one_is() {
     assert_eq!(release.variants()[0].version, VersionRule::Release);
 }
 
-/// How old an image may be is asked of the image: the digest says what it is made of, whenever that is.
+/// `cache-for` is compared with the image's age; the digest only describes its content, at any time.
 #[test]
 fn the_digest_does_not_depend_on_the_clock() {
     let step = |more: &str| format!("{HEAD}    build:\n      - run: apt-get update\n{more}");
@@ -291,7 +291,7 @@ fn the_template_and_the_examples_pass_the_check_and_the_schema() {
     for entry in std::fs::read_dir(&examples).unwrap() {
         let folder = entry.unwrap().path();
         let path = folder.join("bake.yml");
-        // What stands below `workflows` are workflows.
+        // The folder `workflows` contains workflows, not manifests.
         if path.is_file() && !folder.ends_with("workflows") {
             files.push((path.clone(), std::fs::read_to_string(&path).unwrap(), folder));
         }
@@ -316,7 +316,7 @@ fn evaluated_settings_are_validated_too() {
     assert!(shown.contains("`ubuntu` is not a valid AMI ID"), "{shown}");
 }
 
-/// EC2 takes no `+` in a name; a version's is spelled otherwise there, and any other is refused with its line.
+/// EC2 names can't contain `+`: it is replaced in a version, and refused with its line elsewhere.
 #[test]
 fn a_version_with_build_metadata_may_stand_in_an_images_name() {
     let manifest = |name: &str| {
@@ -349,7 +349,7 @@ fn an_image_that_is_encrypted_anywhere_is_not_made_public() {
     }
 }
 
-/// Templates that others wrote leave secrets unset and set user data by variables, and their scripts contain `${{`.
+/// Imported templates leave secrets unset and set user data with variables, and their scripts contain `${{`.
 #[test]
 fn what_a_shell_does_not_read_is_not_checked_for_it() {
     let manifest = format!(

@@ -1,4 +1,4 @@
-//! The same manifest on a platform that it was not made for.
+//! The same manifest on a platform that it was not written for.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -104,7 +104,7 @@ fn how_many_versions_are_kept_is_part_of_the_plan() {
     assert_eq!(plan.settings.retention, Retention { last: Some(2), newer_than: Some(month) });
 }
 
-/// What is moved is the platform's; a test of the same steps elsewhere does without it, and says so once.
+/// Deployments need the platform's own resources; on another platform they are skipped with a single note.
 #[test]
 fn deployments_are_of_one_platform_alone() {
     let deploy = format!("{MANIFEST}    deploy: [{{launch-template: web}}]\n");
@@ -118,7 +118,7 @@ fn deployments_are_of_one_platform_alone() {
     assert!(shown.contains("`deploy` is not supported on `local`\n  --> bake.yml:10:5"), "{shown}");
 }
 
-/// Nothing of a pull request is deployed unless the manifest says so in as many words.
+/// Nothing of a pull request is deployed unless the manifest says so explicitly.
 #[test]
 fn what_is_not_final_is_deployed_nowhere() {
     let manifest = "format: 1\nname: shop\nplatform: aws\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n    \
@@ -137,7 +137,7 @@ fn what_is_not_final_is_deployed_nowhere() {
     assert_eq!(wanted("1.0.0-rc.1"), [false, true]);
 }
 
-/// A root file system that is none is told from its outside, at its line; what is one passes.
+/// An invalid root file system is recognized by its first bytes and reported with its line; a valid one passes.
 #[test]
 fn local_sources_that_are_no_root_file_system_are_refused() {
     let folder = tempfile::tempdir().unwrap();

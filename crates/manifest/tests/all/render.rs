@@ -1,4 +1,4 @@
-//! Findings for other programs.
+//! Findings as JSON for other programs.
 
 use std::path::PathBuf;
 

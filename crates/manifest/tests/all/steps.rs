@@ -1,4 +1,4 @@
-//! What applies to all steps of an image, and arguments of playbooks that must not be.
+//! Settings that apply to all steps of an image, and refused arguments of playbooks.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use ami_bake_manifest::{Manifest, Options};
 
 use crate::fixture::draft;
 
-/// The steps of the build of the image `web`, in short.
+/// The build steps of the image `web`, abbreviated.
 fn steps(manifest: &str) -> Vec<String> {
     let loaded = Manifest::load_text("bake.yml", manifest, PathBuf::new(), &Options::default());
     let manifest = Arc::new(loaded.manifest.unwrap_or_else(|| panic!("{:#?}", loaded.findings)));
@@ -48,7 +48,7 @@ fn steps_have_the_settings_of_their_image_and_of_the_defaults() {
     assert_eq!(steps(plain), ["- - -"]);
 }
 
-/// As an extra variable it would win over the connection to the machine.
+/// As an extra variable, it would override the connection to the machine.
 #[test]
 fn a_playbook_can_not_be_given_another_connection() {
     let manifest = "format: 1\nname: shop\naws: {region: us-east-1}\nimages:\n  web:\n    source: {ami: {id: ami-0123456789abcdef0}}\n\

@@ -1,4 +1,4 @@
-//! `ansible`: a playbook, run on this computer.
+//! `ansible`: runs a playbook on this computer.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `chef`: chef-solo or cinc-solo on the machine.
+//! `chef`: runs chef-solo or cinc-solo on the machine.
 
 use std::path::PathBuf;
 
@@ -56,7 +56,7 @@ impl Keyed for Chef {
         FileKey { key: "environments", kind: FileKind::Folder, help: "`environments` needs a folder." },
     ];
 
-    // Their content and order count, and each has its own name in the digest.
+    // Only content and order of the folders matter; the digest has a label of its own for each kind.
     fn clear_paths(action: &mut StepAction) {
         if let StepAction::Chef(ChefStep { cookbooks, roles, data_bags, environments, .. }) = action {
             cookbooks.clear();

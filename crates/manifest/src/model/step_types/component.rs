@@ -1,4 +1,4 @@
-//! `component`: an Image Builder component document.
+//! `component`: runs an Image Builder component document.
 
 use ami_bake_core::Result;
 use ami_bake_core::plan::{ComponentStep, Phase, StepAction};

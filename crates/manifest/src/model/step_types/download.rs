@@ -1,4 +1,4 @@
-//! `download`: a file or a folder from the machine.
+//! `download`: fetches a file or a folder from the machine.
 
 use ami_bake_core::archive::ArchiveLimits;
 use ami_bake_core::plan::{DownloadStep, StepAction};
@@ -59,7 +59,7 @@ impl Keyed for Download {
     fn clear_paths(action: &mut StepAction) {
         if let StepAction::Download(step) = action {
             step.to.clear();
-            // No limit changes the image either.
+            // Limits do not change the image either.
             step.limits = ArchiveLimits::default();
         }
     }

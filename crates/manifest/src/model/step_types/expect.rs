@@ -1,4 +1,4 @@
-//! `expect`: an assertion about the machine.
+//! `expect`: asserts something about the machine.
 
 use ami_bake_core::plan::{self, HttpProbe, Probe, Scheme, StepAction};
 use schemars::JsonSchema;

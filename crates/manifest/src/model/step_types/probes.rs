@@ -1,4 +1,4 @@
-//! Expectations about a machine.
+//! The assertions of `expect`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! `reboot`: a restart of the machine.
+//! `reboot`: restarts the machine.
 
 use std::borrow::Cow;
 

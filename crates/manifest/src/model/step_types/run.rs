@@ -1,4 +1,4 @@
-//! `run`: a script in the manifest.
+//! `run`: runs a script that is written in the manifest.
 
 use ami_bake_core::plan::{RunStep, StepAction};
 use schemars::JsonSchema;
@@ -40,7 +40,7 @@ impl StepSettings for Run {
     }
 }
 
-/// The first line of a script that does something, cut to a title's length.
+/// The first line of a script that is not blank or a comment, cut to the length of a title.
 pub(super) fn first_line(script: &str) -> String {
     const LENGTH: usize = 50;
     let line = script

@@ -1,4 +1,4 @@
-//! `script`: a local script file.
+//! `script`: runs a local script file.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a step type is to the rest of this crate.
+//! The interface of a step type to the rest of this crate.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -12,12 +12,12 @@ use serde_json::{Map, Value};
 
 use crate::step_files::FileDigest;
 
-/// The settings of one step, as the manifest writes them.
+/// The settings of one step, as written in the manifest.
 pub trait StepSettings: Debug + Send + Sync {
-    /// What the step is about, for the name of a step that has none: a file, a port, the first line of a script.
+    /// A short description for the name of an unnamed step: a file, a port, the first line of a script.
     fn about(&self) -> String;
 
-    /// What it does, in the plan. `None` for settings that the check refuses.
+    /// The step's action in the plan; `None` for settings that the check refuses.
     fn lower(&self, context: &StepContext<'_>) -> Option<StepAction>;
 }
 
@@ -27,14 +27,14 @@ pub(super) trait Keyed: StepSettings + DeserializeOwned + JsonSchema + 'static {
     const KEY: &'static str;
     /// Keys that name local files or folders.
     const FILES: &'static [FileKey] = &[];
-    /// Its keys whose values may hold secrets, beside `env`.
+    /// Keys other than `env` whose values may contain secrets.
     const SECRETS: &'static [&'static str] = &[];
 
-    /// Clears the local paths in the plan's settings, which the digest hashes: where the checkout lies changes no
-    /// image. A step type with local paths must do this.
+    /// Clears the local paths in the plan's settings, which the digest hashes: the location of the checkout does not
+    /// change an image. A step type with local paths must do this.
     fn clear_paths(_: &mut StepAction) {}
 
-    /// Adds what the local files contain to the digest. A step type with local files must do this.
+    /// Adds the content of the local files to the digest. A step type with local files must implement this.
     ///
     /// # Errors
     /// When a file can't be read.
@@ -42,22 +42,22 @@ pub(super) trait Keyed: StepSettings + DeserializeOwned + JsonSchema + 'static {
         Ok(())
     }
 
-    /// The path that the value of the key `KEY` became in the plan, as a manifest would write it, for the check of
-    /// paths that came from expressions.
+    /// The path in the plan that comes from the key `KEY`, as a manifest would write it, for checking paths that came
+    /// from expressions.
     fn path(_: &StepAction) -> Option<String> {
         None
     }
 
-    /// The globs of its key `exclude`.
+    /// The globs of the step's `exclude`.
     fn exclude(_: &StepAction) -> &[String] {
         &[]
     }
 }
 
-/// Where a step is: what lowering needs to know beside its settings.
+/// The position of a step and the settings around it, for lowering.
 #[derive(Debug, Clone, Copy)]
 pub struct StepContext<'a> {
-    /// The list that the step is in.
+    /// The phase that the step belongs to.
     pub phase: Phase,
     /// The folder that local paths are relative to.
     pub folder: &'a Path,
@@ -70,13 +70,13 @@ pub struct StepContext<'a> {
 pub struct FileKey {
     /// The key; its value is a path or a list of paths.
     pub key: &'static str,
-    /// What the path has to be.
+    /// The required kind of path.
     pub kind: FileKind,
-    /// Help for a path that is something else.
+    /// Help for a path of another kind.
     pub help: &'static str,
 }
 
-/// What a path has to be.
+/// The required kind of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A file.
@@ -87,17 +87,17 @@ pub enum FileKind {
     Any,
 }
 
-/// Reads the keys of a step as the settings of its type.
+/// Parses the keys of a step as the settings of its type.
 type ReadSettings = fn(Map<String, Value>) -> Result<Arc<dyn StepSettings>, serde_json::Error>;
 
-/// One line of the registry.
+/// A step type in the registry.
 #[derive(Debug, Clone, Copy)]
 pub struct StepType {
     /// The key that makes a map a step of this type.
     pub key: &'static str,
     /// Keys that name local files or folders.
     pub files: &'static [FileKey],
-    /// Its keys whose values may hold secrets, beside `env`.
+    /// Keys other than `env` whose values may contain secrets.
     pub secrets: &'static [&'static str],
     schema: fn(&mut SchemaGenerator) -> Schema,
     read: ReadSettings,
@@ -108,7 +108,7 @@ pub struct StepType {
 }
 
 impl StepType {
-    /// The entry of a step type.
+    /// The registry entry for a step type.
     pub(super) const fn of<T: Keyed>() -> Self {
         Self {
             key: T::KEY,
@@ -123,20 +123,20 @@ impl StepType {
         }
     }
 
-    /// The name of its definition in the schema: `RunStep`.
+    /// Name of its definition in the schema: `RunStep`.
     pub fn definition(&self) -> String {
         format!("{}{}Step", self.key[..1].to_uppercase(), &self.key[1..])
     }
 
-    /// The schema of its own keys.
+    /// The schema of the step type's own keys.
     pub fn schema(&self, generator: &mut SchemaGenerator) -> Schema {
         (self.schema)(generator)
     }
 
-    /// Reads its own keys.
+    /// Parses the step type's own keys.
     ///
     /// # Errors
-    /// When they don't fit the schema.
+    /// When the keys do not match the schema.
     pub fn read(&self, own: Map<String, Value>) -> Result<Arc<dyn StepSettings>, serde_json::Error> {
         (self.read)(own)
     }
@@ -154,7 +154,7 @@ impl StepType {
         (self.digest)(files)
     }
 
-    /// The path that the step type's own key became in the plan, if it is one.
+    /// The path in the plan that comes from the step type's own key, if it is a path.
     pub(crate) fn path(&self, action: &StepAction) -> Option<String> {
         (self.path)(action)
     }

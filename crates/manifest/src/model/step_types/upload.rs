@@ -1,4 +1,4 @@
-//! `upload`: a file or a folder to the machine.
+//! `upload`: sends a file or a folder to the machine.
 
 use ami_bake_core::Result;
 use ami_bake_core::plan::{StepAction, UploadStep};

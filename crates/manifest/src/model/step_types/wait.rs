@@ -1,4 +1,4 @@
-//! `wait`: until a port, a file or a command answers.
+//! `wait`: waits for a port, a file or a command.
 
 use ami_bake_core::plan::{StepAction, WaitFor, WaitStep};
 use schemars::JsonSchema;
