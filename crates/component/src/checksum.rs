@@ -1,6 +1,6 @@
 //! Checksum algorithms (user guide, `WebDownload`).
 
-/// The tool of the machine that computes a checksum.
+/// The tool on the machine that computes this checksum.
 pub(crate) fn checksum_tool(algorithm: &str) -> Option<&'static str> {
     Some(match algorithm.to_ascii_uppercase().as_str() {
         "MD5" => "md5sum",

@@ -1,4 +1,4 @@
-//! The provisioner for component documents, in front of the one for all other step types.
+//! The provisioner for component documents, which wraps the one for all other step types.
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,19 +16,19 @@ use crate::machine::{Deadline, Machine};
 use crate::run::run;
 use crate::scope::Memory;
 
-/// Runs component documents; other steps go on to another provisioner.
+/// Runs component documents; passes other steps to another provisioner.
 pub struct Components {
     others: Arc<dyn Provisioner>,
     services: Option<Arc<dyn Services>>,
-    /// What the steps of a document put out, for its phases that run later on the same machine.
+    /// Outputs of a document's steps, for its phases that run later on the same machine.
     memories: Mutex<HashMap<Key, Memory>>,
 }
 
-/// A machine, a document, and the values of its parameters.
+/// Machine, document, and values of its parameters.
 type Key = (String, PathBuf, Vec<(String, String)>);
 
 impl Components {
-    /// In front of `others`; `services` are the platform's.
+    /// Wraps `others`; `services` are the platform's.
     pub fn new(others: Arc<dyn Provisioner>, services: Option<Arc<dyn Services>>) -> Self {
         Self { others, services, memories: Mutex::default() }
     }

@@ -1,5 +1,5 @@
-//! The encodings of text files (user guide, `CreateFile`): UTF-16 and UTF-32 are little-endian unless said otherwise,
-//! and begin with no byte order mark.
+//! Encodings of text files (user guide, `CreateFile`): UTF-16 and UTF-32 are little-endian by default, and have no byte
+//! order mark.
 
 use ami_bake_core::{Error, Result};
 
@@ -12,7 +12,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding of a name, of any case.
+    /// The encoding with this name, in any case.
     pub(crate) fn of(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase().replace("utf-", "utf");
         Some(match name.as_str() {
@@ -34,14 +34,14 @@ impl Encoding {
         }
     }
 
-    /// The encoding of an input that may be left out.
+    /// The encoding in an optional input.
     pub(crate) fn given(name: Option<&str>) -> Result<Self> {
         name.map_or(Ok(Self::Utf8), |name| {
             Self::of(name).ok_or_else(|| Error::build(format!("`{name}` is not a supported encoding")))
         })
     }
 
-    /// A text's bytes.
+    /// Encodes a text.
     pub(crate) fn encode(self, text: &str) -> Vec<u8> {
         match self {
             Self::Utf8 => text.as_bytes().to_vec(),
@@ -55,7 +55,7 @@ impl Encoding {
         }
     }
 
-    /// The text of these bytes, without a byte order mark.
+    /// Decodes bytes, without a byte order mark.
     pub(crate) fn decode(self, bytes: &[u8]) -> Result<String> {
         let text = match self {
             Self::Utf8 => std::str::from_utf8(bytes).ok().map(str::to_owned),

@@ -1,4 +1,4 @@
-//! What a document asks the cloud for, for the policy of the role that bakes.
+//! Collects the cloud access that documents need, for the policy of the role that bakes.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::document::{Document, Invocation, each_text, parse};
 use crate::module::Action;
 use crate::reference::{Reference, fill_known, references};
 
-/// What the documents of these steps need, sorted; what can't be read needs nothing.
+/// The access that the documents of these steps need, sorted; unreadable documents need none.
 pub fn grants<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<Grant> {
     let mut all = Vec::new();
     for step in steps {
@@ -79,11 +79,11 @@ fn step(step: &crate::document::Step, known: &dyn Fn(&str) -> Option<String>, al
     }
 }
 
-/// Grants for reading another document.
+/// The access for reading another document.
 fn of_document(place: &str) -> Option<Grant> {
     if let Some(arn) = place.strip_prefix("arn:") {
         let (_, resource) = arn.split_once(':')?;
-        // The document of a version or a pattern is one of a build that only Image Builder knows.
+        // A version or a pattern refers to the document of a build that only Image Builder knows.
         let (name, version) = resource.rsplit_once(":component/")?.1.split_once('/')?;
         let before = resource.split_once(":component/")?.0;
         let version = match version.find(['x', '*']) {

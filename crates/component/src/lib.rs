@@ -1,7 +1,7 @@
-//! Image Builder component documents, run as AWSTOE runs them: [`validate`] says before a machine starts what is wrong with
-//! one, [`Components`] runs its phases on a machine.
+//! Runs Image Builder component documents as AWSTOE does: [`validate`] checks a document before a machine starts, and
+//! [`Components`] runs its phases on a machine.
 //!
-//! Meaning of the documents: <https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html>.
+//! Reference: <https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html>.
 
 mod check;
 mod checksum;

@@ -1,18 +1,18 @@
-//! The action modules (user guide, toe-action-modules), as a table: their inputs and where they run.
+//! Table of the action modules (user guide, toe-action-modules): their inputs and where they run.
 
 /// An action module.
 #[derive(Debug)]
 pub(crate) struct Module {
     pub(crate) name: &'static str,
     pub(crate) action: Action,
-    /// What its `inputs` are.
+    /// Form of its `inputs`.
     pub(crate) shape: Shape,
     pub(crate) fields: &'static [Field],
-    /// The name of what it puts out.
+    /// Name of its output.
     pub(crate) output: Option<&'static str>,
 }
 
-/// What a module does.
+/// The implementation of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     AppendFile,
@@ -41,24 +41,24 @@ pub(crate) enum Action {
     SetFolderPermissions,
     UpdateOs,
     WebDownload,
-    /// Only on Windows.
+    /// A module that only runs on Windows.
     Windows,
 }
 
-/// What the `inputs` of a step are.
+/// Form of the `inputs` of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// A map.
     Map,
-    /// A list of maps, each done in turn.
+    /// A list of maps, which are processed in order.
     List,
     /// One comparison or logical operator.
     Condition,
-    /// Not checked.
+    /// Anything; not checked.
     Any,
 }
 
-/// A key of the `inputs`.
+/// A key of `inputs`.
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
@@ -72,7 +72,7 @@ pub(crate) enum FieldKind {
     Text,
     /// A path on the machine.
     Path,
-    /// A place in S3.
+    /// A URL of an object in S3.
     Object,
     Address,
     Flag,
@@ -222,18 +222,18 @@ pub(crate) const MODULES: &[Module] = &[
     windows("SetRegistry"),
 ];
 
-/// The module of a name.
+/// The module with this name.
 pub(crate) fn module(name: &str) -> Option<&'static Module> {
     MODULES.iter().find(|module| module.name == name)
 }
 
 impl Module {
-    /// Whether its inputs may be left out.
+    /// Whether its inputs may be omitted.
     pub(crate) fn takes_nothing(&self) -> bool {
         self.shape == Shape::Any || self.shape == Shape::Map && self.fields.iter().all(|field| !field.needed)
     }
 
-    /// Whether it asks the cloud with the bake's credentials.
+    /// Whether it accesses the cloud with the bake's credentials.
     pub(crate) fn needs_services(&self) -> bool {
         matches!(self.action, Action::S3Download | Action::S3Upload)
     }

@@ -1,4 +1,4 @@
-//! Documents in Image Builder are read and validated before a machine starts, as far as their ARNs are known then.
+//! Reads and validates documents in Image Builder before a machine starts, if their ARNs are known by then.
 use ami_bake_core::plan::{ComponentStep, OnFailure, Step as ManifestStep, StepAction};
 use ami_bake_core::services::Services;
 use ami_bake_core::{Error, ErrorKind, Result, Run, SourceLocation};
@@ -8,17 +8,17 @@ use crate::document::{Document, Invocation, Step, read, read_text};
 use crate::module::Action;
 use crate::reference::fill_known;
 
-/// Deeper than documents may run each other.
+/// Maximum depth of documents that run each other.
 const DEPTH: usize = 4;
 
-/// Reads what the documents of these steps are sure to run from Image Builder.
+/// Reads the documents in Image Builder that the documents of these steps will certainly run.
 ///
 /// # Errors
 /// When a document can't be read, or can't run here.
 pub(crate) async fn preflight(run: &Run, services: &dyn Services, steps: &[&ManifestStep]) -> Result<()> {
     for step in steps {
         let StepAction::Component(ComponentStep { path, parameters, phases }) = &step.action else { continue };
-        // Mistakes in the file itself are reported when it runs.
+        // Problems in the file itself are reported when it runs.
         let Ok(document) = read(path, &step.inputs) else { continue };
         let phases: Vec<&str> = phases.iter().map(|phase| phase.as_str()).collect();
         let name = path.display().to_string();
@@ -49,7 +49,7 @@ async fn of_document(run: &Run, services: &dyn Services, invocation: &Invocation
         let document = read_text(&stored.arn, &stored.text).map_err(locate)?;
         let phases: Vec<&str> = call.phases.iter().map(String::as_str).collect();
         runs(&document, &stored.arn, &phases).map_err(locate)?;
-        // Recursion and depth are reported when it runs.
+        // Recursion and depth are checked when it runs.
         if callers.len() < DEPTH && !callers.contains(&stored.arn) {
             let inner = Invocation {
                 document: &document,
@@ -64,7 +64,7 @@ async fn of_document(run: &Run, services: &dyn Services, invocation: &Invocation
     Ok(())
 }
 
-/// The steps that are sure to run such a document, and whose failure would end the bake.
+/// The calls of such documents that will certainly run, and whose failure would end the bake.
 fn calls<'a>(invocation: &Invocation<'a>) -> Vec<Call<'a>> {
     let variables = invocation.variables();
     let known = |inner: &str| variables.get(inner).cloned();
@@ -87,7 +87,7 @@ fn calls<'a>(invocation: &Invocation<'a>) -> Vec<Call<'a>> {
     sections.flat_map(|section| &section.steps).filter(sure).filter_map(call).collect()
 }
 
-/// Whether the document has these phases, and nothing in them that needs another system.
+/// Checks that the document has these phases, and that nothing in them needs another operating system.
 fn runs(document: &Document, name: &str, phases: &[&str]) -> Result<()> {
     if let Some(missing) = phases.iter().find(|phase| document.phase(phase).is_none()) {
         return Err(Error::preflight(format!("the document `{name}` has no phase `{missing}`")));
@@ -103,7 +103,7 @@ fn runs(document: &Document, name: &str, phases: &[&str]) -> Result<()> {
     }
 }
 
-/// An error with the step that names the document.
+/// An error with the step that calls the document.
 fn located(invocation: &Invocation<'_>, step: &Step, error: &Error) -> Error {
     if error.kind() == ErrorKind::Cancelled {
         return error.clone();
@@ -118,7 +118,7 @@ fn located(invocation: &Invocation<'_>, step: &Step, error: &Error) -> Error {
     );
     let located =
         Error::preflight(message).help(error.help_text().unwrap_or("Correct the document.")).because(error.clone());
-    // A document in Image Builder is not a file of the user's.
+    // A document in Image Builder is not a file of the user.
     if invocation.callers.is_empty() {
         located.in_file(SourceLocation { file: invocation.name.to_owned(), line: step.line })
     } else {

@@ -1,24 +1,24 @@
-//! `{{ … }}` in a document: what it may refer to (user guide, toe-user-defined-variables and toe-chaining).
+//! References in a document, `{{ … }}` (user guide, toe-user-defined-variables and toe-chaining).
 
 use std::ops::Range;
 
-/// What `context:` knows.
+/// Keys of `context:`.
 pub(crate) const CONTEXT: [&str; 10] =
     ["executionId", "osPlatform", "osName", "osVersion", "date", "dateTime", "uuid", "hostname", "phase", "step"];
-/// The variables that Image Builder itself sets, as far as they have a meaning here.
+/// The variables of Image Builder that have a meaning here.
 pub(crate) const ENVIRONMENT: [&str; 1] = ["IMAGE_PHASE"];
 /// Parts of the instance metadata that AWSTOE does not read.
 pub(crate) const REFUSED_METADATA: [&str; 2] = ["iam/", "identity-credentials/"];
-/// A reference: what is between two pairs of braces.
+/// A reference: the content of a pair of double braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference<'a> {
-    /// A parameter or constant; text that looks like one.
+    /// A parameter or constant, or text that looks like one.
     Variable(&'a str),
     /// `NAME.index` or `NAME.value`.
     Turn { name: &'a str, value: bool },
     /// `PHASE.STEP.outputs.FIELD`
     Output { phase: &'a str, step: &'a str, field: &'a str },
-    /// `PHASE.STEP.inputs…`, with the steps into the inputs.
+    /// `PHASE.STEP.inputs…`, with the path into the inputs.
     Input { phase: &'a str, step: &'a str, path: Vec<Part<'a>> },
     /// `env:NAME`
     Env(&'a str),
@@ -30,11 +30,11 @@ pub(crate) enum Reference<'a> {
     Metadata(&'a str),
     /// `context:KEY`
     Context(&'a str),
-    /// Not a reference of AWSTOE: it is not replaced.
+    /// Not a reference of AWSTOE, so it is not replaced.
     Other,
 }
 
-/// A step into inputs.
+/// A component of a path into inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part<'a> {
     Key(&'a str),
@@ -47,14 +47,14 @@ pub(crate) fn references(text: &str) -> impl Iterator<Item = (Range<usize>, &str
     std::iter::from_fn(move || {
         let start = from + text.get(from..)?.find("{{")?;
         let length = text.get(start..)?.find("}}")?;
-        // The innermost pair: `{{{ x }}}` has a brace of the text's own around it.
+        // The innermost pair: `{{{ x }}}` has a literal brace around it.
         let inner_start = text[start..start + length].rfind("{{").map_or(start, |at| start + at);
         from = start + length + 2;
         Some((inner_start..from, text[inner_start + 2..start + length].trim()))
     })
 }
 
-/// What a reference refers to. `phases` are the document's.
+/// Parses a reference. `phases` are the document's.
 pub(crate) fn parse<'a>(inner: &'a str, phases: &[&str]) -> Reference<'a> {
     if let Some(rest) = inner.strip_prefix("aws:ssm:") {
         return match rest.strip_prefix("resolve(").and_then(|rest| rest.strip_suffix(')')) {
@@ -103,7 +103,7 @@ fn chained<'a>(inner: &'a str, phases: &[&str]) -> Option<Reference<'a>> {
     Some(Reference::Input { phase, step, path })
 }
 
-/// A text with the references that are known before a bake replaced, the others by `*`.
+/// A text with references replaced: those known before a bake by their value, the others by `*`.
 pub(crate) fn fill_known(text: &str, known: &dyn Fn(&str) -> Option<String>) -> String {
     let mut whole = String::new();
     let mut from = 0;
@@ -116,7 +116,7 @@ pub(crate) fn fill_known(text: &str, known: &dyn Fn(&str) -> Option<String>) -> 
     whole
 }
 
-/// What may be the name of a parameter, a constant or a loop.
+/// Whether a text can be the name of a parameter, a constant or a loop.
 fn is_name(text: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     !text.is_empty() && text.chars().all(good)

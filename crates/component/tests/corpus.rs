@@ -1,5 +1,5 @@
-//! Component documents that nobody on the project wrote, all validated and none a panic. They are no part of the repository:
-//! the folder comes from AMI_BAKE_CORPUS or lies beside the checkout, and without it this test only says so.
+//! Validates component documents written by other people, which must not panic. They are not part of the repository:
+//! the folder is in AMI_BAKE_CORPUS or beside the checkout; without it this test is skipped.
 
 #![expect(clippy::unwrap_used, reason = "tests end where they fail")]
 
@@ -9,7 +9,7 @@ use ami_bake_manifest::diagnostic::{Diagnostic, Severity};
 use ami_bake_manifest::{Manifest, Options};
 use ami_bake_testkit::corpus::corpus;
 
-/// What is said of a document by a manifest that runs all of its phases, with a value for each parameter.
+/// The findings about a document in a manifest that runs all of its phases, with a value for each parameter.
 fn validated(path: &Path) -> Vec<Diagnostic> {
     let text = std::fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();

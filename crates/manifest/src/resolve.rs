@@ -24,7 +24,7 @@ impl<'a> Resolver<'a> {
         Self { sources, scope, shaped: Cell::new(false), private: Cell::new(false) }
     }
 
-    /// Whether an expression returned a list or map, which the schema still has to check: it saw only the expression.
+    /// Whether an expression's value still has to be validated by the schema, which only saw the expression's text.
     pub(crate) fn has_shaped(&self) -> bool {
         self.shaped.get()
     }

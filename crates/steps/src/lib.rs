@@ -1,5 +1,5 @@
-//! What the steps of a manifest's `build`, `validate` and `test` do on a machine, and what every bake does there besides:
-//! list the packages, search for secrets, seal.
+//! Runs the steps of a manifest's `build`, `validate` and `test` on a machine, and what every bake does there besides:
+//! listing packages, searching for secrets, sealing.
 
 pub mod http;
 mod local;

@@ -1,4 +1,4 @@
-//! The installed packages of a machine.
+//! Lists the installed packages of a machine.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use ami_bake_core::provision::ConnectedMachine;
 
 use crate::shell::ask;
 
-/// Asks dpkg, rpm or apk; empty where the machine has none of them.
+/// The packages of dpkg, rpm or apk; empty if the machine has none of them.
 pub(crate) async fn packages(run: &Run, on: &ConnectedMachine<'_>) -> Result<Vec<Package>> {
     let text = ask(run, on, "list the installed packages", include_str!("packages.sh")).await?;
     Ok(parse(&text.text("list the installed packages")?))
 }
 
-/// Parses lines of name, version and architecture. The name includes the architecture where a package has several.
+/// Parses lines of name, version and architecture. The name includes the architecture if a package has several.
 fn parse(text: &str) -> Vec<Package> {
     let mut found: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! Waiting for something on a machine: one loop for `wait` and `expect`.
+//! The retry loop of `wait` and `expect`.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,34 +6,34 @@ use std::time::Duration;
 use ami_bake_core::duration::human;
 use ami_bake_core::{Result, Run};
 
-/// Limit for one attempt: a machine that accepts a connection and sends nothing must not use up all the time.
+/// Time limit for one attempt: a machine that accepts a connection and sends nothing must not use up all the time.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// What one attempt found.
+/// Result of one attempt.
 pub(crate) enum Observation {
-    /// What was expected.
+    /// The condition holds.
     Met,
-    /// Something else, or nothing yet.
+    /// The condition does not hold.
     Unmet(Unmet),
 }
 
-/// What was found instead.
+/// Why a condition does not hold.
 pub(crate) struct Unmet {
-    /// What was expected, and what was found.
+    /// The expected and the actual value.
     pub(crate) fact: String,
-    /// More of what was found.
+    /// Details of the actual value.
     pub(crate) detail: Option<String>,
-    /// What can be done about it, where that is known.
+    /// Help, if there is any.
     pub(crate) help: Option<&'static str>,
 }
 
 impl Observation {
-    /// Something else than expected.
+    /// A result for a condition that does not hold.
     pub(crate) fn unmet(fact: String) -> Self {
         Self::Unmet(Unmet { fact, detail: None, help: None })
     }
 
-    /// Adds more of what was found.
+    /// Adds details.
     pub(crate) fn detail(self, detail: String) -> Self {
         match self {
             Self::Unmet(unmet) => Self::Unmet(Unmet { detail: Some(detail), ..unmet }),
@@ -41,7 +41,7 @@ impl Observation {
         }
     }
 
-    /// Adds what can be done about it.
+    /// Adds help.
     pub(crate) fn help(self, help: &'static str) -> Self {
         match self {
             Self::Unmet(unmet) => Self::Unmet(Unmet { help: Some(help), ..unmet }),
@@ -50,27 +50,27 @@ impl Observation {
     }
 }
 
-/// How often something is tried, and for how long.
+/// Interval and time limits of a retry loop.
 pub(crate) struct PollLimits {
-    /// Time between two attempts.
+    /// Interval between two attempts.
     pub(crate) interval: Duration,
-    /// Time for all attempts together; one that has begun is not cut short by it.
+    /// Time limit for all attempts; an attempt in progress is not interrupted by it.
     pub(crate) total: Duration,
-    /// Time for one attempt.
+    /// Time limit for one attempt.
     pub(crate) attempt: Duration,
 }
 
 impl PollLimits {
-    /// The time that a command may run: it is one attempt, and some take long.
+    /// Time limit for one attempt with a command: the total, since some commands take long.
     pub(crate) fn command(total: Duration) -> Duration {
         total.max(ATTEMPT)
     }
 }
 
-/// Tries again and again until it is as expected. When it never was: what was found last, and how long that took.
+/// Makes attempts until the condition holds. Otherwise returns the last result, and the time that passed.
 ///
 /// # Errors
-/// When an attempt fails for good, or the run is cancelled.
+/// When an attempt fails permanently, or the run is cancelled.
 pub(crate) async fn poll<F, L>(run: &Run, limits: &PollLimits, mut attempt: L) -> Result<Option<(Unmet, Duration)>>
 where
     F: Future<Output = Result<Observation>>,
@@ -81,7 +81,7 @@ where
     loop {
         let observed = tokio::select! {
             observed = run.until_cancelled(attempt()) => observed??,
-            // What an earlier attempt found says more than that this one found nothing.
+            // The result of an earlier attempt says more than a time-out of this one.
             () = run.clock().sleep(limits.attempt) => match before.take() {
                 Some(unmet) => Observation::Unmet(unmet),
                 None => Observation::unmet(format!("the machine did not answer within {}", human(limits.attempt))),

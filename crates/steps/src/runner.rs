@@ -18,7 +18,8 @@ use crate::step_types::step_type;
 /// Applies steps to machines.
 #[derive(Debug, Default)]
 pub struct StepRunner {
-    /// When each machine's bake began, by the machine's own clock: a marker file would not outlive a reboot.
+    /// The time at which each machine's bake began, by the machine's own clock: a marker file would not survive a
+    /// reboot.
     begun: Mutex<HashMap<String, i64>>,
 }
 

@@ -1,4 +1,4 @@
-//! What a step type does when it is applied.
+//! The interface of a step type when it is applied.
 
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::Step;
@@ -9,18 +9,18 @@ use async_trait::async_trait;
 /// A step type: its settings are the value itself.
 #[async_trait]
 pub(crate) trait StepType: Sync {
-    /// Applies it once. Retries, and what a failure means, are the engine's.
+    /// Applies the step once. Retries and the consequences of failures are up to the engine.
     ///
     /// # Errors
-    /// What failed and where, with the step's name.
+    /// When the step fails; the error has the step's name.
     async fn apply(&self, run: &Run, on: &ConnectedMachine<'_>, step: &Step, output: &mut dyn OutputSink)
     -> Result<()>;
 
-    /// Looks for what steps of this type need on this computer, before a machine starts. `steps` are all of them, this one
-    /// first. By default nothing is needed.
+    /// Checks the requirements of this step type on this computer, before a machine starts. `steps` are all steps of
+    /// the type, this one first. Does nothing by default.
     ///
     /// # Errors
-    /// What is missing, with how to install it.
+    /// When something is missing; the help says how to install it.
     async fn preflight(&self, run: &Run, steps: &[&Step]) -> Result<()> {
         let _ = (run, steps);
         Ok(())

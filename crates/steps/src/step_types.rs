@@ -1,5 +1,4 @@
-//! The step types, each a file or folder below `step_types`: what it does on a machine. A new one is declared and registered
-//! here.
+//! The step types, one file or folder each. A new one is declared and registered here.
 
 mod ansible;
 mod chef;
@@ -15,7 +14,7 @@ use ami_bake_core::plan::StepAction;
 
 use crate::step_type::StepType;
 
-/// The step type of an action.
+/// The step type for an action.
 pub(crate) fn step_type(action: &StepAction) -> &dyn StepType {
     match action {
         StepAction::Run(run) => run,

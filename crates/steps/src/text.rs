@@ -1,6 +1,6 @@
-//! Small pieces of text for people.
+//! Helpers for texts in messages.
 
-/// The beginning of a text in one line, for a message.
+/// The beginning of a text on one line, for a message.
 pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     let line = ami_bake_core::output::sanitize(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     if line.chars().count() <= limit { line } else { format!("{}…", line.chars().take(limit).collect::<String>()) }

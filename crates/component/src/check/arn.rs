@@ -1,11 +1,11 @@
-//! ARNs of Image Builder's components (API reference, GetComponent).
+//! Checks ARNs of Image Builder's components (API reference, GetComponent).
 
 use std::sync::LazyLock;
 
 use ami_bake_manifest::diagnostic::{Diagnostic, Span};
 use regex::Regex;
 
-/// What Image Builder takes: a build version, a version, or a pattern whose `x` stand at its end.
+/// The ARNs that Image Builder accepts: a build version, a version, or a pattern with `x` in its last parts.
 const FORM: &str = r"^arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:(?:[0-9]{12}|aws(?:-[a-z-]+)?|third-party):component/[a-z0-9_-]+/(?:[0-9]+\.[0-9]+\.[0-9]+/[0-9]+|(?<open>[0-9]+\.[0-9]+\.[0-9]+|[0-9]+\.[0-9]+\.x|[0-9]+\.x\.x|x\.x\.x))$";
 #[expect(clippy::expect_used, reason = "a constant")]
 static ARN: LazyLock<Regex> = LazyLock::new(|| Regex::new(FORM).expect("a regular expression"));

@@ -1,4 +1,4 @@
-//! Scripts in which a failing command goes unnoticed: nothing in AWSTOE adds `errexit`.
+//! Finds scripts in which a failing command goes unnoticed: AWSTOE does not add `errexit`.
 
 use ami_bake_manifest::Document as Given;
 use ami_bake_manifest::diagnostic::Diagnostic;
@@ -8,7 +8,7 @@ use super::usage::used;
 use crate::document::{Document, Step};
 use crate::module::Action;
 
-/// One warning for the document, at the first such step.
+/// Adds one warning for the document, at the first such step.
 pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     let lax: Vec<&Step> =
         used(document, given.used).flat_map(|phase| &phase.steps).filter(|step| is_lax(step)).collect();
@@ -24,7 +24,7 @@ pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Ve
     );
 }
 
-/// More than one command, and nothing that would make a failure of the first ones count.
+/// Whether a step has more than one command, but nothing that makes a failure of the first ones count.
 fn is_lax(step: &Step) -> bool {
     if step.module.action != Action::ExecuteBash {
         return false;

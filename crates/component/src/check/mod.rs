@@ -1,4 +1,4 @@
-//! What is wrong with a document, or with a step's use of it, before a machine starts.
+//! Checks a document, and a step's use of it, before a machine starts.
 
 mod arn;
 mod missing_set_e;

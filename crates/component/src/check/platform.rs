@@ -1,4 +1,4 @@
-//! Steps that can't run: on another system, or without a cloud.
+//! Finds steps that can't run here: because of the operating system, or without a cloud.
 
 use ami_bake_manifest::Document as Given;
 use ami_bake_manifest::diagnostic::Diagnostic;
@@ -11,7 +11,7 @@ use crate::document::{Document, Step, each_text};
 use crate::module::Action;
 use crate::reference::{Reference, parse, references};
 
-/// Reports modules for Windows, and what the platform has no services for.
+/// Reports modules for Windows, and modules that need services which the platform does not have.
 pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     let phases: Vec<&str> = document.phases.iter().map(|phase| phase.name.as_str()).collect();
     for step in used(document, given.used).flat_map(|phase| &phase.steps) {

@@ -1,4 +1,4 @@
-//! References: what they name has to be there, and to come before.
+//! Checks references: their target must exist, and precede them.
 
 use ami_bake_manifest::Document as Given;
 use ami_bake_manifest::diagnostic::Diagnostic;
@@ -25,12 +25,12 @@ pub(super) fn validate(document: &Document, given: &Given<'_>, findings: &mut Ve
     }
 }
 
-/// Position of a reference.
+/// Location of a reference.
 struct Site<'a> {
     document: &'a Document,
     given: &'a Given<'a>,
     step: &'a Step,
-    /// Phase and step.
+    /// Indices of phase and step.
     at: (usize, usize),
 }
 
@@ -51,7 +51,7 @@ impl Site<'_> {
             }
             Reference::Turn { name, .. } => {
                 let looped = self.step.repeat.as_ref().is_some_and(|repeat| repeat.is_called(name));
-                // AWSTOE does not replace it without a loop.
+                // Outside of a loop AWSTOE does not replace it.
                 (!looped && *name == "loop").then(|| {
                     Diagnostic::warning(
                         "no-loop",
@@ -96,7 +96,7 @@ impl Site<'_> {
         }
     }
 
-    /// A step of this document that runs before this one, on the same machine.
+    /// Checks a reference to a step: it must be in this document, and run before this one on the same machine.
     fn chained(&self, phase: &str, step: &str) -> Option<Diagnostic> {
         let finding = |message: String| Diagnostic::error("unknown-reference", None, message);
         let phase_at = self.document.phases.iter().position(|section| section.name == phase)?;
@@ -119,7 +119,7 @@ impl Site<'_> {
         })
     }
 
-    /// `{{.Name}}`: how several public documents write it, and AWSTOE doesn't read it.
+    /// Reports `{{.Name}}`, which several public documents use but AWSTOE does not support.
     fn go_style(&self, inner: &str) -> Option<Diagnostic> {
         let name = inner.strip_prefix('.')?;
         self.document.variable(name)?;

@@ -1,4 +1,4 @@
-//! A step's use of a document: its phases, and values for its parameters.
+//! Checks a step's use of a document: phases and parameters.
 
 use ami_bake_core::Route;
 use ami_bake_core::plan::Phase;
@@ -8,7 +8,7 @@ use ami_bake_manifest::words;
 
 use crate::document::{Document, Section};
 
-/// The phases that a bake runs.
+/// The phases that a bake can run.
 pub(super) const PHASES: [&str; 3] = ["build", "validate", "test"];
 
 /// Reports unknown and unused phases, and parameters without a value.

@@ -1,11 +1,11 @@
-//! All that can be said of a document before a machine starts.
+//! Runs all checks of a document.
 use ami_bake_manifest::Document as Given;
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 
 use super::{missing_set_e, platform, references, usage};
 use crate::document::{parse, validate_inputs};
 
-/// Reports what is wrong with a component document, and with a step's use of it.
+/// Reports all problems in a component document and in a step's use of it.
 pub fn validate(given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     let Some(document) = parse(given.file, given.sources, findings) else { return };
     for step in document.phases.iter().flat_map(|phase| &phase.steps) {
@@ -15,7 +15,7 @@ pub fn validate(given: &Given<'_>, findings: &mut Vec<Diagnostic>) {
     platform::validate(&document, given, findings);
     usage::validate(&document, given, findings);
     missing_set_e::validate(&document, given, findings);
-    // An unquoted reference is already reported as such.
+    // An unquoted reference has been reported already.
     findings.retain(|finding| {
         let text = finding.span.map_or("", |span| given.sources.slice(span));
         finding.code != "wrong-value" || !text.starts_with("{{")

@@ -5,12 +5,12 @@ use ami_bake_manifest::tree::{Entry, Kind, Node};
 
 use super::values::{suggestion, wrong};
 
-/// Something that is true or false.
+/// A condition.
 #[derive(Debug, Clone)]
 pub(crate) enum Condition {
     Empty(Node),
     Blank(Node),
-    /// `value OPERATOR operand`.
+    /// The comparison `value OPERATOR operand`.
     Text {
         test: Comparison,
         operand: Node,
@@ -28,7 +28,7 @@ pub(crate) enum Condition {
     Binary(Node),
     File(Node),
     Folder(Node),
-    /// The checksum of the file at `path`, by this tool.
+    /// Compares the checksum of the file at `path`, computed by `tool`.
     Checksum {
         tool: &'static str,
         checksum: Node,
@@ -39,7 +39,7 @@ pub(crate) enum Condition {
     Not(Box<Condition>),
 }
 
-/// The comparison operator.
+/// A comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
     Equals,
@@ -75,7 +75,7 @@ const OPERATORS: [&str; 23] = [
     "not",
 ];
 
-/// Reads a map of one operator. `beside` are further keys of the map.
+/// Parses a map with one operator. `beside` are additional keys of the map.
 pub(super) fn read(node: &Node, beside: &[&str], findings: &mut Vec<Diagnostic>) -> Option<Condition> {
     if !matches!(node.kind, Kind::Map(_)) {
         findings.push(
@@ -170,7 +170,7 @@ fn operator(node: &Node, entry: &Entry, findings: &mut Vec<Diagnostic>) -> Optio
 }
 
 impl Condition {
-    /// Visits all values in it.
+    /// Calls `each` with all values in the condition.
     pub(crate) fn values<'a>(&'a self, each: &mut dyn FnMut(&'a Node)) {
         match self {
             Self::Empty(node) | Self::Blank(node) | Self::Binary(node) | Self::File(node) | Self::Folder(node) => {

@@ -1,4 +1,4 @@
-//! The `inputs` of a step against its module's table.
+//! Checks the `inputs` of a step against its module's table.
 
 use ami_bake_manifest::diagnostic::{Diagnostic, Span};
 use ami_bake_manifest::tree::{Kind, Node};
@@ -10,7 +10,7 @@ use crate::encoding::Encoding;
 use crate::module::{Field, FieldKind, Module, Shape};
 use crate::reference::references;
 
-/// Reports what is wrong with the inputs of a step.
+/// Reports all problems in the inputs of a step.
 pub(crate) fn validate_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
     let module = step.module;
     let missing = |help: &str| {
@@ -25,7 +25,7 @@ pub(crate) fn validate_inputs(step: &Step, findings: &mut Vec<Diagnostic>) {
     match module.shape {
         Shape::Any | Shape::Condition => {}
         Shape::Map if matches!(inputs.kind, Kind::Map(_)) => entry(module, inputs, inputs.span, findings),
-        // The user guide says a map; public documents also write a list of one map.
+        // The user guide requires a map; public documents also use a list of one map.
         Shape::Map => match inputs.items() {
             [only] if matches!(only.kind, Kind::Map(_)) => entry(module, only, only.span, findings),
             [] if module.takes_nothing() => {}
@@ -126,7 +126,7 @@ fn validate_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
             return;
         }
     };
-    // The value of a reference is known only when it runs.
+    // The value of a reference is only known at run time.
     if references(text).next().is_some() {
         return;
     }
@@ -164,14 +164,14 @@ fn validate_field(field: &Field, value: &Node, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// A drive letter, or a share.
+/// Whether a path begins with a drive letter or is a share.
 fn is_windows(path: &str) -> bool {
     let mut chars = path.chars();
     let drive = chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':');
     (drive && matches!(chars.next(), Some('\\' | '/'))) || path.starts_with("\\\\")
 }
 
-/// Permission bits: octal digits, however YAML reads them.
+/// Parses permission bits: octal digits, however YAML reads them.
 pub(crate) fn permissions(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
     let good = (1..=5).contains(&digits.len()) && digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));

@@ -1,24 +1,24 @@
-//! A document, with what it is run with.
+//! A document together with the arguments of its run.
 
 use std::collections::HashMap;
 
 use super::Document;
 
-/// A document, with what it is run with.
+/// A document together with the arguments of its run.
 pub(crate) struct Invocation<'a> {
     pub(crate) document: &'a Document,
-    /// Its file's name, for messages.
+    /// Name of its file, for messages.
     pub(crate) name: &'a str,
-    /// Values of its parameters.
+    /// Values of the document's parameters.
     pub(crate) parameters: &'a [(String, String)],
-    /// The phases that run. Default: all of them.
+    /// The phases to run. Default: all.
     pub(crate) phases: Option<&'a [&'a str]>,
-    /// The documents that run this one, the outermost first.
+    /// The documents that run this one, outermost first.
     pub(crate) callers: &'a [String],
 }
 
 impl Invocation<'_> {
-    /// Parameters and constants by name; what has no value is empty, as in AWSTOE.
+    /// Parameters and constants by name; without a value they are empty, as in AWSTOE.
     pub(crate) fn variables(&self) -> HashMap<String, String> {
         let given = |name: &str| self.parameters.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value);
         let variables = self.document.variables.iter();

@@ -9,7 +9,7 @@ use super::{Loop, Turns};
 /// Delimiters between the parts of a list.
 const DELIMITERS: [&str; 9] = [".", ",", ";", ":", "\n", "\t", " ", "-", "_"];
 
-/// Reads a `loop`.
+/// Parses a `loop`.
 pub(super) fn read(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Loop> {
     keys(node, &["name", "for", "forEach"], "a loop", findings);
     let name = node.get("name").and_then(name).map(str::to_owned);

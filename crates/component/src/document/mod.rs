@@ -1,4 +1,4 @@
-//! A component document as data.
+//! Component documents: types and parser.
 
 mod condition;
 mod inputs;

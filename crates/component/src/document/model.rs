@@ -1,4 +1,4 @@
-//! The parts of a document (user guide, toe-use-documents).
+//! The types of a document (user guide, toe-use-documents).
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ pub(crate) struct Document {
 #[derive(Debug, Clone)]
 pub(crate) struct Variable {
     pub(crate) name: String,
-    /// A constant's value, or a parameter's default.
+    /// Value of a constant, or default of a parameter.
     pub(crate) value: Option<String>,
     pub(crate) constant: bool,
-    /// The values that a parameter may have; any when there are none.
+    /// Allowed values of a parameter; empty allows any.
     pub(crate) allowed: Vec<String>,
 }
 
@@ -40,21 +40,21 @@ pub(crate) struct Section {
 pub(crate) struct Step {
     pub(crate) name: String,
     pub(crate) span: Span,
-    /// Its line in the file, from 1.
+    /// Number of its line in the file, from 1.
     pub(crate) line: usize,
     pub(crate) module: &'static Module,
     pub(crate) action_span: Span,
-    /// As written; none if it was left out.
+    /// The inputs as written; `None` if they were omitted.
     pub(crate) inputs: Option<Node>,
-    /// What an `Assert` asserts.
+    /// Condition of an `Assert`.
     pub(crate) assertion: Option<Condition>,
     pub(crate) on_failure: OnFailure,
     pub(crate) attempts: u32,
-    /// The limit of one attempt.
+    /// Time limit of one attempt.
     pub(crate) timeout: Option<Duration>,
     pub(crate) repeat: Option<Loop>,
     pub(crate) gate: Option<Gate>,
-    /// Nothing of its output is shown.
+    /// True if none of its output is shown.
     pub(crate) quiet: bool,
 }
 
@@ -65,18 +65,18 @@ pub(crate) struct Loop {
     pub(crate) turns: Turns,
 }
 
-/// The values to iterate over.
+/// The values of a loop.
 #[derive(Debug, Clone)]
 pub(crate) enum Turns {
-    /// From start to end, inclusive.
+    /// Numbers from start to end, inclusive.
     Count { start: i64, end: i64, by: i64 },
-    /// Each of them; they may refer to what was put out before.
+    /// Each of these values, which may refer to outputs of earlier steps.
     Each(Vec<Node>),
-    /// The parts of a text.
+    /// The parts of a text, split at a delimiter.
     Split { list: Node, delimiter: String },
 }
 
-/// Whether a step runs.
+/// The `if` of a step.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     pub(crate) test: Condition,
@@ -84,7 +84,7 @@ pub(crate) struct Gate {
     pub(crate) otherwise: Branch,
 }
 
-/// What to do with a step after its condition.
+/// What to do with a step, depending on its condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Branch {
     Abort,
@@ -93,26 +93,26 @@ pub(crate) enum Branch {
 }
 
 impl Document {
-    /// The phase of a name.
+    /// The phase with this name.
     pub(crate) fn phase(&self, name: &str) -> Option<&Section> {
         self.phases.iter().find(|phase| phase.name == name)
     }
 
-    /// The parameter or constant of a name.
+    /// The parameter or constant with this name.
     pub(crate) fn variable(&self, name: &str) -> Option<&Variable> {
         self.variables.iter().find(|variable| variable.name == name)
     }
 }
 
 impl Step {
-    /// The name that its loop was given.
+    /// Name of the step's loop, if it has one.
     pub(crate) fn loop_name(&self) -> Option<&str> {
         self.repeat.as_ref()?.name.as_deref()
     }
 }
 
 impl Loop {
-    /// Whether `{{ NAME.index }}` is this loop's.
+    /// Whether `NAME` in `{{ NAME.index }}` refers to this loop.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         name == "loop" || self.name.as_deref() == Some(name)
     }

@@ -1,4 +1,4 @@
-//! A tree to a document; everything that is wrong with it, with its place.
+//! Parses a document, and reports all problems with their locations.
 
 use ami_bake_manifest::diagnostic::{Diagnostic, FileId, Sources};
 use ami_bake_manifest::tree::{self, Kind, Node};
@@ -9,7 +9,7 @@ use super::{Document, Section, Step, step, variables};
 /// Keys of a document.
 const KEYS: [&str; 6] = ["name", "description", "schemaVersion", "parameters", "constants", "phases"];
 
-/// Reads a document. None when there is nothing to work with; what is wrong is added to `findings`.
+/// Parses a document. Problems are added to `findings`; `None` when there is nothing usable.
 pub(crate) fn parse(file: FileId, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Option<Document> {
     let before = findings.len();
     let root = tree::parse(file, sources.text(file), findings);
@@ -32,7 +32,7 @@ pub(crate) fn parse(file: FileId, sources: &Sources, findings: &mut Vec<Diagnost
     Some(Document { variables, phases })
 }
 
-/// Rewords the finding about a reference without quotes, which YAML reads as a map in a map.
+/// Rewords the finding about an unquoted reference, which YAML reads as nested maps.
 fn unquoted(finding: &mut Diagnostic, sources: &Sources) {
     let Some(span) = finding.span.filter(|_| finding.code == "key") else { return };
     let text = sources.text(span.file);
@@ -44,7 +44,7 @@ fn unquoted(finding: &mut Diagnostic, sources: &Sources) {
     finding.help = Some(format!("Write `\"{reference}\"`, with the text around it inside the quotes."));
 }
 
-/// `1.0`, as a number or as text; the user guide shows `1` too.
+/// Checks the schema version: `1.0`, as a number or as text; the user guide also shows `1`.
 fn version(root: &Node, findings: &mut Vec<Diagnostic>) {
     match root.get("schemaVersion") {
         None => findings.push(

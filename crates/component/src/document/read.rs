@@ -1,4 +1,4 @@
-//! Documents to run: the first mistake in one is an error.
+//! Reads documents that are about to run: the first problem is an error.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 
 use super::{Document, parse, validate_inputs};
 
-/// A document from its file.
+/// Reads a document from its file.
 ///
 /// # Errors
-/// When it can't be read, or is wrong.
+/// When the file can't be read, or the document is invalid.
 pub(crate) fn read(path: &Path, inputs: &Inputs) -> Result<Document> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Error::build(format!("could not read the component document {}", path.display())).because(error)
@@ -23,10 +23,10 @@ pub(crate) fn read(path: &Path, inputs: &Inputs) -> Result<Document> {
     read_text(&path.display().to_string(), &text)
 }
 
-/// A document from its text; `name` is its name in messages.
+/// Reads a document from its text; messages call it `name`.
 ///
 /// # Errors
-/// The first thing that is wrong in it, with its place.
+/// The first problem in the document, with its location.
 pub(crate) fn read_text(name: &str, text: &str) -> Result<Document> {
     let mut sources = Sources::default();
     let file = sources.add(name, text);

@@ -1,4 +1,4 @@
-//! A step.
+//! Parses a step.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::module::{Action, MODULES, Module, Shape, module};
 /// Keys of a step.
 const KEYS: [&str; 9] =
     ["name", "action", "timeoutSeconds", "maxAttempts", "onFailure", "inputs", "loop", "if", "disableLogging"];
-/// The default limit of an attempt.
+/// Default time limit of an attempt.
 const TIMEOUT: Duration = Duration::from_hours(2);
 
-/// Reads a step; none when it can't be worked with.
+/// Parses a step; `None` when it is unusable.
 pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic>) -> Option<Step> {
     if !matches!(node.kind, Kind::Map(_)) {
         findings.push(wrong(node.span, format!("a step has to be a map, not {}", node.describe())));
@@ -65,7 +65,7 @@ pub(super) fn read(node: &Node, sources: &Sources, findings: &mut Vec<Diagnostic
     })
 }
 
-/// `disableLogging`; what can't be read hides rather than shows.
+/// Parses `disableLogging`; an invalid value hides the output.
 fn quiet(node: &Node, findings: &mut Vec<Diagnostic>) -> bool {
     text(node).and_then(flag).unwrap_or_else(|| {
         findings.push(wrong(node.span, "`disableLogging` has to be `true` or `false`".to_owned()));
@@ -86,7 +86,7 @@ fn on_failure(node: &Node, findings: &mut Vec<Diagnostic>) -> OnFailure {
     }
 }
 
-/// Attempts and the limit of one.
+/// Parses the number of attempts and the time limit of one.
 fn limits(node: &Node, module: &Module, findings: &mut Vec<Diagnostic>) -> (u32, Option<Duration>) {
     let mut number = |key: &str| -> Option<i64> {
         let given = node.get(key)?;
@@ -126,7 +126,8 @@ fn limits(node: &Node, module: &Module, findings: &mut Vec<Diagnostic>) -> (u32,
     (attempts.map_or(1, |attempts| u32::try_from(attempts).unwrap_or(u32::MAX)), limit)
 }
 
-/// `if`: one operator, `then` and `else` beside it. The syntax box of the user guide shows a list, its examples a map.
+/// Parses `if`: one operator with `then` and `else` beside it. The syntax in the user guide shows a list, its examples
+/// a map.
 fn gate(node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Gate> {
     let node = match node.items() {
         [only] => only,

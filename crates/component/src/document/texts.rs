@@ -5,7 +5,7 @@ use ami_bake_manifest::tree::{Kind, Node};
 
 use super::{Step, Turns};
 
-/// Every text of a step that may hold references.
+/// Calls `found` with every text of a step that may contain references.
 pub(crate) fn each_text(step: &Step, found: &mut dyn FnMut(&str, Span)) {
     let mut walk = |node: &Node| walk(node, found);
     if let Some(condition) = &step.assertion {

@@ -1,4 +1,4 @@
-//! What the readers of a document have in common: keys, texts and flags.
+//! Shared helpers of the parser: keys, texts and flags.
 
 use ami_bake_manifest::diagnostic::{Diagnostic, Span};
 use ami_bake_manifest::tree::Node;
@@ -23,17 +23,17 @@ pub(super) fn suggestion(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// The text of a scalar, whatever it means; none for lists and maps.
+/// The text of a scalar, whatever its meaning; `None` for lists and maps.
 pub(super) fn text(node: &Node) -> Option<&str> {
     node.scalar().map(|scalar| scalar.text.as_str())
 }
 
-/// The text of a scalar that is not empty.
+/// The text of a non-empty scalar.
 pub(super) fn name(node: &Node) -> Option<&str> {
     text(node).filter(|text| !node.is_null() && !text.trim().is_empty())
 }
 
-/// The booleans of YAML 1.2.
+/// Parses a boolean of YAML 1.2.
 pub(crate) fn flag(text: &str) -> Option<bool> {
     match text {
         "true" | "True" | "TRUE" => Some(true),
@@ -42,7 +42,7 @@ pub(crate) fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// A finding about an invalid value.
+/// The finding for an invalid value.
 pub(super) fn wrong(span: Span, message: String) -> Diagnostic {
     Diagnostic::error("wrong-value", span, message)
 }

@@ -1,4 +1,4 @@
-//! `parameters` and `constants` (user guide, toe-user-defined-variables).
+//! Parses `parameters` and `constants` (user guide, toe-user-defined-variables).
 
 use ami_bake_manifest::diagnostic::Diagnostic;
 use ami_bake_manifest::tree::{Kind, Node};

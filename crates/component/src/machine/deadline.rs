@@ -1,4 +1,4 @@
-//! Until when something may take.
+//! Deadlines of steps and attempts.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use ami_bake_core::duration::human;
 use ami_bake_core::{Error, Result, Run};
 
-/// A moment on the run's clock, or none.
+/// A time on the run's clock, or none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(Option<Limit>);
 
@@ -17,12 +17,12 @@ struct Limit {
 }
 
 impl Deadline {
-    /// A deadline this long from now.
+    /// The deadline after this time from now.
     pub(crate) fn new(run: &Run, length: Option<Duration>) -> Self {
         Self(length.map(|length| Limit { at: run.clock().elapsed() + length, length }))
     }
 
-    /// The earlier of the two.
+    /// The earlier of two deadlines.
     pub(crate) fn sooner(self, other: Self) -> Self {
         match (self.0, other.0) {
             (Some(one), Some(two)) => Self(Some(if one.at <= two.at { one } else { two })),
@@ -30,10 +30,10 @@ impl Deadline {
         }
     }
 
-    /// What is left.
+    /// The remaining time.
     ///
     /// # Errors
-    /// When no time is left.
+    /// When the deadline has passed.
     pub(crate) fn left(self, run: &Run) -> Result<Option<Duration>> {
         match self.0 {
             None => Ok(None),
@@ -44,10 +44,11 @@ impl Deadline {
         }
     }
 
-    /// Waits for `work` until then, or until the run is cancelled; it must not be a call that creates something.
+    /// Waits for `work` until the deadline, or until the run is cancelled. `work` must not be a call that creates
+    /// something.
     ///
     /// # Errors
-    /// When it is over first, and what `work` fails with.
+    /// When the deadline passes first, and errors of `work`.
     pub(crate) async fn within<T>(self, run: &Run, work: impl Future<Output = Result<T>>) -> Result<T> {
         match self.left(run)? {
             None => run.until_cancelled(work).await?,
@@ -58,7 +59,7 @@ impl Deadline {
         }
     }
 
-    /// The failure of what took longer.
+    /// The error when the deadline has passed.
     pub(crate) fn over(self) -> Error {
         let limit = self.0.map(|limit| limit.length).unwrap_or_default();
         Error::build(format!("it was still running after {} and was killed", human(limit)))

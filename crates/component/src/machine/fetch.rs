@@ -1,4 +1,4 @@
-//! Downloads from the machine's place in the network: redirects are followed, and only an answer with status 200 counts.
+//! Downloads files over the machine's network: redirects are followed, and only status 200 is success.
 
 use ami_bake_core::communicator::{Communicator, Reader};
 use ami_bake_core::plan::Scheme;
@@ -7,10 +7,10 @@ use ami_bake_steps::http::header::{CONTENT_LENGTH, LOCATION};
 use ami_bake_steps::http::{HttpError, HttpRequest, HttpResponse, Method, StatusCode, send};
 use url::Url;
 
-/// As many redirects as browsers follow.
+/// Maximum number of redirects, as in browsers.
 const REDIRECTS: usize = 20;
 
-/// The request for a file.
+/// A request for a file.
 pub(crate) struct FetchRequest<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
@@ -20,7 +20,7 @@ pub(crate) struct FetchRequest<'a> {
 
 /// An answer with status 200.
 pub(crate) struct Fetched {
-    /// The size that the server declares.
+    /// Size according to the server.
     pub(crate) size: Option<u64>,
     pub(crate) body: Reader<'static>,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Fetched {
 pub(crate) enum FetchError {
     /// Another attempt may succeed.
     Transient(Error),
-    /// Another attempt would fail too.
+    /// Another attempt would also fail.
     Permanent(Error),
 }
 
@@ -41,7 +41,7 @@ impl FetchError {
     }
 }
 
-/// Fetches an address, and follows redirects.
+/// Fetches a URL, following redirects.
 pub(crate) async fn fetch(machine: &dyn Communicator, mut request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
     for _ in 0..=REDIRECTS {
         let response = exchange(machine, &request).await?;
@@ -94,7 +94,7 @@ async fn exchange(machine: &dyn Communicator, request: &FetchRequest<'_>) -> Res
     send(machine, &request).await.map_err(|error| failed(url, error))
 }
 
-/// The failure of a request, with what to do about it.
+/// The error of a request, with help.
 fn failed(url: &Url, error: HttpError) -> FetchError {
     let transient = error.is_transient();
     let help = match (&error, error.help_text()) {
@@ -111,7 +111,7 @@ fn failed(url: &Url, error: HttpError) -> FetchError {
     if transient { FetchError::Transient(failed) } else { FetchError::Permanent(failed) }
 }
 
-/// An address without what may be secret in it: its query and its password.
+/// A URL without its query and password, which may be secret.
 pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);

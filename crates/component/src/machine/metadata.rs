@@ -10,10 +10,10 @@ use url::Url;
 use super::fetch::{FetchError, FetchRequest, fetch};
 use super::{Deadline, Machine};
 
-/// Its address (EC2 user guide, "Instance metadata").
+/// Base URL of the service (EC2 user guide, "Instance metadata").
 const METADATA: &str = "http://169.254.169.254/latest";
 
-/// What the service says at `path`.
+/// The answer of the service for `path`.
 pub(crate) async fn metadata(machine: &Machine<'_>, path: &str) -> Result<String> {
     let get = async |method: Method, url: String, headers: &[(&'static str, String)]| -> Result<String> {
         let url =

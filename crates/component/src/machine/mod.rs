@@ -1,4 +1,4 @@
-//! The machine that a document runs on, and what is reached from there.
+//! The machine that a document runs on, and what can be reached from it.
 
 mod deadline;
 mod fetch;

@@ -1,4 +1,4 @@
-//! A machine on which a document runs, and scripts of our own on it.
+//! Runs scripts on the machine of a document.
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::{Collect, OutputSink, sanitize};
@@ -10,12 +10,12 @@ use ami_bake_steps::{ScriptCall, ScriptEnd, call};
 
 use super::Deadline;
 
-/// The folder that relative paths begin in: Image Builder's own default of `workingDirectory`.
+/// The folder for relative paths: Image Builder's default for `workingDirectory`.
 const FOLDER: &str = "/tmp";
-/// What the exit status of a script that wants a restart is (Systems Manager, "Rebooting managed nodes from scripts").
+/// Exit status of a script that requests a restart (Systems Manager, "Rebooting managed nodes from scripts").
 pub(crate) const RESTART: i32 = 194;
 
-/// A machine, with the manifest's step that the document runs for.
+/// A machine, and the manifest's step that runs the document.
 pub(crate) struct Machine<'a> {
     pub(crate) run: &'a Run,
     pub(crate) on: &'a ConnectedMachine<'a>,
@@ -31,7 +31,7 @@ pub(crate) struct ShellOutput {
 }
 
 impl ShellOutput {
-    /// Standard output of a script that must pass; what it said on standard error is the failure else.
+    /// Standard output of a script that must succeed; otherwise standard error is the error message.
     pub(crate) fn passed(self) -> Result<Vec<u8>> {
         if self.status == 0 {
             return Ok(self.stdout);
@@ -47,7 +47,8 @@ impl ShellOutput {
     }
 }
 
-/// A shell's error without its position in our script, which the user has not seen: `/dev/fd/3: 12: printf: I/O error`.
+/// A shell's error message without the position in our script, which users don't know: `/dev/fd/3: 12: printf: I/O
+/// error`.
 fn own_words(line: &str) -> &str {
     let file = ["/dev/fd/3: ", "/proc/self/fd/3: "].into_iter().find_map(|file| line.strip_prefix(file));
     let Some(rest) = file else { return line };
@@ -56,7 +57,7 @@ fn own_words(line: &str) -> &str {
 }
 
 impl Machine<'_> {
-    /// Runs a script of the document's as root, by `shell`.
+    /// Runs a script of the document as root, with `shell`.
     pub(crate) async fn script(
         &self,
         shell: &str,
@@ -68,7 +69,7 @@ impl Machine<'_> {
         call(self.run, self.on, self.step, wanted, output).await.map_err(|error| self.of_document(error))
     }
 
-    /// What a machine lacks, without advice for the manifest's own scripts.
+    /// An error about the machine, without advice that only applies to the manifest's own scripts.
     fn of_document(&self, error: Error) -> Error {
         let Some(message) = error.message().strip_prefix(&format!("step `{}`: ", self.step.name)) else { return error };
         let help = match error.help_text() {
@@ -94,7 +95,7 @@ impl Machine<'_> {
         Ok(ShellOutput { status, stdout: collect.stdout, stderr })
     }
 
-    /// The cloud of the platform.
+    /// Services of the platform's cloud.
     pub(crate) fn services(&self) -> Result<&dyn Services> {
         self.services.ok_or_else(|| {
             Error::build("S3 and parameters are not supported on this platform").help("Bake on the platform `aws`.")
@@ -102,7 +103,7 @@ impl Machine<'_> {
     }
 }
 
-/// The error for a command that failed.
+/// The error for a failed command.
 pub(crate) fn broken(exit: &Exit, deadline: Deadline) -> Error {
     match exit {
         Exit::Status(status) => {

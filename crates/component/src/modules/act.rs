@@ -1,4 +1,4 @@
-//! Which module does what.
+//! Dispatches a step to its module.
 
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::{Error, Result};
@@ -9,10 +9,10 @@ use super::{Attempt, document, execute, files, s3, system, web};
 use crate::module::Action;
 use crate::scope::{Outputs, Scope};
 
-/// Does what the step says with these inputs.
+/// Runs a step's module with these inputs.
 ///
 /// # Errors
-/// When it failed; what it put out until then is in `outputs`.
+/// When the module fails; its outputs until then are in `outputs`.
 pub(crate) async fn act(
     attempt: &Attempt<'_>,
     scope: &Scope<'_>,

@@ -1,4 +1,4 @@
-//! What a module is given.
+//! The context of a module: one attempt of a step.
 
 use ami_bake_core::Result;
 use ami_bake_core::output::OutputSink;
@@ -8,13 +8,13 @@ use super::Summary;
 use crate::document::{Invocation, Step};
 use crate::machine::{Deadline, Machine};
 
-/// One iteration of one attempt of a step.
+/// One iteration of a loop in one attempt of a step.
 pub(crate) struct Attempt<'a> {
     pub(crate) machine: &'a Machine<'a>,
     pub(crate) invocation: &'a Invocation<'a>,
     pub(crate) step: &'a Step,
     pub(crate) deadline: Deadline,
-    /// The manifest's own limit, which holds where the document sets none.
+    /// The manifest's own deadline, which applies if the document sets none.
     pub(crate) outer: Deadline,
     /// Runs another document (`ExecuteDocument`).
     pub(crate) documents: &'a dyn DocumentRunner,
@@ -26,7 +26,7 @@ pub(crate) trait DocumentRunner: Sync {
     /// Runs a document within another one.
     ///
     /// # Errors
-    /// The first failure that was not to be ignored.
+    /// The first failure that the document does not ignore.
     async fn run(
         &self,
         machine: &Machine<'_>,

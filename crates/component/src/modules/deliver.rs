@@ -1,5 +1,4 @@
-//! Files to the machine: streamed over its connection to a temporary file beside the target, checked there, and
-//! renamed.
+//! Sends files to the machine: streamed to a temporary file beside the target, verified there, and renamed.
 
 use std::io;
 use std::pin::Pin;
@@ -12,26 +11,26 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use super::Attempt;
 
-/// Target path of a file on the machine.
+/// Where a file goes on the machine.
 pub(super) struct Target {
-    /// The whole path.
+    /// Full path.
     pub(super) path: String,
     folder: String,
     name: String,
-    /// The tool and the checksum that the content must have.
+    /// The tool and the expected checksum.
     sum: Option<(&'static str, String)>,
 }
 
-/// Target path of a file on the machine, and how it is written.
+/// Where a file goes on the machine, as the document says.
 pub(super) struct DownloadSpec<'a> {
-    /// A path; a folder with a slash at its end.
+    /// A path; a folder ends with a slash.
     pub(super) destination: &'a str,
-    /// The file's name in a folder.
+    /// Name of the file in a folder.
     pub(super) name: &'a str,
-    /// A folder that is there counts as one without the slash too.
+    /// Whether an existing folder counts as one without the slash, too.
     pub(super) into: bool,
     pub(super) overwrite: bool,
-    /// The tool and the checksum that the content must have.
+    /// The tool and the expected checksum.
     pub(super) sum: Option<(&'static str, String)>,
 }
 
@@ -45,10 +44,10 @@ fi
 mkdir -p "$folder" && folder=$(cd "$folder" && pwd) || exit 1
 printf 'send\n%s\n%s' "$folder" "$target""#;
 
-/// Prepares for a file. `Err` with its path if it already exists with this checksum.
+/// Prepares the target of a file. The inner `Err` is its path if it already exists with this checksum.
 ///
 /// # Errors
-/// When something is there that must not be replaced.
+/// When the target exists and must not be replaced.
 pub(super) async fn prepare(attempt: &Attempt<'_>, spec: DownloadSpec<'_>) -> Result<Result<Target, String>> {
     let flag = |set: bool| if set { "1" } else { "" };
     let (tool, sum) = spec.sum.as_ref().map_or(("", ""), |(tool, sum)| (*tool, sum.as_str()));
@@ -75,11 +74,11 @@ pub(super) async fn prepare(attempt: &Attempt<'_>, spec: DownloadSpec<'_>) -> Re
     }
 }
 
-/// Why a file was not delivered; nothing of it is left on the machine.
+/// Why a file was not delivered; no part of it is left on the machine.
 pub(super) enum DeliveryError {
-    /// It arrived, and its checksum is another than the document's.
+    /// The checksum differs from the document's.
     Checksum(Error),
-    /// The stream broke, or the machine can't store it.
+    /// The stream ended early, or the machine can't store the file.
     Other(Error),
 }
 
@@ -97,13 +96,14 @@ impl From<DeliveryError> for Error {
     }
 }
 
-/// Status of the script below that found another checksum.
+/// Exit status of the script below for a wrong checksum.
 const OTHER_CHECKSUM: i32 = 3;
 
-/// Streams a file of exactly `size` bytes to where it goes.
+/// Streams a file of exactly `size` bytes to its target.
 ///
 /// # Errors
-/// When the stream breaks, the machine can't store it, or the checksum is another; nothing of it is left there then.
+/// When the stream ends early, the machine can't store the file, or the checksum is wrong; no part of the file is left
+/// then.
 pub(super) async fn deliver(
     attempt: &Attempt<'_>,
     target: &Target,
@@ -148,7 +148,7 @@ pub(super) async fn deliver(
     ended.passed().map(drop).map_err(|error| if differs { DeliveryError::Checksum(error) } else { error.into() })
 }
 
-/// A stream of exactly this number of bytes: a shorter one is an error, and is not padded with zeros.
+/// A stream of exactly this number of bytes: a shorter one is an error instead of being padded with zeros.
 struct Exact<'a> {
     content: Reader<'a>,
     left: u64,

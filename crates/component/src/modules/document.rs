@@ -1,4 +1,4 @@
-//! `ExecuteDocument`: another document on the same machine. It is a file there, in S3 or in Image Builder.
+//! `ExecuteDocument`: runs another document on the same machine. It is a file there, in S3 or in Image Builder.
 
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::services::{ObjectPath, StoredDocument};
@@ -13,9 +13,9 @@ use super::inputs::Inputs;
 use crate::document::{Invocation, read_text};
 use crate::scope::Outputs;
 
-/// A larger document was not written by hand.
+/// Maximum size of a document in bytes.
 const SIZE: u64 = 1 << 20;
-/// How many documents may run one another, the first included (user guide, `ExecuteDocument`).
+/// Maximum number of documents that run one another, including the first (user guide, `ExecuteDocument`).
 const DEPTH: usize = 4;
 
 /// Reads a document from the machine, from S3 or from Image Builder, and runs it.
@@ -82,7 +82,7 @@ pub(super) async fn run_document(
     ended.map(|_| ())
 }
 
-/// A document in Image Builder; reports which build a version or a pattern resolved to.
+/// Reads a document in Image Builder, and reports the build that a version or a pattern resolved to.
 async fn component(attempt: &Attempt<'_>, arn: &str) -> Result<StoredDocument> {
     let machine = attempt.machine;
     let stored = machine.run.until_cancelled(machine.services()?.component(machine.run, arn)).await??;

@@ -1,4 +1,4 @@
-//! `ExecuteBash` and `ExecuteBinary`: the exit status is the result, and 194 asks for a restart.
+//! `ExecuteBash` and `ExecuteBinary`: the exit status is the result, and 194 requests a restart.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::system::restart;
 use crate::machine::{RESTART, broken};
 use crate::scope::Outputs;
 
-/// How often one step may restart the machine: Systems Manager's own limit of a command (`Mds.CommandRetryLimit`).
+/// Maximum number of restarts by one step: Systems Manager's limit for a command (`Mds.CommandRetryLimit`).
 const RESTARTS: u32 = 15;
-/// Bytes of standard output that a reference can hold.
+/// Maximum bytes of standard output that a reference can have.
 const KEPT: usize = 1 << 20;
 
-/// All commands as one bash script, without `set -e` (as AWSTOE does).
+/// Runs all commands as one bash script, without `set -e` (as AWSTOE does).
 pub(super) async fn bash(
     attempt: &Attempt<'_>,
     inputs: Inputs<'_>,
@@ -30,7 +30,7 @@ pub(super) async fn bash(
     execute(attempt, "bash", &format!("{script}\n"), outputs, output).await
 }
 
-/// A program with its arguments.
+/// Runs a program with its arguments.
 pub(super) async fn binary(
     attempt: &Attempt<'_>,
     inputs: Inputs<'_>,
@@ -59,7 +59,7 @@ async fn execute(
         if heard.stdout.len() > KEPT {
             outputs.remove("stdout");
         } else {
-            // No script can hold a NUL; a shell's own `$(…)` leaves them out too.
+            // No script can contain a NUL; a shell's own `$(…)` also drops them.
             let text = String::from_utf8_lossy(&heard.stdout).replace('\0', "");
             outputs.insert("stdout".to_owned(), text.trim_end_matches(['\n', '\r']).to_owned());
         }
@@ -85,17 +85,17 @@ async fn execute(
     }
 }
 
-/// Hands output on, and keeps the beginning of what went to standard output.
+/// Passes output on, and keeps the beginning of standard output.
 struct Captured<'a> {
     to: &'a mut dyn OutputSink,
     quiet: bool,
     stdout: Vec<u8>,
-    /// The last line of each stream has no end yet.
+    /// For each stream, true if its last line has no end yet.
     open: [bool; 2],
 }
 
 impl Captured<'_> {
-    /// Ends the last lines, so that those of the next script stand by themselves.
+    /// Ends the last lines, so that the output of the next script begins on a new line.
     fn end(&mut self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             if std::mem::take(&mut self.open[stream as usize]) {
@@ -109,7 +109,7 @@ impl Captured<'_> {
 impl OutputSink for Captured<'_> {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Stdout {
-            // One byte more says that it was too much.
+            // One byte more shows that the output was too long.
             let room = (KEPT + 1).saturating_sub(self.stdout.len());
             self.stdout.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }

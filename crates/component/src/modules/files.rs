@@ -1,4 +1,4 @@
-//! The modules for files and folders: each inputs is a call of a function in `files.sh`.
+//! Modules for files and folders: each entry of the inputs is a call of a function in `files.sh`.
 
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::shell::quote;
@@ -11,10 +11,10 @@ use crate::encoding::Encoding;
 use crate::module::Action;
 use crate::scope::Outputs;
 
-/// A larger text is not turned into another encoding.
+/// Maximum size in bytes of a text that is converted to another encoding.
 const CONVERTED: usize = 8 << 20;
 
-/// Does all entries in turn; the first that fails ends it.
+/// Processes all entries in order; the first failure ends it.
 pub(super) async fn act(
     attempt: &Attempt<'_>,
     action: Action,
@@ -69,7 +69,7 @@ async fn sh(attempt: &Attempt<'_>, line: &str) -> Result<Vec<u8>> {
     attempt.machine.sh(&format!("{}\n{line}\n", include_str!("files.sh")), attempt.deadline).await?.passed()
 }
 
-/// The call of one inputs.
+/// The function call for one entry.
 fn line(action: Action, inputs: Inputs<'_>) -> Result<String> {
     let word = |name: &str| quote(inputs.text(name).unwrap_or_default());
     let path = || inputs.path("path").map(|path| quote(&path));
@@ -129,7 +129,7 @@ fn line(action: Action, inputs: Inputs<'_>) -> Result<String> {
     })
 }
 
-/// `SetFileEncoding`: UTF-8 to another.
+/// `SetFileEncoding`: converts UTF-8 to another encoding.
 async fn convert(attempt: &Attempt<'_>, entries: &[Inputs<'_>]) -> Result<()> {
     for inputs in entries {
         let path = quote(&inputs.path("path")?);
@@ -144,7 +144,7 @@ async fn convert(attempt: &Attempt<'_>, entries: &[Inputs<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// A function that prints these bytes.
+/// A shell function that prints these bytes.
 fn content(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes)
         && !text.contains('\0')
@@ -163,13 +163,13 @@ fn content(bytes: &[u8]) -> String {
     script
 }
 
-/// Whether the last part of a path is a pattern.
+/// Whether the last component of a path is a pattern.
 fn name_has_star(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.contains('*'))
 }
 
-/// A path as words of the shell: a star in its last part matches any text, everything else is literal. Names that
-/// begin with a dot are met too, as Go's `Glob` does.
+/// A path as shell words: `*` in its last component matches any text, everything else is literal. Names that begin with
+/// a dot match, too, as with Go's `Glob`.
 pub(super) fn glob(path: &str) -> String {
     if !name_has_star(path) {
         return quote(path);

@@ -1,16 +1,16 @@
-//! One map of a step's inputs, with every reference replaced.
+//! Access to the inputs of a step, with every reference replaced.
 
 use ami_bake_core::{Error, Result};
 use serde_json::Value;
 
 use crate::document::flag;
 
-/// One map of the inputs.
+/// One map of inputs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Inputs<'a>(&'a Value);
 
 impl<'a> Inputs<'a> {
-    /// The inputs of a module that takes one map; a list of one map counts as one.
+    /// The inputs of a module with one map; a list of one map counts as a map.
     pub(super) fn single(inputs: &'a Value) -> Self {
         match inputs {
             Value::Array(items) => Self(items.first().unwrap_or(&Value::Null)),
@@ -18,17 +18,17 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// The inputs of a module that takes a list of them.
+    /// The inputs of a module with a list of maps.
     pub(super) fn all(inputs: &'a Value) -> Vec<Self> {
         inputs.as_array().map(|items| items.iter().map(Self).collect()).unwrap_or_default()
     }
 
-    /// A text that may be left out.
+    /// An optional text.
     pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.0.get(name).and_then(Value::as_str)
     }
 
-    /// A text that has to be there.
+    /// A required text.
     pub(super) fn need(self, name: &str) -> Result<&'a str> {
         match self.text(name) {
             Some(text) if !text.is_empty() => Ok(text),
@@ -36,13 +36,13 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// A path on the machine, never one that a tool would read as an option.
+    /// A path on the machine, in a form that no tool reads as an option.
     pub(super) fn path(self, name: &str) -> Result<String> {
         let path = self.need(name)?;
         Ok(if path.starts_with('-') { format!("./{path}") } else { path.to_owned() })
     }
 
-    /// A switch.
+    /// A boolean.
     pub(super) fn flag(self, name: &str, without: bool) -> Result<bool> {
         let Some(text) = self.text(name) else { return Ok(without) };
         flag(text).ok_or_else(|| Error::build(format!("`{name}` has to be `true` or `false`, not `{text}`")))
@@ -54,7 +54,7 @@ impl<'a> Inputs<'a> {
         items.map(|items| items.iter().map(|item| item.as_str().unwrap_or_default()).collect()).unwrap_or_default()
     }
 
-    /// A list of `name` and `value`.
+    /// A list of maps with `name` and `value`.
     pub(super) fn pairs(self, name: &str) -> Vec<(String, String)> {
         let items = self.0.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let word = |item: &Value, key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);

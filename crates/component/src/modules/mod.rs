@@ -1,4 +1,4 @@
-//! What each action module does on a machine.
+//! The implementations of the action modules.
 
 mod act;
 mod attempt;

@@ -10,14 +10,15 @@ use super::deliver::{DownloadSpec, deliver, prepare};
 use super::files::glob;
 use super::inputs::Inputs;
 
-/// The largest object that one PutObject may send (S3 API), and what a file may take of the disk here.
+/// Maximum size of a file: the largest object for one PutObject (S3 API), which also limits the disk space used here.
 const LARGEST: u64 = 5 << 30;
-/// No path is longer (`PATH_MAX`, limits.h), and an archive may say something about a file besides its name.
+/// Maximum size of an archive header: no path is longer (`PATH_MAX`, limits.h), but a header may contain more than the
+/// path.
 const LONGEST_HEADER: u64 = 1 << 20;
-/// Between the connection and the disk.
+/// Size of the buffer between the connection and the disk.
 const BUFFER: usize = 512 << 10;
 
-/// Objects to the machine.
+/// Downloads objects to the machine.
 pub(super) async fn download(attempt: &Attempt<'_>, entries: &[Inputs<'_>]) -> Result<()> {
     for inputs in entries {
         let source = at(*inputs, "source")?;
@@ -67,7 +68,7 @@ async fn one(attempt: &Attempt<'_>, from: &ObjectPath, destination: &str, name: 
     })
 }
 
-/// Files of the machine to a bucket.
+/// Uploads files of the machine to a bucket.
 pub(super) async fn upload(attempt: &Attempt<'_>, entries: &[Inputs<'_>]) -> Result<()> {
     for inputs in entries {
         let destination = at(*inputs, "destination")?;
@@ -116,7 +117,7 @@ for f in "$@"; do
   fi
 done"#;
 
-/// The files that a source means, with their paths below it; a leading slash marks those in a folder.
+/// The files of a source, with their paths below it; a leading slash marks files in a folder.
 async fn files(attempt: &Attempt<'_>, source: &str, recurse: bool) -> Result<Vec<(String, String)>> {
     let flag = |set: bool| if set { "1" } else { "" };
     let script =
@@ -131,7 +132,7 @@ async fn files(attempt: &Attempt<'_>, source: &str, recurse: bool) -> Result<Vec
     Ok(files)
 }
 
-/// One file, through a temporary file here: S3 needs its size first, and a retry starts from its beginning.
+/// Uploads one file, through a temporary file here: S3 needs its size first, and a retry starts at its beginning.
 async fn send(attempt: &Attempt<'_>, path: &str, to: &ObjectPath) -> Result<()> {
     let run = attempt.machine.run;
     let said = attempt
@@ -158,12 +159,12 @@ async fn send(attempt: &Attempt<'_>, path: &str, to: &ObjectPath) -> Result<()> 
         kept.map_err(spooled)
     };
     attempt.deadline.within(run, both).await?;
-    // A call that creates something is not cut off in its middle.
+    // A call that creates something is not interrupted.
     attempt.deadline.left(run)?;
     attempt.machine.services()?.store(run, to, spool.path()).await
 }
 
-/// Writes the one file of an archive, and reads the archive to its end. The machine may claim and send anything.
+/// Writes the only file of an archive, and reads the archive to its end. The machine may announce and send anything.
 async fn keep(mut archive: DuplexStream, mut file: tokio::fs::File) -> std::io::Result<()> {
     let mut block = [0; 512];
     loop {

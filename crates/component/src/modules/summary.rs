@@ -1,4 +1,4 @@
-//! How the steps of a document ended, in numbers.
+//! Counts the outcomes of a document's steps.
 
 use std::fmt;
 

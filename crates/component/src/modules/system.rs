@@ -14,14 +14,14 @@ use crate::machine::broken;
 /// Time limit for the machine to come back.
 const BACK: Duration = Duration::from_mins(10);
 
-/// Restarts the machine; the next step runs when it is back.
+/// Restarts the machine; the next step runs once it is back.
 pub(super) async fn reboot(attempt: &Attempt<'_>, inputs: Inputs<'_>) -> Result<()> {
     let seconds = inputs.text("delaySeconds").map(str::parse::<u64>).transpose();
     let seconds = seconds.map_err(|_| Error::build("`delaySeconds` is not a number"))?.unwrap_or_default();
     restart(attempt, Duration::from_secs(seconds)).await
 }
 
-/// Restarts the machine after a while, and waits until it is back.
+/// Restarts the machine after a delay, and waits until it is back.
 pub(super) async fn restart(attempt: &Attempt<'_>, delay: Duration) -> Result<()> {
     let machine = attempt.machine;
     if !delay.is_zero() {

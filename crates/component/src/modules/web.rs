@@ -1,4 +1,4 @@
-//! `WebDownload`, and the metadata of an instance.
+//! `WebDownload`.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::checksum::checksum_tool;
 use crate::machine::{FetchError, FetchRequest, fetch, shown};
 use crate::scope::Outputs;
 
-/// Tries of one download (user guide, `WebDownload`).
+/// Attempts for one download (user guide, `WebDownload`).
 const TRIES: u32 = 5;
-/// The pause before the second try, doubled each time.
+/// Pause before the second attempt, doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
-/// What a download of an unknown size may take of the disk here: less than that of a hosted runner (14 GB).
+/// Maximum size in bytes of a download whose size is unknown: less than the disk of a hosted runner (14 GB).
 const LARGEST: u64 = 10 << 30;
 
-/// Addresses to files of the machine.
+/// Downloads URLs to files of the machine.
 pub(super) async fn download(attempt: &Attempt<'_>, entries: &[Inputs<'_>], outputs: &mut Outputs) -> Result<()> {
     for inputs in entries {
         let source = inputs.need("source")?;
@@ -85,7 +85,7 @@ async fn download_one(attempt: &Attempt<'_>, url: &Url, tls_verify: bool, target
         run.progress(format!("Retrying {}: {why}", shown(url)));
         match attempt.deadline.within(run, run.sleep(pause)).await {
             Err(over) if over.kind() == ErrorKind::Cancelled => return Err(over),
-            // The failure says more than the expired deadline.
+            // The error says more than the expired deadline.
             Err(_) => return Err(error),
             Ok(()) => pause *= 2,
         }
@@ -102,7 +102,7 @@ async fn once(attempt: &Attempt<'_>, url: &Url, tls_verify: bool, target: &Targe
     let (content, size): (Reader<'_>, u64) = if let Some(size) = answer.size {
         (answer.body, size)
     } else {
-        // It is saved here first: the archive for the machine begins with the size.
+        // Saved here first: the archive for the machine begins with the size.
         let spooled = attempt.deadline.within(run, spool(answer.body, LARGEST)).await.map_err(FetchError::Transient)?;
         spooled.ok_or_else(|| FetchError::Permanent(too_large(url)))?
     };
@@ -116,7 +116,7 @@ async fn once(attempt: &Attempt<'_>, url: &Url, tls_verify: bool, target: &Targe
     })
 }
 
-/// Saves a body here. None when it is larger than `largest`: a server may send without end.
+/// Saves a body here. `None` when it is larger than `largest`: a server may send without end.
 async fn spool(body: Reader<'static>, largest: u64) -> Result<Option<(Reader<'static>, u64)>> {
     let failed = |error: std::io::Error| Error::build("could not save the download").because(error);
     let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(failed)?);

@@ -1,4 +1,4 @@
-//! The run of a document: its phases and steps.
+//! Runs a document: its phases and steps.
 
 mod phases;
 mod step;

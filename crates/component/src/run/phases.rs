@@ -1,4 +1,4 @@
-//! The phases of a document, in its own order, and what a failed step means for the rest.
+//! Runs the phases of a document in its own order, and decides the consequences of failed steps.
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::OnFailure;
 use ami_bake_core::{Error, ErrorKind, Result, SourceLocation};
@@ -11,10 +11,10 @@ use crate::module::Action;
 use crate::modules::{DocumentRunner, Summary};
 use crate::scope::Memory;
 
-/// Runs the invocation phases.
+/// Runs the phases of an invocation.
 ///
 /// # Errors
-/// The first failure that was not to be ignored, as phase, step, action and what was seen.
+/// The first failure that the document does not ignore, with phase, step and action.
 pub(crate) async fn run(
     machine: &Machine<'_>,
     invocation: &Invocation<'_>,
@@ -80,7 +80,7 @@ pub(crate) async fn run(
     Err(error)
 }
 
-/// The documents that `ExecuteDocument` runs: each with a memory of its own.
+/// Runs the documents of `ExecuteDocument`, each with a memory of its own.
 struct Nested;
 
 #[async_trait]
@@ -105,7 +105,7 @@ fn warn(machine: &Machine<'_>, error: &Error, what: &str) {
     }
 }
 
-/// Phase, step, action and line of a failure; its causes hold the end of standard error.
+/// The error with phase, step, action and line; its causes have the end of standard error.
 fn failed(machine: &Machine<'_>, invocation: &Invocation<'_>, section: &Section, step: &Step, error: Error) -> Error {
     let message = format!(
         "{}:{}: the phase `{}` failed at the step `{}` ({}): {}",
@@ -126,7 +126,7 @@ fn failed(machine: &Machine<'_>, invocation: &Invocation<'_>, section: &Section,
     }
     .to_owned();
     let failed = Error::build(message).help(help).because(error).at(machine.step.route.clone());
-    // A document that another one runs is on the machine, not a file of the user's.
+    // A nested document is on the machine, not a file of the user.
     if invocation.callers.is_empty() {
         failed.in_file(SourceLocation { file: invocation.name.to_owned(), line: step.line })
     } else {

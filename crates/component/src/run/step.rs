@@ -1,4 +1,4 @@
-//! One step: its condition once, then its attempts, each with all turns of its loop.
+//! Runs a step: evaluates its condition once, then makes its attempts, each with all iterations of its loop.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use crate::module::Action;
 use crate::modules::{Attempt, DocumentRunner, act};
 use crate::scope::{FinishedStep, Memory, Outputs, Scope, Turn};
 
-/// More iterations than any loop means to have.
+/// Maximum number of iterations of a loop.
 const ITERATIONS: usize = 100_000;
 
-/// How a step ended, if it did not fail.
+/// How a step ended without failing.
 pub(super) enum Ending {
     Passed,
     Skipped,
@@ -27,7 +27,7 @@ pub(super) struct StepRun<'a> {
     pub(super) section: &'a Section,
     pub(super) step: &'a Step,
     pub(super) variables: &'a HashMap<String, String>,
-    /// The manifest's own limit.
+    /// The manifest's own deadline.
     pub(super) outer: Deadline,
     /// Runs another document (`ExecuteDocument`).
     pub(super) documents: &'a dyn DocumentRunner,
@@ -42,7 +42,7 @@ impl<'a> StepRun<'a> {
     }
 }
 
-/// Runs a step and remembers what it put out.
+/// Runs a step and records its inputs and outputs.
 pub(super) async fn run_step(of: &StepRun<'_>, memory: &mut Memory, output: &mut dyn OutputSink) -> Result<Ending> {
     let StepRun { machine, invocation, section, step, outer, documents, .. } = *of;
     if let Some(gate) = &step.gate {
@@ -59,7 +59,7 @@ pub(super) async fn run_step(of: &StepRun<'_>, memory: &mut Memory, output: &mut
     let turns = turns(&of.scope(memory), step).await?;
     let mut number = 1;
     loop {
-        // A restart and a nested document have no limit of their own.
+        // A restart and a nested document have no time limit of their own.
         let limit = step.timeout.filter(|_| step.module.action != Action::Reboot);
         let deadline = Deadline::new(machine.run, limit).sooner(outer);
         let mut done = FinishedStep::default();
@@ -82,7 +82,7 @@ pub(super) async fn run_step(of: &StepRun<'_>, memory: &mut Memory, output: &mut
     }
 }
 
-/// All iterations, also after one that failed; what each put out is joined by newlines.
+/// Runs all iterations, even after a failed one; their outputs are joined by newlines.
 async fn attempt_once(
     attempt: &Attempt<'_>,
     scope: &Scope<'_>,
@@ -137,7 +137,7 @@ async fn attempt_once(
     .because(error))
 }
 
-/// The turns of a loop, fixed before the first.
+/// The iterations of a loop, computed before the first one runs.
 async fn turns(scope: &Scope<'_>, step: &Step) -> Result<Option<Vec<Turn>>> {
     let Some(repeat) = &step.repeat else { return Ok(None) };
     let values: Vec<String> = match &repeat.turns {

@@ -1,4 +1,4 @@
-//! Conditions on a machine. `and` and `or` end at the first value that decides.
+//! Evaluates conditions on a machine. `and` and `or` end at the first value that decides.
 use std::cmp::Ordering;
 
 use ami_bake_core::shell::quote;
@@ -10,7 +10,7 @@ use super::Scope;
 use crate::document::{Comparison, Condition};
 use crate::machine::Deadline;
 
-/// Whether `$n` is a program on the path; a builtin of the shell is not.
+/// Shell test: whether `$n` is a program on the PATH; builtins of the shell do not count.
 const BINARY: &str = r#"case $n in "") exit 1 ;; */*) [ -f "$n" ] && [ -x "$n" ]; exit ;; esac
 IFS=:; for d in $PATH; do [ -f "$d/$n" ] && [ -x "$d/$n" ] && exit 0; done; exit 1"#;
 
@@ -90,12 +90,12 @@ fn decides(test: Comparison, order: Ordering) -> bool {
     }
 }
 
-/// `value TEST operand`, without regard to case, as the user guide says.
+/// Compares texts without case, as the user guide says.
 fn texts(test: Comparison, value: &str, operand: &str) -> bool {
     decides(test, value.to_lowercase().cmp(&operand.to_lowercase()))
 }
 
-/// `value TEST operand`; false where one of them is not a number.
+/// Compares numbers; false if one of the texts is not a number.
 fn numbers(test: Comparison, value: &str, operand: &str) -> bool {
     let number = |text: &str| -> Option<f64> {
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -107,10 +107,10 @@ fn numbers(test: Comparison, value: &str, operand: &str) -> bool {
     value.partial_cmp(&operand).is_some_and(|order| decides(test, order))
 }
 
-/// The largest compiled pattern, in bytes.
+/// Maximum size of a compiled pattern in bytes.
 const COMPILED: usize = 1 << 20;
 
-/// A pattern of RE2 somewhere in a value, without regard to case, as in the user guide's example.
+/// Whether a pattern of RE2 matches anywhere in a value, without case, as in the user guide's example.
 fn matches(pattern: &str, value: &str) -> Result<bool> {
     let pattern = RegexBuilder::new(pattern)
         .case_insensitive(true)

@@ -1,4 +1,4 @@
-//! What is known of the steps that ran.
+//! Inputs and outputs of the steps that have run.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 /// Outputs of a step, by name.
 pub(crate) type Outputs = BTreeMap<String, String>;
 
-/// Inputs and outputs of a step that ran.
+/// Inputs and outputs of a finished step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FinishedStep {
-    /// Its inputs, with every reference replaced.
+    /// Inputs with every reference replaced.
     pub(crate) inputs: Value,
     /// Outputs of the step.
     pub(crate) outputs: Outputs,
 }
 
-/// What is known of the steps that ran, by phase and name.
+/// Finished steps by phase and name.
 pub(crate) type Memory = HashMap<(String, String), FinishedStep>;
 
-/// A turn of a loop: its index from 0, and its value.
+/// An iteration of a loop: its index from 0, and its value.
 pub(crate) type Turn = (usize, String);

@@ -1,4 +1,4 @@
-//! What references and conditions of a document mean on a machine, now.
+//! Values of references and conditions on a machine, at run time.
 
 mod condition;
 mod memory;

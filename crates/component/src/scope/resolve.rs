@@ -1,4 +1,4 @@
-//! References at run time: their values on this machine, now.
+//! Resolves references at run time.
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl<'a> Scope<'a> {
         Self { machine, document, variables, memory, section, step, turn: None }
     }
 
-    /// The scope of an iteration of the step's loop.
+    /// The scope for an iteration of the step's loop.
     pub(crate) fn at(&self, turn: Turn) -> Self {
         Self { turn: Some(turn), ..self.clone() }
     }
@@ -51,7 +51,7 @@ impl<'a> Scope<'a> {
         self.machine
     }
 
-    /// The step's inputs with every reference replaced; those of a condition are replaced when it is evaluated.
+    /// The step's inputs with every reference replaced; in conditions references are replaced when they are evaluated.
     pub(crate) async fn inputs(&self) -> Result<Value> {
         match &self.step.inputs {
             Some(inputs) if self.step.assertion.is_none() => self.value(inputs).await,
@@ -96,7 +96,7 @@ impl<'a> Scope<'a> {
         Ok(whole)
     }
 
-    /// The value of a reference; `None` where it is not replaced.
+    /// The value of a reference; `None` if it is not replaced.
     async fn resolve(&self, inner: &str, reference: &Reference<'_>) -> Result<Option<String>> {
         let unknown = |why: String| Error::build(format!("`{{{{ {inner} }}}}` has no value: {why}"));
         Ok(Some(match reference {
@@ -164,7 +164,7 @@ impl<'a> Scope<'a> {
         let run = self.machine.run;
         let services = self.machine.services()?;
         let value = run.until_cancelled(services.parameter(run, name)).await??;
-        // Any parameter may be secret, also a plain one.
+        // Any parameter may be secret, even a plain one.
         run.masker().add(value.expose_secret());
         if value.expose_secret().contains('\n') {
             return Err(Error::build(format!(
@@ -195,7 +195,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The text at a path of inputs. A list of one map and the map itself are interchangeable: documents use both.
+/// The text at a path into inputs. A list of one map and the map itself are interchangeable: documents use both.
 fn follow(inputs: &Value, path: &[Part<'_>]) -> Option<String> {
     let mut at = inputs;
     for part in path {

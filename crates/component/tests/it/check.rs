@@ -1,4 +1,4 @@
-//! What `check` says of a document: at its own lines, and at the step that uses it.
+//! Findings of `check` about documents, at their own lines and at the step that uses them.
 
 use ami_bake_core::platform::Capabilities;
 use ami_bake_manifest::diagnostic::{Style, text};
@@ -141,7 +141,7 @@ fn what_does_not_run_here_is_refused_by_name_and_line() {
             "`{{ aws:ssm:/a }}` is not supported on the platform `local`",
         ],
     );
-    // A phase that nobody runs may hold what it likes.
+    // A phase that no step runs may contain anything.
     let document = format!(
         "{}  - name: test\n    steps:\n      - {{name: W, action: SetRegistry}}\n",
         build("- {name: A, action: Reboot}")

@@ -1,4 +1,4 @@
-//! What AWS's own cookbook for AWSTOE shows, written again: a tolerated failure, a restart, a condition, a loop.
+//! The examples of AWS's own cookbook for AWSTOE, rewritten: a tolerated failure, a restart, a condition, a loop.
 
 use std::sync::atomic::Ordering;
 

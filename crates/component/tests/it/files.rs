@@ -1,4 +1,4 @@
-//! The modules for files and folders, each on real files.
+//! Tests of the modules for files and folders, on real files.
 
 use ami_bake_testkit::shell::HostShell;
 
@@ -189,7 +189,7 @@ async fn folders_are_copied_moved_linked_and_given_away() {
     assert_eq!(fixture.sh("cat /etc/hostname >/dev/null && ls /opt/s/sub").await, "deep.log\n");
 }
 
-/// Nothing but busybox: what a small image has.
+/// Only busybox is available, as in a small image.
 #[tokio::test]
 async fn files_need_no_more_than_busybox() {
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(std::path::Path::new).into_iter().find(|path| path.exists());

@@ -1,4 +1,4 @@
-//! What every test needs: a machine, a store of objects, a document, and what came of it.
+//! A machine, a store of objects, and helpers to run documents and check the result.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,16 +29,16 @@ pub(crate) struct Fixture {
     folder: tempfile::TempDir,
 }
 
-/// What became of a document.
+/// The result of a document.
 pub(crate) struct Outcome {
     pub(crate) result: Result<()>,
     pub(crate) stdout: String,
-    /// Every progress sentence and warning.
+    /// All progress messages and warnings.
     pub(crate) told: Vec<String>,
 }
 
 impl Outcome {
-    /// What it printed, when it passed.
+    /// Asserts success; returns standard output.
     #[track_caller]
     pub(crate) fn passes(self) -> String {
         if let Err(error) = &self.result {
@@ -47,14 +47,14 @@ impl Outcome {
         self.stdout
     }
 
-    /// All that a person sees of its failure.
+    /// Asserts failure; returns the whole error message.
     #[track_caller]
     pub(crate) fn fails(self) -> String {
         whole(&self.result.expect_err("it passed"))
     }
 }
 
-/// An error with all that a person sees of it.
+/// The whole error message, with causes and help.
 pub(crate) fn whole(error: &Error) -> String {
     let mut text = error.message().to_owned();
     for cause in error.causes() {
@@ -64,14 +64,14 @@ pub(crate) fn whole(error: &Error) -> String {
 }
 
 impl Fixture {
-    /// A copy of this system.
+    /// A fixture on a copy of this system.
     pub(crate) async fn new() -> Self {
         Self::on(HostShell::sandbox().await)
     }
 
-    /// Any machine.
+    /// A fixture on any machine.
     pub(crate) fn on(shell: HostShell) -> Self {
-        // Pauses are over at once, and no limit of ten seconds or more is reached.
+        // Pauses end at once, and no time limit of ten seconds or more is reached.
         let clock = ManualClock::skipping(Duration::from_secs(10), || ());
         let (run, events) = runs::with(Arc::new(clock), &[("TOKEN", "wal-nut-tree")]);
         let store = Arc::new(Store::default());
@@ -81,7 +81,7 @@ impl Fixture {
         Self { run, events, machine: HostMachine::default(), shell: Arc::new(shell), store, components, folder }
     }
 
-    /// Runs the build phase of a document of these steps.
+    /// Runs the build phase of a document with these steps.
     pub(crate) async fn build(&mut self, steps: &str) -> Outcome {
         self.document(&build(steps), &[Phase::Build], &[]).await
     }
@@ -91,7 +91,7 @@ impl Fixture {
         self.document(document, &[Phase::Build], &[]).await
     }
 
-    /// Validates the build phase of a whole document, as a bake does before it starts a machine.
+    /// Runs the preflight for the build phase of a whole document, as a bake does before it starts a machine.
     pub(crate) async fn preflight(&self, document: &str) -> Result<()> {
         let step = self.of(document, &[Phase::Build], &[]);
         self.components.preflight(&self.run, &[&step]).await
@@ -128,7 +128,7 @@ impl Fixture {
     }
 }
 
-/// A document with a build phase of these steps.
+/// A document with these steps in its build phase.
 pub(crate) fn build(steps: &str) -> String {
     let indented: Vec<String> = steps.trim_matches('\n').lines().map(|line| format!("      {line}\n")).collect();
     let indented = indented.concat();
@@ -153,7 +153,7 @@ fn step(path: &Path, phases: &[Phase], with: &[(&str, &str)]) -> Step {
     }
 }
 
-/// Objects in memory.
+/// An object store in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Store(pub(crate) Mutex<BTreeMap<String, Vec<u8>>>);
 
@@ -176,7 +176,7 @@ impl Services for Store {
     async fn object(&self, _: &Run, at: &ObjectPath) -> Result<Object> {
         let content = self.0.lock().unwrap().get(&at.to_string()).cloned();
         let content = content.ok_or_else(|| Error::build(format!("could not read {at}: there is no such object")))?;
-        // A stream that says more than it holds, as a broken connection does.
+        // A stream that announces more than it has, as a broken connection does.
         let size = content.len() as u64 + u64::from(at.key.ends_with("cut"));
         Ok(Object { size, content: Box::new(std::io::Cursor::new(content)) })
     }
@@ -204,7 +204,7 @@ impl Services for Store {
     async fn component(&self, _: &Run, arn: &str) -> Result<StoredDocument> {
         let text =
             self.get(arn).ok_or_else(|| Error::build(format!("could not read {arn}: there is no such component")))?;
-        // What is asked for as a version is told as its build.
+        // A version resolves to a build.
         let arn = if arn.matches('/').count() == 2 { format!("{arn}/7") } else { arn.to_owned() };
         Ok(StoredDocument { arn, text })
     }

@@ -1,4 +1,4 @@
-//! Parameters, references, loops, conditions, attempts and limits.
+//! Tests of parameters, references, loops, conditions, attempts and time limits.
 
 use ami_bake_core::plan::Phase;
 
@@ -42,7 +42,7 @@ async fn references_are_replaced_by_what_they_stand_for() {
     let with = [("Who", "it's"), ("Greeting", "a {{ Mark }}")];
     let outcome = fixture.document(VARIABLES, &[Phase::Build], &with).await;
     assert!(outcome.told.contains(&"build: Say (ExecuteBash)".to_owned()), "{:?}", outcome.told);
-    // What replaces a reference is no reference again.
+    // The value of a reference is not searched for references.
     assert_eq!(
         outcome.passes(),
         "a {{ Mark }} it's!\nhello BUILDING build/Others linux from-the-store\necho \"a {{ Mark }}\" >&2 {{ .Names }} {{ loop.value }} ${X} {{ json . }}\n"
@@ -100,7 +100,7 @@ async fn loops_take_every_turn() {
   inputs: {commands: ["echo turn {{ loop.index }}; exit {{ loop.value }}"]}
 "#;
     let outcome = fixture.build(failing).await;
-    // All turns run, and an attempt is all of them.
+    // All iterations run, and an attempt covers all of them.
     assert_eq!(outcome.stdout.matches("turn 3").count(), 2, "{}", outcome.stdout);
     let error = outcome.fails();
     assert!(
@@ -169,7 +169,7 @@ async fn a_failure_means_what_on_failure_says() {
             );
         }
     }
-    // Nothing adds `errexit`: the last command decides.
+    // `errexit` is not set: the last command decides.
     let lax = "- {name: Lax, action: ExecuteBash, inputs: {commands: ['false', 'echo $- | grep -c e || true']}}";
     assert_eq!(fixture.build(lax).await.passes(), "0\n");
 }

@@ -1,4 +1,4 @@
-//! The forms of a document: what is taken, in which spellings, and what is refused with a help.
+//! Tests of the spellings that are accepted in a document, and of those that are refused with help.
 
 use crate::check::says;
 use crate::fixture::{Fixture, build};
@@ -103,7 +103,7 @@ fn a_reference_without_quotes_is_reported_once() {
     assert_eq!(shown.matches("error[").count(), 1, "{shown}");
 }
 
-/// All that the user guide and public documents write without an error.
+/// Everything that the user guide and public documents write is accepted.
 #[tokio::test]
 async fn every_spelling_is_taken() {
     let mut fixture = Fixture::new().await;

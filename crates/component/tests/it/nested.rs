@@ -1,4 +1,4 @@
-//! `ExecuteDocument`: how deep, in which order, with what.
+//! Tests of `ExecuteDocument`: depth, order, parameters.
 
 use crate::fixture::{Fixture, build, whole};
 
@@ -18,7 +18,7 @@ async fn documents_run_each_other_four_deep_and_never_in_a_circle() {
     put(&fixture, "/opt/1.yml", &calls("/opt/2.yml"));
     let error = fixture.build(&call("/opt/1.yml")).await.fails();
     assert!(error.contains("`/opt/4.yml` would be nested more than 4 documents deep"), "{error}");
-    // The way to the failure stands in it, one document a part.
+    // The error names each document on the way to the failure.
     assert!(error.contains("web.yml:5: ") && error.contains("/opt/3.yml:5: "), "{error}");
     put(&fixture, "/opt/a.yml", &calls("/opt/b.yml"));
     put(&fixture, "/opt/b.yml", &calls("/opt/a.yml"));
@@ -77,7 +77,7 @@ async fn documents_of_image_builder_are_validated_before_a_machine_and_run_on_it
     let outcome = fixture.build_of(&call("")).await;
     assert!(outcome.told.iter().any(|told| told.ends_with("1.0.0/7")), "{:?}", outcome.told);
     assert_eq!(outcome.passes(), "for me\n");
-    // What can't run is told before a machine, where it is sure to run.
+    // A document that can't run is reported before a machine starts, if it is certain to run.
     fixture.store.put(STORED, build("- {name: W, action: SetRegistry}").as_bytes());
     let error = whole(&fixture.preflight(&call("")).await.unwrap_err());
     for part in

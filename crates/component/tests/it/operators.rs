@@ -1,8 +1,9 @@
-//! Every comparison and logical operator on a machine (user guide, toe-comparison-operators and toe-logical-operators).
+//! Tests of every comparison and logical operator on a machine (user guide, toe-comparison-operators and
+//! toe-logical-operators).
 
 use crate::fixture::Fixture;
 
-/// `abc` without a newline.
+/// Checksums of `abc` without a newline.
 const SUMS: [(&str, &str); 4] = [
     ("MD5", "900150983cd24fb0d6963f7d28e17f72"),
     ("SHA1", "A9993E364706816ABA3E25717850C26C9CD0D89D"),
@@ -83,7 +84,7 @@ async fn every_operator_says_what_the_user_guide_says() {
         "{:?}",
         outcome.told
     );
-    // The one that is looked at decides; a pattern that is none is told.
+    // Only the pattern that is evaluated counts; an invalid one is reported.
     let error = fixture.build("- {name: A, action: Assert, inputs: {patternMatches: '[', value: a}}").await.fails();
     assert!(error.contains("`[` is not a valid regular expression") && error.contains("RE2"), "{error}");
     let error =

@@ -1,4 +1,4 @@
-//! `S3Download` and `S3Upload`, with a store in memory.
+//! Tests of `S3Download` and `S3Upload`, with a store in memory.
 
 use crate::fixture::Fixture;
 

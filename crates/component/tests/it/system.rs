@@ -1,4 +1,4 @@
-//! Restarts, programs, updates, and documents within documents.
+//! Tests of restarts, programs, updates and nested documents.
 
 use std::sync::atomic::Ordering;
 
@@ -48,7 +48,7 @@ async fn programs_get_their_arguments_as_they_are() {
     assert!(error.contains("exited with status 127 (a command was not found)"), "{error}");
 }
 
-/// Package managers that only say what they are asked for.
+/// Package managers that only print their arguments.
 const TOOLS: &str = r#"mkdir -p /usr/local/sbin; cd /usr/local/sbin
 printf '#!/bin/sh\necho apt-get "$*"\n' >apt-get
 printf '#!/bin/sh\n[ "$1" != showhold ] || { echo held; exit; }; echo apt-mark "$*"\n' >apt-mark

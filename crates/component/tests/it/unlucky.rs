@@ -1,4 +1,4 @@
-//! What a document meets on a bad day: each case ends, and in a sentence.
+//! Failure cases: each ends, with a clear message.
 
 use ami_bake_core::plan::Phase;
 
@@ -48,7 +48,7 @@ async fn a_script_that_ends_badly_is_reported_as_it_ended() {
         let error = fixture.build(&one(command)).await.fails();
         assert!(error.contains(expected) && error.contains("web.yml:5: "), "{command}: {error}");
     }
-    // What was not shown is not spoken of, and no file of the machine's shell is named.
+    // Hidden output is not quoted, and the message names no file of the shell on the machine.
     let quiet =
         "- {name: A, action: ExecuteBash, disableLogging: true, inputs: {commands: [echo wal-nut >&2; exit 1]}}";
     let error = fixture.build(quiet).await.fails();
@@ -75,7 +75,8 @@ async fn a_script_that_ends_badly_is_reported_as_it_ended() {
     assert!(error.contains("(ExecuteBash): the machine has no `bash`") && error.contains("do not need it"), "{error}");
 }
 
-/// `onFailure`, `maxAttempts` and a loop in one step: an attempt is all turns, and what the last one put out counts.
+/// `onFailure`, `maxAttempts` and a loop in one step: an attempt covers all iterations, and the outputs of the last
+/// attempt count.
 #[tokio::test]
 async fn a_loop_is_tried_again_as_a_whole() {
     let mut fixture = Fixture::new().await;
@@ -140,7 +141,7 @@ async fn a_restart_has_no_limit_of_its_own_but_the_steps() {
     step.timeout = Some(std::time::Duration::from_secs(1));
     let error = fixture.step(&step).await.fails();
     assert!(error.contains("(Reboot): it was still running after 1s"), "{error}");
-    // In a loop it is the turn that runs again.
+    // In a loop only the iteration runs again.
     let text = fixture
         .build("- {name: A, action: ExecuteBash, loop: {forEach: [a, b]}, inputs: {commands: ['[ -e /opt/{{ loop.value }} ] || { touch /opt/{{ loop.value }}; exit 194; }; echo {{ loop.value }}']}}")
         .await

@@ -1,4 +1,4 @@
-//! `WebDownload` from a server on this machine.
+//! Tests of `WebDownload` with a server on this machine.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::fixture::Fixture;
 
-/// A server that answers by path; the first two asks for `/shaky` fail.
+/// A server that answers by path; the first two requests for `/shaky` fail.
 struct Server {
     port: u16,
     asked: Arc<AtomicUsize>,
@@ -90,7 +90,7 @@ async fn files_come_through_the_machine() {
             server.url("/shaky"),
         ))
         .await;
-    // The right checksum is not known before: what was sent at last is told.
+    // The correct checksum is only known afterwards; the error has the checksum of what was sent last.
     let error = text.fails();
     assert!(error.contains("its checksum is"), "{error}");
     let text = fixture
@@ -106,7 +106,7 @@ async fn files_come_through_the_machine() {
         .sh("cd /opt/new; cat app.zip renamed chunked shaky; echo; stat -c %s large; ls -A | grep -c ami-bake || true")
         .await;
     assert_eq!(seen, "abcabcabcdefgat last\n3000000\n0\n");
-    // With its checksum it is not asked for again.
+    // With its checksum an existing file is not downloaded again.
     let before = server.asked.load(Ordering::Relaxed);
     let again = format!(
         "- {{name: A, action: WebDownload, inputs: [{{source: '{}', destination: /opt/new/app.zip, checksum: {SHA256}, algorithm: SHA256}}]}}",
@@ -139,7 +139,7 @@ async fn files_come_through_the_machine() {
     assert_eq!(fixture.sh("ls -A /opt | grep -e ami-bake -e '^[xy]$' || true").await, "");
 }
 
-/// openssl's own server, with a certificate that nobody signed.
+/// openssl's own server, with a self-signed certificate.
 #[tokio::test]
 async fn a_certificate_is_believed_only_when_it_is_asked_for() {
     use std::io::Read as _;

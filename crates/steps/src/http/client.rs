@@ -1,4 +1,4 @@
-//! One request over a connection of its own.
+//! Sends one HTTP request over a connection of its own.
 
 use ami_bake_core::communicator::{Communicator, Duplex, Reader};
 use ami_bake_core::plan::Scheme;
@@ -19,7 +19,7 @@ use super::first_bytes::FirstBytes;
 pub struct HttpRequest<'a> {
     /// HTTP method.
     pub method: Method,
-    /// Plain or encrypted.
+    /// The scheme: HTTP or HTTPS.
     pub scheme: Scheme,
     /// Host as seen from the machine: a name or an address, without brackets.
     pub host: &'a str,
@@ -27,26 +27,26 @@ pub struct HttpRequest<'a> {
     pub port: u16,
     /// Path and query.
     pub target: &'a str,
-    /// Further headers.
+    /// Additional headers.
     pub headers: &'a [(&'static str, String)],
     /// Whether the server's certificate is verified: against `host`, with the root certificates of this computer.
     pub tls_verify: bool,
 }
 
-/// An answer; the body has still to be read.
+/// A response whose body has not been read yet.
 pub struct HttpResponse {
     /// Status.
     pub status: StatusCode,
     /// Headers.
     pub headers: HeaderMap,
-    /// The body. Its errors are an [`HttpError`] by [`HttpError::of_body`].
+    /// The body. Read errors convert to [`HttpError`] with [`HttpError::of_body`].
     pub body: Reader<'static>,
 }
 
-/// Sends a request and waits for the head of the answer. There is no time limit.
+/// Sends a request and waits for the head of the response, without a time limit.
 ///
 /// # Errors
-/// When there is no connection, no trusted one, or what comes over it is not HTTP.
+/// When the connection fails, the certificate is not trusted, or the response is not HTTP.
 pub async fn send(machine: &dyn Communicator, request: &HttpRequest<'_>) -> Result<HttpResponse, HttpError> {
     let stream = machine.dial(request.host, request.port).await?;
     let stream = match request.scheme {
@@ -55,13 +55,13 @@ pub async fn send(machine: &dyn Communicator, request: &HttpRequest<'_>) -> Resu
     };
     let (stream, first) = FirstBytes::new(stream);
     let mut builder = Builder::new();
-    // Servers that an image runs are of any age: what can be understood is.
+    // Servers in images may be old: everything that can be understood is accepted.
     builder.allow_spaces_after_header_name_in_responses(true);
     builder.allow_obsolete_multiline_headers_in_responses(true);
     builder.ignore_invalid_headers_in_responses(true);
     let failed = |error: hyper::Error| HttpError::of_head(&error, &first.get());
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    // The task ends when the body has been read, or is dropped.
+    // The task ends when the body has been read or dropped.
     tokio::spawn(connection);
     let request = message(request).map_err(|_| HttpError::Target(request.target.to_owned()))?;
     let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
@@ -93,7 +93,8 @@ async fn encrypt(request: &HttpRequest<'_>, stream: Box<dyn Duplex>) -> Result<B
     super::tls::encrypt(request.host, request.tls_verify, stream).await
 }
 
-/// TLS is C code to compile, and the build without a cloud or Docker does without (docs/build-time.md).
+/// Without the feature `tls`. TLS needs C code to compile, which builds without a cloud or Docker avoid
+/// (docs/build-time.md).
 #[cfg(not(feature = "tls"))]
 async fn encrypt(_: &HttpRequest<'_>, _: Box<dyn Duplex>) -> Result<Box<dyn Duplex>, HttpError> {
     std::future::ready(Err(HttpError::NoTls)).await
@@ -111,10 +112,10 @@ mod tests {
 
     use super::*;
 
-    /// As much of a body as an assertion reads.
+    /// Maximum bytes of a body that the tests read.
     const BODY: u64 = 1 << 20;
 
-    /// A machine on which every connection gets this answer, in pieces.
+    /// A machine on which every connection gets this response, in pieces.
     struct Answering {
         bytes: Vec<u8>,
         piece: usize,
@@ -156,7 +157,7 @@ mod tests {
         }
     }
 
-    /// What the client makes of an answer.
+    /// Status and body that the client reads from a response.
     async fn answer(bytes: &[u8], piece: usize) -> Result<(u16, Vec<u8>), String> {
         let asked = Arc::default();
         let machine = Answering { bytes: bytes.to_vec(), piece, asked: Arc::clone(&asked) };

@@ -1,4 +1,4 @@
-//! Why a request got no answer.
+//! Errors of HTTP requests.
 
 use std::fmt;
 use std::io;
@@ -8,14 +8,14 @@ use ami_bake_core::communicator::DialError;
 
 use crate::text::excerpt;
 
-/// Why a request got no answer, or only a part of one.
+/// Why a request got no response, or only part of one.
 #[derive(Debug)]
 pub enum HttpError {
-    /// This is not a path that HTTP can carry.
+    /// The path is not valid in HTTP.
     Target(String),
-    /// Nothing accepts connections there.
+    /// Nothing listens on the port.
     Connect(Error),
-    /// A connection could not be tried.
+    /// The connection could not be tried.
     Untried(Error),
     /// The server does not speak TLS.
     NotTls,
@@ -27,21 +27,21 @@ pub enum HttpError {
     NoRoots,
     /// This program was built without TLS.
     NoTls,
-    /// The answer is not HTTP; it begins like this.
+    /// The response is not HTTP; these are its first bytes.
     NotHttp(Vec<u8>),
-    /// The connection was closed before the answer was complete.
+    /// The connection was closed before the response was complete.
     Incomplete,
     /// The connection failed.
     Connection(String),
 }
 
 impl HttpError {
-    /// Whether another attempt can go better.
+    /// Whether another attempt may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Untried(_) | Self::NotHttp(_) | Self::Incomplete | Self::Connection(_))
     }
 
-    /// What can be done about it, where that is known.
+    /// Help, if there is any.
     pub fn help_text(&self) -> Option<&'static str> {
         match self {
             Self::Certificate(_) => Some(
@@ -55,7 +55,7 @@ impl HttpError {
         }
     }
 
-    /// The failure of a request before the head of its answer was complete; `first` are the first bytes of that.
+    /// The error of a request whose response has no complete head; `first` are the first bytes of the response.
     pub(super) fn of_head(error: &hyper::Error, first: &[u8]) -> Self {
         let http = b"HTTP/";
         let is_http = first.starts_with(http) || http.starts_with(first);
@@ -70,7 +70,7 @@ impl HttpError {
         Self::Connection(innermost(error))
     }
 
-    /// The failure of reading an answer's body.
+    /// The error of reading a response's body.
     pub fn of_body(error: &io::Error) -> Self {
         let mut source: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
         while let Some(inner) = source {
@@ -85,12 +85,12 @@ impl HttpError {
     }
 }
 
-/// How a connection ends that the other side closed, with all data read or not.
+/// Whether an I/O error means that the other side closed the connection, with or without unread data.
 pub(super) fn is_closed(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
-/// The text of the first cause: what a library says around it adds nothing.
+/// The message of the innermost cause: the wrapping errors of the libraries add nothing.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

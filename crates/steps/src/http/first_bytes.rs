@@ -1,4 +1,4 @@
-//! A stream that remembers how it began, for the message about an answer that is not HTTP: hyper does not say.
+//! A stream that records its first bytes, for the error about a response that is not HTTP: hyper does not report them.
 
 use std::io;
 use std::pin::Pin;
@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use ami_bake_core::communicator::Duplex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// As many bytes as a message shows, and some more for characters of several bytes.
+/// Number of bytes that are kept: as many as a message shows, and some more for multi-byte characters.
 const KEPT: usize = 240;
 
-/// What a stream began with.
+/// The first bytes of a stream.
 #[derive(Debug, Clone, Default)]
 pub(super) struct First(Arc<Mutex<Vec<u8>>>);
 
@@ -22,14 +22,14 @@ impl First {
     }
 }
 
-/// A stream that keeps its first bytes.
+/// A stream that records its first bytes.
 pub(super) struct FirstBytes {
     inner: Box<dyn Duplex>,
     first: First,
 }
 
 impl FirstBytes {
-    /// The stream, and where its first bytes are found.
+    /// Wraps a stream; returns it with the handle to its first bytes.
     pub(super) fn new(inner: Box<dyn Duplex>) -> (Self, First) {
         let first = First::default();
         (Self { inner, first: first.clone() }, first)

@@ -1,5 +1,5 @@
-//! HTTP from the machine's place in the network: the connection is opened on the machine, everything above it is done here.
-//! The image needs neither curl nor certificates, and what only the machine can reach is reached.
+//! HTTP requests as seen from the machine: the connection is opened on the machine, everything else happens here. The
+//! image needs neither curl nor certificates, and servers that only the machine can reach are reached.
 
 mod client;
 mod error;

@@ -1,4 +1,4 @@
-//! TLS over the machine's connection: certificates are verified here, by the root certificates of this computer.
+//! TLS over the machine's connection: certificates are verified here, with the root certificates of this computer.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -33,7 +33,7 @@ fn failed(error: &io::Error) -> HttpError {
     }
 }
 
-/// Why a certificate is not trusted. Two cases that rustls names in its own terms are the common ones.
+/// Why a certificate is not trusted. The two most common cases are reworded, since rustls uses its own terms.
 fn distrust(why: &CertificateError) -> String {
     let text = why.to_string();
     if *why == CertificateError::UnknownIssuer || text.contains("CaUsedAsEndEntity") {
@@ -48,7 +48,7 @@ fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier
         .map_err(|error| HttpError::Tls(error.to_string()))
 }
 
-/// Takes the certificates that this computer trusts; its roots are read once.
+/// The TLS configuration that trusts this computer's root certificates, which are read once.
 fn verifying() -> Result<Arc<ClientConfig>, HttpError> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = CONFIG.get() {
@@ -63,13 +63,13 @@ fn verifying() -> Result<Arc<ClientConfig>, HttpError> {
     Ok(Arc::clone(CONFIG.get_or_init(|| config)))
 }
 
-/// Takes any certificate.
+/// The TLS configuration that accepts any certificate.
 fn trusting() -> Result<Arc<ClientConfig>, HttpError> {
     let verifier = Arc::new(AnyCertificate(Arc::new(aws_lc_rs::default_provider())));
     Ok(Arc::new(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
-/// Verifies no certificate, but that the server has the key of the one that it shows.
+/// Accepts any certificate, but verifies that the server has its private key.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

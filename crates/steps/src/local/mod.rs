@@ -1,4 +1,4 @@
-//! Files of this computer: read and written on threads that may block.
+//! Files of this computer, read and written on threads that may block.
 
 mod blocking;
 mod stream;

@@ -1,5 +1,5 @@
 //! Bridges between blocking archives and asynchronous streams. An error on the blocking side becomes an error on the
-//! other one: a stream that just ended could be taken for a whole archive.
+//! other side, since a stream that merely ends would look like a complete archive.
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
@@ -9,20 +9,20 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, DuplexStream, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Chunks that may wait between the two sides.
+/// Number of chunks that may be queued between the two sides.
 const WAITING: usize = 8;
 
-/// The asynchronous end of what a blocking task writes.
+/// The asynchronous end of a blocking writer.
 pub(crate) struct Chunks {
     receiver: Receiver<io::Result<Vec<u8>>>,
     current: io::Cursor<Vec<u8>>,
 }
 
-/// The blocking end.
+/// The blocking end of the writer.
 pub(crate) struct ChunkWriter(Sender<io::Result<Vec<u8>>>);
 
 impl Chunks {
-    /// Both ends.
+    /// Creates both ends.
     pub(crate) fn pair() -> (ChunkWriter, Self) {
         let (sender, receiver) = channel(WAITING);
         (ChunkWriter(sender), Self { receiver, current: io::Cursor::new(Vec::new()) })

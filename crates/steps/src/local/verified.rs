@@ -1,4 +1,4 @@
-//! A local file that is sent as it was when the digest was computed, or not whole.
+//! Reads a local file that must not have changed since the digest was computed.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,19 +9,19 @@ use sha2::{Digest as _, Sha256};
 
 use super::blocking::about;
 
-/// How much is read at once, and kept back until the hash of the whole file is known.
+/// Bytes per read, which are held back until the hash of the whole file is known.
 const CHUNK: usize = 128 << 10;
 
-/// Reads a file of a known size. The last chunk is handed out only when the size is right and the content has the planned
-/// hash, so that a file that changed never arrives whole.
+/// Reads a file of a known size. The last chunk is only returned if the size is right and the content has the planned
+/// hash, so that a changed file never arrives complete.
 pub(crate) struct Verified<'a> {
     file: File,
     path: &'a Path,
-    /// How much is still to be read.
+    /// Number of bytes still to be read.
     left: u64,
     hash: Sha256,
     planned: Option<FileHash>,
-    /// What was read and is not handed out yet.
+    /// Bytes that were read but not returned yet.
     chunk: Vec<u8>,
     handed_out: usize,
 }
@@ -30,18 +30,18 @@ impl<'a> Verified<'a> {
     /// Opens a file that had `size` bytes when it was listed. Without a planned hash only the size is compared.
     ///
     /// # Errors
-    /// When it can't be opened.
+    /// When the file can't be opened.
     pub(crate) fn open(path: &'a Path, size: u64, planned: Option<FileHash>) -> io::Result<Self> {
         let file = File::open(path).map_err(|error| about("read", path, &error))?;
         Ok(Self::of(file, path, size, planned))
     }
 
-    /// The same for a file that is open already.
+    /// Like [`Verified::open`], for a file that is already open.
     pub(crate) fn of(file: File, path: &'a Path, size: u64, planned: Option<FileHash>) -> Self {
         Self { file, path, left: size, hash: Sha256::new(), planned, chunk: Vec::new(), handed_out: 0 }
     }
 
-    /// Reads the next chunk; after the last one compares what was read with what was planned.
+    /// Reads the next chunk. After the last one, compares size and hash with the planned ones.
     fn fill(&mut self) -> io::Result<()> {
         self.handed_out = 0;
         self.chunk.resize(usize::try_from(self.left).unwrap_or(CHUNK).min(CHUNK), 0);
@@ -75,7 +75,7 @@ impl<'a> Verified<'a> {
     }
 }
 
-/// What is sent is not what was planned.
+/// The error for a file that changed.
 pub(crate) fn changed(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("{what}: local files must not change during a bake"))
 }

@@ -1,44 +1,44 @@
-//! Which private keys and credentials may be in an image.
+//! Decides which private keys and credentials may be in an image.
 
 use ami_bake_core::{Error, Result};
 use globset::Glob;
 
-/// What a found key means.
+/// Meaning of a private key that was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyVerdict {
     /// It fails the bake.
     Found,
     /// It is allowed, or the seal removes it.
     Harmless,
-    /// Created by a package at its installation, for certificates that nothing trusts: a warning, not a failure.
+    /// A package creates it at its installation, for certificates that nothing trusts: a warning instead of a failure.
     Warn,
 }
 
-/// The server's own keys, which the seal removes after the search.
+/// Host keys of the Dropbear server, which the seal removes after the search.
 const DROPBEAR_KEYS: &str = "/etc/dropbear/*_host_key";
 const HOST_KEYS: &str = "/etc/ssh/ssh_host_*_key";
-/// Keys of self-signed certificates that Debian's ssl-cert, and mod_ssl of Red Hat's kin, make when they are installed;
-/// fwupd's is for its own files.
+/// Keys of self-signed certificates that packages create when they are installed: Debian's ssl-cert, and mod_ssl of Red
+/// Hat and derivatives. fwupd's key is for its own files.
 const OWN: [&str; 3] =
     ["/etc/ssl/private/ssl-cert-snakeoil.key", "/etc/pki/tls/private/localhost.key", "/var/lib/fwupd/pki/secret.key"];
 
-/// What a private key at a path means.
+/// The meaning of a private key at a path.
 ///
 /// # Errors
-/// Names the pattern that can't be read.
+/// When a pattern is invalid; the error names it.
 pub(super) fn classify(path: &str, allow: &[String]) -> Result<KeyVerdict> {
     if OWN.contains(&path) && !matches_any(path, allow)? {
         return Ok(KeyVerdict::Warn);
     }
-    // Removed after the search, or meant to be in the image by `seal.keep: [host-keys]`.
+    // Removed after the search, or meant to be in the image because of `seal.keep: [host-keys]`.
     let host_keys = matches(path, HOST_KEYS)? || matches(path, DROPBEAR_KEYS)?;
     Ok(if host_keys || matches_any(path, allow)? { KeyVerdict::Harmless } else { KeyVerdict::Found })
 }
 
-/// True for a path that one of the patterns under `seal.allow` names.
+/// True for a path that matches one of the patterns in `seal.allow`.
 ///
 /// # Errors
-/// Names the pattern that can't be read.
+/// When a pattern is invalid; the error names it.
 pub(super) fn matches_any(path: &str, patterns: &[String]) -> Result<bool> {
     patterns.iter().try_fold(false, |found, pattern| Ok(found || matches(path, pattern)?))
 }

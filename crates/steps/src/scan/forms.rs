@@ -1,13 +1,13 @@
-//! The forms in which a secret's value may appear in a file.
+//! The forms in which a secret's value can appear in a file.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-/// A shorter text is found by chance.
+/// Minimum length of a text to search for; shorter ones match by chance.
 const SHORTEST: usize = 8;
 
-/// The texts to look for, each of one line: the value, or the longest line of one with several (a key's first line is
-/// everybody's), and what base64 makes of it at each of the three positions. Empty when it is too short.
+/// The texts to search for, each of one line: the value, or the longest line if it has several (the first line of a key
+/// is the same for all keys), and its base64 at each of the three offsets. Empty if the value is too short.
 pub(super) fn forms(value: &str) -> Vec<String> {
     let plain = value.lines().map(str::trim).max_by_key(|line| line.len()).unwrap_or_default();
     if plain.len() < SHORTEST {
@@ -17,7 +17,7 @@ pub(super) fn forms(value: &str) -> Vec<String> {
     for before in 0..3 {
         let bytes = [vec![0; before], plain.as_bytes().to_vec()].concat();
         let text = STANDARD_NO_PAD.encode(&bytes);
-        // The characters at both ends that the neighbours have a part in.
+        // Without the characters at both ends, which depend on the neighbouring bytes too.
         let start = [0, 2, 3][before];
         let end = text.len() - usize::from(!bytes.len().is_multiple_of(3));
         if end - start >= SHORTEST {

@@ -1,5 +1,5 @@
-//! Searches for what must not be in an image and the seal can't remove: values of secrets, private keys, and credentials in
-//! the files of common tools.
+//! Searches for what must not be in an image and the seal can't remove: values of secrets, private keys, and
+//! credentials in the files of common tools.
 
 mod exempt;
 mod forms;
@@ -17,23 +17,23 @@ use crate::shell::{ask, ask_with};
 use exempt::{KeyVerdict, classify, matches_any};
 use forms::forms;
 
-/// What it is for, in an error.
+/// The purpose, for error messages.
 const SEARCH: &str = "search the image for secrets, private keys and credentials";
-/// Files that an error lists.
+/// Maximum number of files that an error lists.
 const NAMED: usize = 20;
 
-/// The machine's own time, in seconds since 1970: what changes from now on is searched.
+/// The machine's own time, in seconds since 1970: files that change from now on are searched.
 pub(crate) async fn begin(run: &Run, on: &ConnectedMachine<'_>) -> Result<i64> {
     let text = ask(run, on, "read the machine's clock", "date +%s").await?.text("read the machine's clock")?;
     let time = text.trim().parse();
     time.map_err(|_| Error::build(format!("could not parse the machine's clock: `{}`", text.trim())))
 }
 
-/// Searches the files that the platform says were changed; where it can't say, those that changed since `since`, and all
-/// of them without it.
+/// Searches the files that changed according to the platform; if it does not know, those that changed since `since`;
+/// without it all files.
 ///
 /// # Errors
-/// Names each file in which something was found.
+/// When anything is found; the error names each file.
 pub(crate) async fn scan(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -95,7 +95,7 @@ pub(crate) async fn scan(
     Err(Error::build(format!("could not {SEARCH}: the output of the machine is incomplete")))
 }
 
-/// Paths as `xargs -0` reads them.
+/// Paths in the format of `xargs -0`.
 fn list(paths: Vec<PathBuf>) -> Vec<u8> {
     let mut list = Vec::new();
     for path in paths {
@@ -105,7 +105,7 @@ fn list(paths: Vec<PathBuf>) -> Vec<u8> {
     list
 }
 
-/// A path as a message may show it: a file's name can hold a secret too.
+/// A path for a message, masked: a file's name can contain a secret, too.
 fn shown(run: &Run, path: &str) -> String {
     run.masker().mask(&ami_bake_core::output::sanitize(path))
 }
@@ -128,7 +128,7 @@ fn verdict(secrets: &[String], keys: &[String], credentials: &[String]) -> Resul
     Err(Error::build(format!("the image would contain {}", lists.join("\nand "))).help(help))
 }
 
-/// The first files, a line each, and how many more there are.
+/// The first files, one per line, and the number of the others.
 fn list_of(files: &[String]) -> String {
     let mut lines: Vec<String> = files.iter().take(NAMED).map(|file| format!("\n  {file}")).collect();
     match files.len().saturating_sub(NAMED) {

@@ -30,7 +30,7 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
     let mut functions = String::from("authorized_keys() { :\n");
     for key in &login.authorized_keys {
         let mut words = key.split_whitespace();
-        // Type and key: options before them and the comment behind are the machine's own business.
+        // Type and key; options before them and the comment after them may differ on the machine.
         if let (Some(kind), Some(blob)) = (words.next(), words.next()) {
             let _ = writeln!(functions, "printf '%s\\n' {}", quote(&format!("{kind} {blob}")));
         }
@@ -43,7 +43,7 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
         let _ = writeln!(functions, "gone 'login files' {}", quote(file));
     }
     functions.push_str("}\n");
-    // A sandbox or container, which has no SSH login, needs no host keys.
+    // A sandbox or container has no SSH login, so it needs no host keys.
     let over_ssh = !login.authorized_keys.is_empty();
     let removed = remove(run, on, settings, &functions, include_str!("access.sh"), over_ssh).await?;
     run.progress(match removed.as_slice() {
@@ -53,7 +53,7 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
     Ok(())
 }
 
-/// Runs a part of the seal, and returns what was removed.
+/// Runs one script of the seal, and returns what it removed.
 async fn remove(
     run: &Run,
     on: &ConnectedMachine<'_>,

@@ -1,4 +1,4 @@
-//! Questions of this program's own: a script is run, and its answer is read.
+//! Runs this program's own scripts on the machine and reads their output.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use ami_bake_core::{Error, Result, Run};
 
 use super::Program;
 
-/// Time limit for this program's own scripts: on a working machine none takes as long.
+/// Time limit for this program's own scripts: on a working machine none takes that long.
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// What a script answered.
+/// The result of a script.
 pub(crate) struct ScriptOutput {
     /// Exit status of the script.
     pub(crate) status: i32,
@@ -33,7 +33,7 @@ impl ScriptOutput {
     }
 }
 
-/// Runs a POSIX script of our own as root. `what` says in an error what it was for.
+/// Runs a POSIX script of our own as root. `what` is its purpose, for error messages.
 ///
 /// # Errors
 /// When the run is cancelled, or the script was killed, timed out or lost its connection.
@@ -41,7 +41,7 @@ pub(crate) async fn ask(run: &Run, on: &ConnectedMachine<'_>, what: &str, script
     answered(run, on, what, Program::alone(script)).await
 }
 
-/// Like [`ask`], with `bytes` for the script to read from file descriptor 5.
+/// Like [`ask`], with `bytes` for the script on file descriptor 5.
 ///
 /// # Errors
 /// As [`ask`].

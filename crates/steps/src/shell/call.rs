@@ -1,4 +1,4 @@
-//! Scripts of other crates: they run as this crate's own do.
+//! Runs scripts of other crates in the same way as this crate's own.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use ami_bake_core::{Result, Run};
 
 use super::{Interpreter, LastLines, Script, Tail};
 
-/// A script, and what it is run with.
+/// A script and the arguments of its run.
 #[derive(Debug, Clone, Copy)]
 pub struct ScriptCall<'a> {
     /// The script; its standard input is empty.
@@ -27,7 +27,7 @@ pub struct ScriptCall<'a> {
 pub struct ScriptEnd {
     /// How the script ended.
     pub exit: Exit,
-    /// The end of what it printed, sanitised and masked, as the cause of an error.
+    /// The end of its output, sanitized and masked, as the cause of an error.
     pub words: Option<LastLines>,
 }
 

@@ -1,11 +1,11 @@
-//! A step's environment as shell text, with its secrets read at that moment.
+//! Formats a step's environment as shell text, reading its secrets at that moment.
 
 use ami_bake_core::plan::{SecretPart, Step, Value};
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
 use secrecy::ExposeSecret as _;
 
-/// Variables that a shell refuses to set; the whole script would end there with a riddle.
+/// Variables that a shell refuses to set; the whole script would end with an obscure message.
 const READ_ONLY: [&str; 6] = ["UID", "EUID", "PPID", "SHELLOPTS", "BASHOPTS", "BASH_VERSINFO"];
 
 /// One `export` for each variable. Every secret is known to the masker before this returns.
@@ -27,7 +27,7 @@ pub(crate) fn environment(run: &Run, step: &Step) -> Result<String> {
 /// The variables with their values. Every secret is known to the masker before this returns.
 ///
 /// # Errors
-/// A name that no shell takes, a NUL in a value, a secret without a value.
+/// When a name is invalid in a shell, a value contains NUL, or a secret has no value.
 pub(crate) fn variables(run: &Run, step: &Step) -> Result<Vec<(String, String)>> {
     let mut variables = Vec::with_capacity(step.env.len());
     for (name, value) in &step.env {
@@ -67,11 +67,11 @@ fn resolve(run: &Run, variable: &str, value: &Value) -> Result<String> {
     Ok(whole)
 }
 
-/// A value with its secrets in place, as `written` writes them; both forms are known to the masker. `of` says in an error
-/// what it is the value of.
+/// A value with its secrets filled in, formatted by `written`; the masker knows both forms. `of` names the value's
+/// owner in errors.
 ///
 /// # Errors
-/// A secret without a value.
+/// When a secret has no value.
 pub(crate) fn exposed(run: &Run, of: &str, value: &Value, written: &dyn Fn(&str) -> String) -> Result<String> {
     let parts = match value {
         Value::Plain(text) => return Ok(text.clone()),

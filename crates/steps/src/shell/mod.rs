@@ -1,4 +1,4 @@
-//! Shell on the machine: everything that this crate runs there goes through one constant loader.
+//! Shell scripts on the machine: everything that this crate runs there goes through one constant loader.
 
 mod ask;
 mod call;

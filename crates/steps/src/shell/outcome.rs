@@ -1,4 +1,4 @@
-//! How a command's end becomes an error that says which of the four it was, with the command's last words.
+//! Turns the end of a command into an error that says which of the four ends it was, with its last output.
 
 use std::fmt;
 
@@ -9,15 +9,15 @@ use ami_bake_core::plan::Step;
 use ami_bake_core::{Error, Run};
 use async_trait::async_trait;
 
-/// Lines of a stream that an error shows.
+/// Number of lines of a stream that an error shows.
 const LINES: usize = 10;
-/// Characters of a line that an error shows; the live output has all of them.
+/// Maximum length of a line that an error shows; the live output has the whole line.
 const WIDTH: usize = 300;
-/// What the driver says is shorter.
+/// Maximum length of the driver's message.
 const WORD: usize = 16 << 10;
 
-/// Hands output on and remembers its end. What the driver says to this program is the first line of standard error and
-/// begins with a token that no script knows; it is not handed on.
+/// Passes output on and records its end. The driver's message to this program is the first line of standard error and
+/// begins with a random token; it is not passed on.
 pub(crate) struct Tail<'a> {
     to: &'a mut dyn OutputSink,
     ends: [StreamEnd; 2],
@@ -26,18 +26,18 @@ pub(crate) struct Tail<'a> {
 }
 
 impl<'a> Tail<'a> {
-    /// Hands on to `to`.
+    /// Passes output on to `to`.
     pub(crate) fn new(to: &'a mut dyn OutputSink) -> Self {
         let token = format!("ami-bake-{}", uuid::Uuid::new_v4().simple());
         Self { to, ends: Default::default(), token, held: Some(Vec::new()) }
     }
 
-    /// What the driver must begin its word with.
+    /// The token with which the driver's message begins.
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
-    /// What the driver said, when it ended the command itself. Held-back output of the command is passed on.
+    /// The driver's message, if it ended the command itself. Held-back output of the command is passed on.
     pub(crate) fn finish(&mut self) -> Option<String> {
         let held = self.held.take()?;
         if let Some(word) = held.strip_prefix(self.token.as_bytes()) {
@@ -47,13 +47,13 @@ impl<'a> Tail<'a> {
         None
     }
 
-    /// The last lines: of standard error, or of standard output where there are none.
+    /// The last lines of standard error, or of standard output if there are none.
     pub(crate) fn last_lines(&self, run: &Run) -> Option<LastLines> {
         LastLines::of(run, "standard error", &self.ends[Stream::Stderr as usize])
             .or_else(|| LastLines::of(run, "output", &self.ends[Stream::Stdout as usize]))
     }
 
-    /// The last line: of standard error, or of standard output where there is none.
+    /// The last line of standard error, or of standard output if there is none.
     pub(crate) fn last_line(&self, run: &Run) -> Option<String> {
         let [stdout, stderr] = &self.ends;
         lines(run, stderr).pop().or_else(|| lines(run, stdout).pop())
@@ -88,7 +88,7 @@ impl OutputSink for Tail<'_> {
     }
 }
 
-/// The last lines that a command printed, sanitised and masked, as the cause of an error.
+/// The last lines that a command printed, sanitized and masked, as the cause of an error.
 #[derive(Debug)]
 pub struct LastLines(String);
 
@@ -117,7 +117,7 @@ impl fmt::Display for LastLines {
 
 impl std::error::Error for LastLines {}
 
-/// The error for a command that didn't exit with 0: which of the four ends it was.
+/// The error for a command that did not exit with 0.
 pub(crate) fn ended(step: &Step, what: &str, exit: &Exit, words: Option<LastLines>) -> Error {
     let name = &step.name;
     let error = match exit {
@@ -157,7 +157,7 @@ pub(crate) fn ended(step: &Step, what: &str, exit: &Exit, words: Option<LastLine
     }
 }
 
-/// The signal in a shell's exit status, for the usual ones.
+/// Name of a signal in a shell's exit status, for common ones.
 fn signal_of(number: i32) -> String {
     let name = match number {
         1 => "HUP",

@@ -1,4 +1,4 @@
-//! Scripts, for the step types `run` and `script` and for other crates.
+//! Runs scripts for the step types `run` and `script`, and for other crates.
 
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
@@ -15,24 +15,24 @@ use tokio::task::JoinHandle;
 use super::{Program, Tail, ended, environment, words};
 use crate::local::{Chunks, Verified, blocking};
 
-/// What a script is run with when nothing else is said.
+/// The default interpreter.
 const BASH: [&str; 3] = ["bash", "-euo", "pipefail"];
-/// Shells that get a command to close the script's own file, so that no program they start inherits it.
+/// Shells that get a command to close the script's own file, so that programs they start do not inherit it.
 const SHELLS: [&str; 7] = ["bash", "sh", "dash", "ash", "ksh", "mksh", "zsh"];
-/// For those shells, before the script's first line, so that its lines keep their numbers.
+/// That command, placed before the script's first line so that line numbers stay the same.
 const CLOSE: &[u8] = b"exec 3<&-; ";
 
 /// Sets a user's environment; replaces the line `ami_bake_account` in our scripts.
 pub(crate) const ACCOUNT: &str = include_str!("account.sh");
 
-/// What runs a script.
+/// The interpreter of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Interpreter {
-    /// These words; `{0}` in them is the script's file, which else follows them.
+    /// These words, with the script's file in place of `{0}` or after them.
     Words(Vec<String>),
-    /// `bash -euo pipefail`, or `sh -eu` where there is no bash.
+    /// `bash -euo pipefail`, or `sh -eu` if there is no bash.
     Any,
-    /// The file is a program.
+    /// The file is executed directly.
     Itself,
 }
 
@@ -54,11 +54,11 @@ impl Interpreter {
     }
 }
 
-/// A script with all that it is run with.
+/// A script and the arguments of its run.
 pub(crate) struct Script<'a> {
-    /// Where it comes from: its bytes, and how many.
+    /// Content of the script, and its length in bytes.
     pub(crate) content: (Reader<'a>, u64),
-    /// What runs it.
+    /// Interpreter of the script.
     pub(crate) interpreter: Interpreter,
     /// Arguments of the script.
     pub(crate) args: &'a [String],
@@ -68,7 +68,7 @@ pub(crate) struct Script<'a> {
     pub(crate) folder: Option<&'a str>,
     /// Time limit of the script.
     pub(crate) timeout: Option<Duration>,
-    /// What sends a local file, and whether that succeeded.
+    /// The task that sends a local file, with its result.
     sending: Option<JoinHandle<std::io::Result<u64>>>,
 }
 
@@ -79,10 +79,11 @@ impl<'a> Script<'a> {
         Self { content, interpreter, args: &[], user: None, folder: None, timeout: None, sending: None }
     }
 
-    /// A local file; without `shell` by its own first line, as the kernel would. What is sent has the planned hash.
+    /// A local file; without `shell` it is run according to its first line, as the kernel would. The content must have
+    /// the planned hash.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// When the file can't be read.
     pub(crate) async fn file(path: &Path, shell: Option<&str>, planned: Option<FileHash>) -> Result<Self> {
         let about = |error: std::io::Error| {
             Error::build(format!("could not read the script `{}`", path.display()))
@@ -119,10 +120,10 @@ impl<'a> Script<'a> {
         })
     }
 
-    /// Runs it and returns how it ended.
+    /// Runs the script and returns how it ended.
     ///
     /// # Errors
-    /// When the run is cancelled, or the machine lacks what the step asks for: user, folder, shell.
+    /// When the run is cancelled, or the machine does not have the step's user, folder or shell.
     pub(crate) async fn execute(
         self,
         run: &Run,
@@ -149,7 +150,7 @@ impl<'a> Script<'a> {
             Some(sending) => Some(sending.await),
             None => None,
         };
-        // A script that is not sent whole does not run, whatever the machine says about it.
+        // A script that was not sent completely does not run, whatever the machine reports.
         if let Some(Ok(Err(error))) = ended_sending
             && error.kind() == std::io::ErrorKind::InvalidData
         {
@@ -161,10 +162,10 @@ impl<'a> Script<'a> {
             None => Ok(exit),
         }
     }
-    /// Runs it as a step of its own.
+    /// Runs the script as a step.
     ///
     /// # Errors
-    /// When it could not be run, or didn't exit with 0.
+    /// When it could not be run, or did not exit with 0.
     pub(crate) async fn apply(
         mut self,
         run: &Run,
@@ -183,7 +184,7 @@ impl<'a> Script<'a> {
     }
 }
 
-/// Opens a script: the file at its beginning, its size, and its first bytes.
+/// Opens a script: returns the file, its size, and its first bytes.
 fn open(path: &Path) -> std::io::Result<(std::fs::File, u64, Vec<u8>)> {
     let mut file = std::fs::File::open(path)?;
     let metadata = file.metadata()?;
@@ -212,8 +213,8 @@ fn head(interpreter: &Interpreter, args: &[String], user: &str, folder: &str, to
     };
     let command: Vec<String> = command.into_iter().chain(args.iter().map(|arg| quote(arg))).collect();
     let flag = |set: bool| if set { "1" } else { "" };
-    // The words are set by the driver, once the file's name is known. The author's variables come last: from there on
-    // the driver looks up nothing but the program itself.
+    // The driver sets the words once the file's name is known. The author's variables come last: from there on the
+    // driver only looks up the program itself.
     [
         format!("ami_bake_token={} ami_bake_user={} ami_bake_folder={}\n", quote(token), quote(user), quote(folder)),
         format!("ami_bake_direct={}\n", flag(*interpreter == Interpreter::Itself)),
@@ -227,7 +228,7 @@ fn head(interpreter: &Interpreter, args: &[String], user: &str, folder: &str, to
     .concat()
 }
 
-/// The interpreter in a script's first line and its one argument, as execve(2) reads them.
+/// The interpreter and its one argument in a script's first line, as execve(2) reads them.
 fn shebang(start: &[u8]) -> Option<Vec<String>> {
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = String::from_utf8_lossy(line);
@@ -237,8 +238,8 @@ fn shebang(start: &[u8]) -> Option<Vec<String>> {
     (!program.is_empty()).then(|| words.iter().filter(|word| !word.is_empty()).map(ToString::to_string).collect())
 }
 
-/// Allows login names as useradd(8) and the common directory services do, but nothing that a tool would read as an
-/// option.
+/// Accepts login names that useradd(8) and the common directory services allow, but nothing that a tool would read as
+/// an option.
 pub(crate) fn check_user(name: &str) -> Result<()> {
     let good = |character: char| character.is_alphanumeric() || "._-$@\\".contains(character);
     if name.is_empty() || name.starts_with('-') || !name.chars().all(good) {
@@ -247,7 +248,7 @@ pub(crate) fn check_user(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the driver may find missing, in words.
+/// A prerequisite that the driver found missing, for messages.
 struct MissingPrerequisite<'a> {
     step: &'a Step,
     user: &'a str,

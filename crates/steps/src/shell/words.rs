@@ -1,11 +1,11 @@
-//! A `shell:` line as words: split at blanks, with single and double quotes.
+//! Splits a `shell:` line into words: at blanks, with single and double quotes.
 
 use ami_bake_core::{Error, Result};
 
 /// The words of a command line. Nothing is expanded.
 ///
 /// # Errors
-/// When a quote isn't closed or there is no word at all.
+/// When a quote is not closed, or there is no word.
 pub(crate) fn words(line: &str) -> Result<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -1,4 +1,4 @@
-//! Step types that another crate applies, in front of this one.
+//! Step types that are applied by another crate's provisioner, which wraps this one.
 
 use ami_bake_core::output::OutputSink;
 use ami_bake_core::plan::Step;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::step_type::StepType;
 
-/// A step type that another crate applies, in front of this one.
+/// A step type that another crate's provisioner applies.
 pub(crate) struct Foreign;
 
 #[async_trait]

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::step_type::StepType;
 
-/// Time for the machine to come back where the step has no `timeout`.
+/// Default time limit for the machine to come back.
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// Restarts the machine.

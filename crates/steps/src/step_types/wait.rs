@@ -16,9 +16,9 @@ use crate::shell::ask;
 use crate::step_type::StepType;
 use crate::text::excerpt;
 
-/// Time between two attempts where the step sets no `interval`.
+/// Default interval between two attempts.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Time to wait where the step sets no `timeout`.
+/// Default time limit.
 const LIMIT: Duration = Duration::from_mins(5);
 
 #[async_trait]
@@ -28,10 +28,10 @@ impl StepType for WaitStep {
     }
 }
 
-/// Waits until it answers.
+/// Waits until the condition holds.
 ///
 /// # Errors
-/// When it never did, with what was seen last.
+/// When it never held; the error has the last result.
 async fn wait(
     run: &Run,
     on: &ConnectedMachine<'_>,

@@ -1,5 +1,5 @@
-//! The same on a machine that has nothing but busybox, as small images do: a static one, named by AMI_BAKE_TEST_BUSYBOX or
-//! found as `busybox`.
+//! Steps on a machine that only has busybox, like a small image: a static one, named by AMI_BAKE_TEST_BUSYBOX or found
+//! as `busybox`.
 
 use std::path::PathBuf;
 
@@ -57,7 +57,7 @@ async fn scripts_run() {
 async fn scan_and_seal_work() {
     let fixture = fixture(&[("TOKEN", "wal-nut-tree")]).await;
     fixture.shell.sh("mkdir -p /var/tmp /etc/ssh /root/.ssh; echo 'token wal-nut-tree' >/etc/app; printf '%s\\n' 'ssh-ed25519 AAAAbake' other >/root/.ssh/authorized_keys; echo l >/var/log/messages; echo l >/root/.ash_history; echo k >/etc/ssh/ssh_host_rsa_key").await;
-    // Everything here is in memory, which the scan leaves out unless the root itself is.
+    // Everything here is in memory, which the scan skips unless the root itself is.
     let text = whole(&fixture.runner.scan(&fixture.run, &fixture.on(), &ImageSettings::default()).await.unwrap_err());
     assert!(
         text.starts_with("the image would contain declared secrets, in:\n  /etc/app (the secret `TOKEN`) | "),

@@ -1,4 +1,5 @@
-//! The step type `chef`, with a stand-in for the tool that Chef's own libraries read the command line and the configuration for.
+//! Tests of the step type `chef`, with a stand-in for the tool that uses Chef's own libraries to read the command line
+//! and the configuration.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +10,7 @@ use ami_bake_testkit::shell::HostShell;
 
 use crate::fixture::{Fixture, step, whole, with_env};
 
-/// The files of the test, below a folder.
+/// The test's files, by their paths below a folder.
 const FILES: [(&str, &str); 8] = [
     ("ours/web/metadata.rb", "name 'web'\nversion '1.0.0'\ndepends 'apt'\n"),
     (
@@ -44,7 +45,7 @@ fn chef(folder: &Path, run_list: &str) -> Step {
     with_env(step(action), &[("CHEF_LICENSE", "accept")])
 }
 
-/// A machine with the stand-in, and the files.
+/// A machine with the stand-in, and a folder with the files.
 async fn fixture() -> (Fixture, tempfile::TempDir) {
     let there = Command::new("ruby").args(["-r", "chef-config/config", "-r", "mixlib/cli", "-e", "1"]).status();
     assert!(

@@ -1,4 +1,4 @@
-//! `expect`, `wait` and `reboot`.
+//! Tests of `expect`, `wait` and `reboot`.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn not(probe: Probe) -> String {
     }
 }
 
-/// A server that answers every request with these bytes; its port.
+/// Starts a server that answers every request with these bytes; returns its port.
 async fn server(answer: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -107,7 +107,7 @@ async fn http_answers() {
 
 #[tokio::test]
 async fn a_slow_server_is_polled_until_it_is_there() {
-    // Takes the first connection and says nothing; the second gets its answer in small pieces.
+    // Accepts the first connection without sending anything; the second gets its response in small pieces.
     let (fixture, clock) = Fixture::skipping(|| ());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -293,7 +293,7 @@ async fn it_is_polled_and_the_last_answer_is_reported() {
     late.timeout = Some(Duration::from_millis(1500));
     let error = Fixture::skipping(|| ()).0.fails(&late).await;
     assert!(error.message().ends_with("to exist, but it does not for 1.5s"), "{error}");
-    // The file comes to be between two attempts.
+    // The file is created between two attempts.
     let (fixture, _) = Fixture::skipping(move || std::fs::write(&path, "").unwrap());
     fixture.passes(&late).await;
     assert_eq!(fixture.shell.commands.lock().unwrap().len(), 2);

@@ -1,4 +1,4 @@
-//! `upload` and `download`.
+//! Tests of `upload` and `download`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -85,7 +85,7 @@ async fn slashes_say_where_it_goes() {
     fixture.passes(&send(&at("src/file"), false, &to("new"))).await;
     assert_eq!(fs::read_to_string(at("new/file")).unwrap(), "1");
 
-    // The target of contents keeps its own mode.
+    // An existing target folder keeps its mode.
     fs::create_dir(at("kept")).unwrap();
     fs::set_permissions(at("kept"), fs::Permissions::from_mode(0o711)).unwrap();
     fixture.passes(&send(&at("src"), true, &to("kept"))).await;
@@ -188,7 +188,7 @@ async fn with_tar(script: &str) -> Fixture {
 
 #[tokio::test]
 async fn a_download_that_fails_at_its_end_leaves_nothing() {
-    // All of it comes, and then it turns out that it was not all: a file could not be read.
+    // The whole archive arrives, and then tar reports that a file could not be read.
     let fixture = with_tar("tar.real \"$@\"; echo 'tar: b: Cannot open' >&2; exit 2").await;
     let folder = tempfile::tempdir().unwrap();
     for (from, to) in [("/opt/logs", "to"), ("/opt/logs/", "deep/to"), ("/opt/logs/a", "file"), ("/opt/logs/a", "d/")] {

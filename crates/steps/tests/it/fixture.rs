@@ -1,4 +1,4 @@
-//! What every test needs: a run, a machine, a step, and its output.
+//! A run, a machine, and helpers to apply steps and read their output.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Fixture {
         Self::at(Arc::new(SystemClock::default()), secrets, shell)
     }
 
-    /// Where pauses between attempts are over at once, after a call of `each`, and no limit is reached: see
+    /// A fixture on whose clock pauses end at once, after a call of `each`, and no time limit is reached: see
     /// [`ManualClock::skipping`].
     pub(crate) fn skipping(each: impl Fn() + Send + Sync + 'static) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::skipping(Duration::from_secs(5), each));
@@ -66,7 +66,7 @@ impl Fixture {
     }
 }
 
-/// An error with all that a person sees of it.
+/// The whole error message, with causes and help.
 pub(crate) fn whole(error: &Error) -> String {
     let mut text = error.message().to_owned();
     for cause in error.causes() {

@@ -36,7 +36,7 @@ struct Server {
 }
 
 impl Server {
-    /// With a certificate for 127.0.0.1 that it signed itself.
+    /// A server with a self-signed certificate for 127.0.0.1.
     fn tls() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made = Command::new("openssl")
@@ -50,7 +50,7 @@ impl Server {
         Self::start(folder, &["cert.pem", "key.pem"])
     }
 
-    /// Without TLS.
+    /// A server without TLS.
     fn plain() -> Self {
         Self::start(tempfile::tempdir().unwrap(), &[])
     }
@@ -100,7 +100,7 @@ fn expect(probe: HttpProbe) -> Step {
     step
 }
 
-/// The message of the failure, and the help.
+/// Message and help of the failure.
 async fn fails(probe: HttpProbe) -> (String, String) {
     let error = Fixture::skipping(|| ()).0.fails(&expect(probe)).await;
     (error.message().to_owned(), error.help_text().unwrap_or_default().to_owned())
@@ -120,7 +120,7 @@ async fn a_self_signed_certificate_is_accepted_only_without_verification() {
     assert!(message.contains("/none, got 404 for"), "{message}");
 }
 
-/// The roots are read once in a process, so that one with others is another process: this test, run by itself.
+/// A process reads the root certificates once, so other roots need another process: this test runs itself again.
 #[tokio::test]
 async fn a_certificate_is_verified_for_the_host_by_the_roots() {
     const PORT: &str = "AMI_BAKE_TEST_PORT";

@@ -1,4 +1,4 @@
-//! What every bake does besides its steps: packages, scan, seal. In a throw-away copy of this system; needs root.
+//! Tests of packages, scan and seal, in a throw-away copy of this system. They need root.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use ami_bake_testkit::shell::HostShell;
 
 use crate::fixture::{Fixture, whole};
 
-/// Every progress sentence and warning so far.
+/// All progress messages and warnings so far.
 fn reported(fixture: &mut Fixture) -> (Vec<String>, Vec<String>) {
     let (mut progress, mut warnings) = (Vec::new(), Vec::new());
     while let Some(envelope) = fixture.events.try_recv() {
@@ -27,7 +27,7 @@ fn settings(keep: &[Keep], allow: &[&str]) -> ImageSettings {
     ImageSettings { keep: keep.to_vec(), allow, ..ImageSettings::default() }
 }
 
-/// A key's text without a literal one in this file.
+/// The text of a private key, assembled so that this file does not contain one.
 fn key(kind: &str) -> String {
     let body = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5\n".repeat(3);
     format!("-----BEGIN {kind}-----\n{body}-----END {kind}-----\n")
@@ -54,7 +54,7 @@ async fn the_scan_finds_what_changed_and_only_that() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     };
-    // Before the bake: none of its business.
+    // Written before the bake, so it is not reported.
     write("/opt/before/config", &format!("token={secret}"));
     write("/opt/before/key.pem", &key("PRIVATE KEY"));
     tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
@@ -62,7 +62,7 @@ async fn the_scan_finds_what_changed_and_only_that() {
     fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
 
     write("/etc/app/config", &format!("\0\u{1}binary token={secret}\0"));
-    // An old content time, as archives bring it, does not hide a file.
+    // An old modification time, as archives set it, does not hide a file.
     fixture.shell.sh("touch -d '2001-01-01' /etc/app/config").await;
     write("/opt/a folder/it's pem", &format!("x {} y", "Zm9vYmFyYmF6cXV4".repeat(3)));
     let error = fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &["/**"])).await.unwrap_err();
@@ -95,7 +95,7 @@ async fn the_scan_finds_what_changed_and_only_that() {
     assert_eq!(fixture.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
 }
 
-/// Files of common tools, each with a credential and without.
+/// Credential files of common tools, each with and without a credential.
 const CREDENTIALS: [(&str, &str, &str); 12] = [
     (
         ".docker/config.json",
@@ -136,7 +136,7 @@ const CREDENTIALS: [(&str, &str, &str); 12] = [
     (".config/git/credentials", "https://%@git.test\n", "\n"),
 ];
 
-/// Writes them into these homes, and returns their paths.
+/// Writes the credential files into these homes, and returns their paths.
 fn write_credentials(fixture: &Fixture, homes: &[&str], value: Option<&str>) -> Vec<String> {
     let mut paths = Vec::new();
     for home in homes {
@@ -166,7 +166,7 @@ async fn the_scan_knows_the_credential_files_of_common_tools() {
     for path in &files[..20] {
         assert!(text.contains(&format!("\n  {path}\n")), "{path}: {text}");
     }
-    // One home: each by its name; allowed by patterns; and everything found by time alone.
+    // One home: each file by its name, files allowed by patterns, and files found by time only.
     fixture.shell.sh("rm -r /home/web").await;
     let allow = settings(&[], &["/root/**"]);
     fixture.runner.scan(&fixture.run, &fixture.on(), &allow).await.unwrap();
@@ -180,7 +180,7 @@ async fn the_scan_knows_the_credential_files_of_common_tools() {
     fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
 }
 
-/// What the seal removes is not in the image: a secret there fails nothing, unless it is kept.
+/// Files that the seal removes are not in the image: a secret in them does not fail the bake, unless they are kept.
 #[tokio::test]
 async fn a_secret_in_a_file_that_is_removed_does_not_fail_the_bake() {
     let fixture = Fixture::with(&[("TOKEN", "hunter2-4711")], HostShell::sandbox().await);
@@ -196,7 +196,7 @@ async fn a_secret_in_a_file_that_is_removed_does_not_fail_the_bake() {
     fixture.runner.scan(&fixture.run, &fixture.on(), &settings(&[], &[])).await.unwrap();
 }
 
-/// A machine that knows what was changed is asked for that alone, whatever kinds of paths it names.
+/// If the machine knows the changed files, only those are searched, whatever kinds of paths are among them.
 #[tokio::test]
 async fn the_scan_looks_at_what_the_machine_says_was_changed() {
     let mut fixture = Fixture::with(&[("TOKEN", "hunter2-4711")], HostShell::sandbox().await);
@@ -215,7 +215,7 @@ b'; mkfifo /opt/pipe; ln -s folder/other /opt/link; echo x >/opt/harmless";
     assert_eq!(fixture.shell.sh("ls -A /dev/shm /run | grep -c '^.ami-bake' || true").await, "0\n");
 }
 
-/// What a bake leaves behind, all of it.
+/// Everything that a bake leaves behind.
 const LITTER: &str = r#"
     useradd -m web; mkdir -p /root/.ssh /home/web/.ssh /etc/ssh /var/lib/cloud/instances/i-1 /var/lib/cloud/scripts/per-boot \
         /var/lib/systemd /var/lib/dhcp /var/log/journal/x /var/log/nginx /var/lib/apt/lists /var/cache/apt/archives /var/lib/cloud/seed
@@ -239,13 +239,13 @@ fn login() -> Login {
     }
 }
 
-/// Both parts of the seal.
+/// Runs both parts of the seal.
 async fn sealed(fixture: &Fixture, settings: &ImageSettings) {
     fixture.runner.clean(&fixture.run, &fixture.on(), settings).await.unwrap();
     fixture.runner.seal(&fixture.run, &fixture.on(), settings, &login()).await.unwrap();
 }
 
-/// Which of these paths are there, and not empty if a file.
+/// Prints which of these paths exist, and which files are not empty.
 const LOOK: &str = r"cd /; for f in etc/ssh/ssh_host_rsa_key etc/ssh/ssh_host_ed25519_key.pub var/lib/cloud/instance var/lib/cloud/instances
     do [ -e $f ] && echo $f; done
     for f in etc/machine-id var/lib/systemd/random-seed var/lib/dhcp/dhclient.eth0.leases root/.bash_history home/web/.zsh_history \
@@ -270,7 +270,7 @@ async fn the_seal_removes_everything_of_the_bake_and_nothing_else() {
     for part in ["Removed 2 authorized keys", "SSH host key files", "cloud-init state", "the machine ID", "log files"] {
         assert!(sentence.contains(part), "{sentence}");
     }
-    // Again: nothing is left to do, and that is no failure.
+    // The second time there is nothing to do, which is not a failure.
     sealed(&fixture, &settings(&[], &[])).await;
 }
 

@@ -1,4 +1,4 @@
-//! `run` and `script`.
+//! Tests of `run` and `script`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use ami_bake_testkit::shell::{Ending, HostShell};
 
 use crate::fixture::{Fixture, script, step, whole, with_env};
 
-/// What the loader could have left on the machine, which nothing else uses.
+/// Files that the loader could have left on the machine.
 fn leftovers(fixture: &Fixture) -> Vec<String> {
     let mut found = Vec::new();
     for folder in ["/dev/shm", "/run", "/tmp", "/var/tmp"] {
@@ -74,7 +74,7 @@ async fn the_environment_arrives_as_it_is() {
 async fn secrets_are_on_no_command_line_and_masked_in_errors() {
     let secret = "tOp-s3cret-Walnut";
     let fixture = Fixture::with(&[("TOKEN", secret)], HostShell::bare());
-    // Looks while it runs: at every process of the machine, at the files of the loader, and at its own environment.
+    // The script looks at every process of the machine, at the files of the loader, and at its own environment.
     let text = "env | grep -c Walnut\n\
                 cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c 'Wal[n]ut' || true\n\
                 ! ls -d /dev/shm/.ami-bake.* 2>/dev/null; echo \"bad $AUTH\" >&2; exit 3";

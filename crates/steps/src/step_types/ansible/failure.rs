@@ -1,4 +1,4 @@
-//! How a playbook's end becomes an error that names the task.
+//! Turns the end of a playbook into an error that names the task.
 
 use std::fmt;
 use std::path::Path;
@@ -13,14 +13,14 @@ use super::serve::PlaybookReport;
 use crate::shell::{LastLines, ended};
 use crate::text::excerpt;
 
-/// Characters of a module's output in the message; the rest goes into its cause.
+/// Maximum characters of a module's output in the message; the rest is in its cause.
 const WIDTH: usize = 200;
-/// What to do about a failure of which nothing more is known.
+/// Help for a failure without further information.
 const LOOK: &str = "See its output above. `--keep-on-failure` keeps the machine running so that you can look at it; `args: [-vvv]` prints more.";
-/// Lines of a module's output in the cause.
+/// Maximum lines of a module's output in the cause.
 const LINES: usize = 10;
 
-/// The error of a playbook that did not end well; none when it did.
+/// The error of a playbook; `None` if it succeeded.
 pub(super) fn of(
     run: &Run,
     step: &Step,
@@ -40,7 +40,7 @@ pub(super) fn of(
                 .at(step.route.key("groups")),
         );
     }
-    // The last one ended the play; what was rescued before it did not.
+    // The last failed task ended the play; those rescued before did not.
     let Some(failed) = report.failed.last().filter(|_| matches!(exit, Exit::Status(_))) else {
         let unresolved =
             words.as_ref().is_some_and(|words| words.to_string().contains("couldn't resolve module/action"));
@@ -60,7 +60,7 @@ pub(super) fn of(
     Some(if lines.len() > 1 { error.because(ModuleOutput(lines)) } else { error })
 }
 
-/// What to do about a task's failure.
+/// Help for the failure of a task.
 fn help(failed: &FailedTask) -> &'static str {
     let said = failed.said.to_lowercase();
     if failed.action.rsplit('.').next() == Some("synchronize") {
@@ -72,7 +72,7 @@ fn help(failed: &FailedTask) -> &'static str {
     LOOK
 }
 
-/// ` (FILE:LINE)`, the file below the folder where it is.
+/// The location ` (FILE:LINE)`; the file is relative to the folder if possible.
 fn place(failed: &FailedTask, folder: &Path) -> String {
     if failed.place.is_empty() {
         return String::new();
@@ -83,7 +83,7 @@ fn place(failed: &FailedTask, folder: &Path) -> String {
     format!(" ({})", sanitize(&path.strip_prefix(folder).unwrap_or(path).display().to_string()))
 }
 
-/// A module's words.
+/// The output of a module.
 #[derive(Debug)]
 struct ModuleOutput(Vec<String>);
 

@@ -1,4 +1,4 @@
-//! What a playbook is run with, in a folder that only this user can enter and that is gone afterwards.
+//! A private temporary folder with the files for a playbook run, deleted afterwards.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,14 +8,14 @@ use ami_bake_core::{Error, Result, whole_file};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-/// The longest path of a socket, its end included (unix(7)).
+/// Maximum length of a socket's path, including its end (unix(7)).
 const LONGEST: usize = 108;
 
 /// A temporary folder for a playbook run.
 pub(super) struct WorkFolder(TempDir);
 
 impl WorkFolder {
-    /// With our plug-ins in it.
+    /// Creates the folder with our plug-ins in it.
     pub(super) fn new() -> Result<Self> {
         let made = |parent: &Path| {
             let mut builder = tempfile::Builder::new();
@@ -34,12 +34,12 @@ impl WorkFolder {
         Ok(folder)
     }
 
-    /// A path in it.
+    /// The path of a file in the folder.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    /// Where the plug-ins call.
+    /// Path of the socket that the plug-ins connect to.
     pub(super) fn socket(&self) -> PathBuf {
         self.path("socket")
     }
@@ -53,7 +53,7 @@ impl WorkFolder {
     }
 }
 
-/// The inventory of one machine, as JSON, which is YAML too.
+/// The inventory with one machine, as JSON, which is YAML too.
 pub(super) fn inventory(host: &str, user: &str, groups: &[String]) -> String {
     let groups: Map<String, Value> = groups.iter().map(|name| (name.clone(), json!({"hosts": {host: {}}}))).collect();
     json!({"all": {

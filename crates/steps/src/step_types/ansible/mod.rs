@@ -1,8 +1,8 @@
 //! The step type `ansible`: a real `ansible-playbook` on this computer, over the bake's own connection.
 //!
-//! A plug-in of ours carries what Ansible does on the machine to a socket in a folder that only this user can enter, and
-//! [`serve`] carries it on over the [`Communicator`](ami_bake_core::communicator::Communicator). So the key never leaves
-//! memory, the host key stays pinned, jump hosts work, and every platform is the same.
+//! Our connection plug-in sends Ansible's commands to a socket in a private folder, and [`serve`] runs them over the
+//! [`Communicator`](ami_bake_core::communicator::Communicator). So the key never leaves memory, the host key stays
+//! pinned, jump hosts work, and all platforms behave alike.
 
 mod failure;
 mod folder;

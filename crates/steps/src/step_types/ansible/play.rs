@@ -25,22 +25,23 @@ use super::{failure, settings, tools, vars};
 use crate::shell::{LastLines, Tail, ended, variables};
 use crate::step_type::StepType;
 
-/// The user that a playbook runs as by default.
+/// Default user of a playbook.
 const ROOT: &str = "root";
-/// Time for the machine to end running commands when a step's time is over.
+/// Time for commands on the machine to end after the step's time limit.
 const SETTLE: Duration = Duration::from_secs(20);
-/// Time between two checks of that.
+/// Pause between two checks whether they have ended.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Defaults for variables of Ansible; each is set only where the user has not set it.
+/// Defaults for environment variables of Ansible; each is only set if the user has not set it.
 const USUAL: [(&str, &str); 7] = [
     // Fewer commands for each task, and no file with a module's arguments.
     ("ANSIBLE_PIPELINING", "1"),
-    // The seal empties it; Ansible's own default would stay in the image. Each user that a task becomes has its own.
+    // The seal empties /tmp; Ansible's own default folder would stay in the image. Each user that a task becomes has
+    // its own.
     ("ANSIBLE_REMOTE_TMP", "/tmp/.ansible-${USER}"),
     ("ANSIBLE_PYTHON_INTERPRETER", "auto_silent"),
     ("ANSIBLE_RETRY_FILES_ENABLED", "0"),
     ("ANSIBLE_NOCOLOR", "1"),
-    // What fetches roles by SSH would ask at the terminal, and wait for ever.
+    // Tools that fetch roles by SSH would prompt on the terminal and wait forever.
     ("SSH_ASKPASS_REQUIRE", "force"),
     ("SSH_ASKPASS", "false"),
 ];
@@ -68,7 +69,7 @@ impl StepType for AnsibleStep {
 /// Runs a playbook against a machine.
 ///
 /// # Errors
-/// Names the task that failed, or what is missing on this computer.
+/// When a task fails, or something is missing on this computer; the error names it.
 async fn play(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -95,7 +96,7 @@ async fn play(
         }
     }
 
-    // What has no login is a sandbox or a container, which is entered.
+    // A machine without a login is a sandbox or a container, which is entered.
     let entered = on.machine.login().authorized_keys.is_empty();
     let user = playbook.user.as_deref().filter(|_| !entered).unwrap_or(ROOT);
     if entered {
@@ -132,7 +133,7 @@ async fn play(
         () = server.serve() => return Err(Error::internal("the playbook's server ended")),
     };
     tail.finish();
-    // The command that ran out of time on the machine may have reached Ansible before this program did.
+    // Ansible may learn that a command on the machine timed out before this program does.
     let exit = match deadline {
         Some((limit, at)) if !exit.success() && Instant::now() >= at => Exit::TimedOut(limit),
         _ => exit,
@@ -162,11 +163,11 @@ async fn settle(running: Arc<AtomicUsize>) {
             tokio::time::sleep(PAUSE).await;
         }
     };
-    // A machine that doesn't answer is ended by its owner.
+    // If the machine does not answer, its owner will end it.
     let _ = tokio::time::timeout(SETTLE, idle).await;
 }
 
-/// The variables over those of this process: the step's, and what Ansible needs to find what is ours.
+/// Environment variables for the playbook: the step's, and those that make Ansible find our files.
 async fn environment(
     own: &WorkFolder,
     said: &[(String, OsString)],
@@ -208,7 +209,7 @@ async fn environment(
             set(name, value.into());
         }
     }
-    // Ansible refuses to start where the locale is not UTF-8.
+    // Ansible refuses to start if the locale is not UTF-8.
     let utf8 = |name: &str| {
         get(name).is_some_and(|value| value.to_string_lossy().to_lowercase().replace('-', "").contains("utf8"))
     };
@@ -216,12 +217,12 @@ async fn environment(
         set("LC_ALL", "C.UTF-8".into());
     }
     set("AMI_BAKE_SOCKET", own.socket().into());
-    // A module that is killed on this computer can't take its own away.
+    // A module that is killed on this computer can't delete its own temporary files.
     for name in ["TMPDIR", "ANSIBLE_LOCAL_TEMP"] {
         set(name, own.path("tmp").into());
     }
     set("PYTHONUNBUFFERED", "1".into());
-    // A prompt for a password would wait for ever.
+    // A password prompt would wait forever.
     set("GIT_TERMINAL_PROMPT", "0".into());
     Ok(env)
 }

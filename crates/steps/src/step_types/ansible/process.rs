@@ -1,4 +1,4 @@
-//! A program on this computer: its output as it comes, and its end with all that it started.
+//! Runs a program on this computer: passes on its output, and ends it with everything that it started.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -18,26 +18,26 @@ use tokio::time::Instant;
 
 use super::tools::not_there;
 
-/// Attempts to find and kill all processes of a program; each takes some milliseconds.
+/// Number of attempts to find and kill all processes of a program; each takes some milliseconds.
 const LOOKS: usize = 100;
 
 /// A program to run.
 pub(super) struct LocalProgram<'a> {
-    /// Its name, found on the path.
+    /// Name of the program, found on the PATH.
     pub(super) name: &'static str,
     /// Arguments.
     pub(super) args: Vec<OsString>,
-    /// Where it runs; empty for here.
+    /// Working directory; empty for the current one.
     pub(super) folder: &'a Path,
-    /// Variables over those of this process.
+    /// Environment variables in addition to those of this process.
     pub(super) env: &'a [(String, OsString)],
-    /// Variables of this process that it is not given.
+    /// Environment variables of this process to remove.
     pub(super) hidden: &'a [&'a str],
 }
 
 impl LocalProgram<'_> {
-    /// Runs it; its standard input is empty. When its time is over, `settle` is waited for before it is killed. Whatever
-    /// ends the call, nothing of it lives on.
+    /// Runs the program with empty standard input. At its deadline, waits for `settle` before it is killed. However the
+    /// call ends, no process of it is left.
     ///
     /// # Errors
     /// When it could not be started.
@@ -57,7 +57,7 @@ impl LocalProgram<'_> {
         if !self.folder.as_os_str().is_empty() {
             command.current_dir(self.folder);
         }
-        // Out of reach of the terminal's Ctrl-C: the engine ends what is to end.
+        // Not in the terminal's process group: the engine handles Ctrl-C.
         let spawned = command.process_group(0).kill_on_drop(true).spawn();
         let mut child = spawned.map_err(|error| not_there(self.name, error))?;
         let _tree = ProcessTree(mark);
@@ -76,7 +76,7 @@ impl LocalProgram<'_> {
     }
 }
 
-/// Passes on what a child prints, until it ends.
+/// Passes on the output of a child process until it ends.
 async fn until_end(child: &mut Child, output: &mut (dyn OutputSink + Send)) -> std::io::Result<Exit> {
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(std::io::ErrorKind::NotConnected.into());
@@ -90,7 +90,8 @@ async fn until_end(child: &mut Child, output: &mut (dyn OutputSink + Send)) -> s
     })
 }
 
-/// All processes with this mark. Ansible's workers lead sessions of their own, so that a process group does not hold them.
+/// All processes with this mark. Ansible's workers lead sessions of their own, so a process group does not include
+/// them.
 struct ProcessTree(String);
 
 impl Drop for ProcessTree {
@@ -101,14 +102,14 @@ impl Drop for ProcessTree {
                 return;
             }
             for pid in members {
-                // Gone meanwhile.
+                // The process may have ended meanwhile.
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
     }
 }
 
-/// What lives of the processes that carry the mark in their environment, and what descends from them.
+/// The living processes that have the mark in their environment, and their descendants.
 fn members(mark: &str) -> Vec<Pid> {
     let mark = format!("{MARK}={mark}");
     let mut parents = Vec::new();
@@ -136,7 +137,7 @@ fn members(mark: &str) -> Vec<Pid> {
     }
 }
 
-/// Whether a process still runs, and its parent (proc_pid_stat(5)).
+/// Whether a process is alive, and its parent (proc_pid_stat(5)).
 fn status(process: &Path) -> Option<(bool, i32)> {
     let text = std::fs::read(process.join("stat")).ok()?;
     let text = String::from_utf8_lossy(&text);

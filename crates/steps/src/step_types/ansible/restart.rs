@@ -1,4 +1,4 @@
-//! A playbook's restarts of its machine: done by the machine itself, which knows how on its platform.
+//! Restarts the machine for a playbook, with the platform's own method.
 
 use std::time::Duration;
 
@@ -10,29 +10,29 @@ use tokio::time::Instant;
 
 /// Time limit for one attempt to restore a lost connection; Ansible retries within its own limit.
 const ATTEMPT: Duration = Duration::from_secs(15);
-/// Least time for a restart: it is started even when the step's time is nearly over, so that its error explains the
-/// failure.
+/// Minimum time limit for a restart: it is started even when the step's time is nearly over, so that its error explains
+/// the failure.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// What the playbook wants of its machine.
+/// What a playbook requests of its machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum BootRequest {
     /// Another boot, within this time.
     Restart(Duration),
-    /// A connection to whatever boot there is.
+    /// A connection, whatever the boot.
     Recover,
 }
 
-/// A wish, and who waits for it.
+/// A request, and who waits for it.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// What the playbook asks for.
+    /// The request.
     pub(super) wish: BootRequest,
-    /// Where the answer goes: why it is not so, in words.
+    /// Channel for the answer; the error is the reason, as text.
     pub(super) reply: oneshot::Sender<Result<(), String>>,
 }
 
-/// Serves the requests in turn, each within the step's deadline. Never returns.
+/// Serves the requests in order, each within the step's deadline. Never returns.
 pub(super) async fn fulfil(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -54,7 +54,7 @@ pub(super) async fn fulfil(
     std::future::pending::<()>().await;
 }
 
-/// An error as a module would say it: what and why in the first line, what to do in the next.
+/// An error in the form of a module's message: what and why on the first line, what to do on the next.
 fn words(error: &Error) -> String {
     let mut text = error.message().to_owned();
     for cause in error.causes() {

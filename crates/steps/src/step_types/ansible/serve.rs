@@ -1,4 +1,4 @@
-//! The bake's end of the socket.
+//! The server for Ansible's plug-ins, on the bake's end of the socket.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,43 +20,43 @@ use super::message::{FailedTask, Message, answer, piece};
 use super::restart::{BootRequest, Request};
 use crate::shell::ACCOUNT;
 
-/// As much of a command's input as waits for the machine.
+/// Maximum bytes of a command's input that are queued for the machine.
 const WAITING: usize = 256 << 10;
-/// As much of a command's output as waits for the plug-in, in bytes.
+/// Maximum bytes of a command's output that are queued for the plug-in.
 const ROOM: usize = 1 << 20;
-/// What is free when more is read from the machine.
+/// Free bytes that are required before more is read from the machine.
 const CHUNK: u32 = 256 << 10;
-/// A shell's exit status for a command that a signal killed is this plus the signal.
+/// Offset of the signal in a shell's exit status for a killed command.
 const BY_SIGNAL: i32 = 128;
 
-/// What the plug-ins report about the playbook.
+/// The plug-ins' report about a playbook.
 #[derive(Debug, Default)]
 pub(super) struct PlaybookReport {
     /// Failed tasks, in order.
     pub(super) failed: Vec<FailedTask>,
-    /// On how many machines something ran; none before its end.
+    /// Number of machines on which something ran; `None` before the end of the playbook.
     pub(super) hosts: Option<usize>,
 }
 
-/// What serves a playbook.
+/// The server for one playbook.
 pub(super) struct PlaybookServer {
-    /// Where the plug-ins call.
+    /// Socket that the plug-ins connect to.
     pub(super) listener: UnixListener,
     /// The connection to the machine.
     pub(super) machine: Arc<dyn Communicator>,
-    /// The user whose login each command replaces.
+    /// The login user that commands run as.
     pub(super) user: String,
-    /// When every command has to be over.
+    /// Deadline of all commands.
     pub(super) deadline: Option<Instant>,
-    /// Where wishes for another boot go.
+    /// Channel for restart requests.
     pub(super) wishes: UnboundedSender<Request>,
-    /// Where messages go.
+    /// Collects the plug-ins' messages.
     pub(super) report: Arc<Mutex<PlaybookReport>>,
-    /// How many commands run on the machine.
+    /// Number of commands that are running on the machine.
     pub(super) running: Arc<AtomicUsize>,
 }
 
-/// A command that runs, for as long as this lives.
+/// Counts a running command for as long as this value lives.
 struct RunningCommand(Arc<AtomicUsize>);
 
 impl RunningCommand {
@@ -73,7 +73,7 @@ impl Drop for RunningCommand {
 }
 
 impl PlaybookServer {
-    /// Serves until it is dropped; what still runs on the machine then ends.
+    /// Serves until dropped; commands that are still running on the machine end then.
     pub(super) async fn serve(self) {
         let server = Arc::new(self);
         let mut calls = JoinSet::new();
@@ -87,7 +87,7 @@ impl PlaybookServer {
         }
     }
 
-    /// The command as a login of the user would run it.
+    /// The command as a login shell of the user would run it.
     fn as_login(&self, command: &str) -> String {
         let login = include_str!("login.sh").replace("ami_bake_account\n", ACCOUNT);
         format!("set -- {} {}\n{login}", quote(&self.user), quote(command))
@@ -108,7 +108,7 @@ async fn handle(server: Arc<PlaybookServer>, stream: UnixStream) {
     }
 }
 
-/// Hands a wish on, and answers when it is fulfilled. It is over on the machine before the step is.
+/// Forwards a restart request, and answers when it is done, which is before the step's deadline.
 async fn wish(server: &PlaybookServer, wish: BootRequest, mut to: OwnedWriteHalf) {
     let _running = RunningCommand::new(&server.running);
     let (reply, done) = oneshot::channel();
@@ -120,12 +120,12 @@ async fn wish(server: &PlaybookServer, wish: BootRequest, mut to: OwnedWriteHalf
         Ok(()) => answer(b's', b"0"),
         Err(words) => answer(b'l', words.as_bytes()),
     };
-    // A failed write means that the plug-in is gone.
+    // A failed write means that the plug-in has disconnected.
     let _ = to.write_all(&answer).await;
 }
 
-/// Runs a command: its input comes in the caller's frames, its output goes back in frames. The command ends when the caller
-/// disconnects.
+/// Runs a command: its input arrives in the caller's frames, and its output is returned in frames. The command ends
+/// when the caller disconnects.
 async fn exec(server: &PlaybookServer, command: &str, from: OwnedReadHalf, to: OwnedWriteHalf) {
     let (input, stdin) = tokio::io::duplex(WAITING);
     let (sender, receiver) = unbounded_channel();
@@ -147,7 +147,7 @@ async fn exec(server: &PlaybookServer, command: &str, from: OwnedReadHalf, to: O
             Ok(Exit::Lost(seen)) => (b'l', format!("the connection to the machine was lost: {seen}")),
             Err(error) => (b'l', error.to_string()),
         };
-        // A failed write means that the plug-in is gone.
+        // A failed write means that the plug-in has disconnected.
         let _ = sink.pieces.send((answer(kind, content.as_bytes()), 0));
     };
     tokio::select! {
@@ -177,11 +177,11 @@ async fn pass_on(mut pieces: UnboundedReceiver<(Vec<u8>, usize)>, mut to: OwnedW
         }
         room.add_permits(taken);
     }
-    // Nobody waits for a plug-in that is gone.
+    // Nothing waits for a plug-in that has disconnected.
     room.close();
 }
 
-/// A command's output as pieces, each with the room that it takes.
+/// Sends a command's output as frames, each with the room that it takes in the queue.
 struct FrameSink {
     pieces: UnboundedSender<(Vec<u8>, usize)>,
     room: Arc<Semaphore>,
@@ -192,17 +192,17 @@ impl OutputSink for FrameSink {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         let kind = if stream == Stream::Stdout { b'o' } else { b'e' };
         let taken = self.room.forget_permits(bytes.len());
-        // A failed send means that the plug-in is gone.
+        // A failed send means that the plug-in has disconnected.
         let _ = self.pieces.send((answer(kind, bytes), taken));
     }
 
     async fn ready(&mut self) {
-        // Closed when the plug-in is gone.
+        // Closed when the plug-in has disconnected.
         let _ = self.room.acquire_many(CHUNK).await;
     }
 }
 
-/// The usual ones' numbers (signal(7)).
+/// The number of a common signal (signal(7)).
 fn signal(name: &str) -> i32 {
     match name {
         "HUP" => 1,
@@ -237,9 +237,9 @@ mod tests {
             written += piece.len();
             tokio::task::yield_now().await;
         }
-        // And what the socket itself holds.
+        // Including what the socket itself buffers.
         assert!((ROOM / 2..2 * ROOM).contains(&written), "{written}");
-        // Nothing waits for one that is gone.
+        // Nothing waits for a plug-in that has disconnected.
         drop(theirs);
         sink.ready().await;
         passing.await.unwrap();

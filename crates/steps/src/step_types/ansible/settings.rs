@@ -1,11 +1,11 @@
-//! What the user's own configuration of Ansible says where ours would take its place: an environment variable wins over
-//! `ansible.cfg`, so that its folders have to be in the variable too.
+//! Reads the user's own Ansible configuration for settings that our environment variables would override: a variable
+//! takes precedence over `ansible.cfg`, so the variable must include its folders, too.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// Folders that Ansible searches, by the setting's name, the variable that has it, and what it is without any.
+/// Settings for folders that Ansible searches: name, environment variable, and default.
 pub(super) const SEARCHED: [(&str, &str, &str); 4] = [
     (
         "DEFAULT_CONNECTION_PLUGIN_PATH",
@@ -21,8 +21,8 @@ pub(super) const SEARCHED: [(&str, &str, &str); 4] = [
     ("COLLECTIONS_PATHS", "ANSIBLE_COLLECTIONS_PATH", "~/.ansible/collections:/usr/share/ansible/collections"),
 ];
 
-/// The configuration that Ansible would read, as it looks for it: the variable, the folder that it runs in, the home
-/// folder, `/etc`; and, since a bake runs in the manifest's folder, beside the playbook before the home folder.
+/// The configuration file that Ansible would read, in its order: the environment variable, the working directory, the
+/// home folder, `/etc`. Since a bake runs in the manifest's folder, the playbook's folder comes before the home folder.
 pub(super) fn file(said: Option<PathBuf>, folder: &Path, playbook: &Path, home: Option<&Path>) -> Option<PathBuf> {
     let beside = playbook.parent().map(|parent| parent.join("ansible.cfg"));
     let of_home = home.map(|home| home.join(".ansible.cfg"));
@@ -30,7 +30,8 @@ pub(super) fn file(said: Option<PathBuf>, folder: &Path, playbook: &Path, home: 
     places.into_iter().flatten().find(|path| path.is_file())
 }
 
-/// The folders of each of [`SEARCHED`] in what `ansible-config dump --format json` says; none when it is not to be read.
+/// The folders of each of [`SEARCHED`] in the output of `ansible-config dump --format json`; `None` when it can't be
+/// parsed.
 pub(super) fn folders(dump: &[u8]) -> Option<Vec<String>> {
     let settings: Vec<Value> = serde_json::from_slice(dump).ok()?;
     let of = |name: &str| {

@@ -1,4 +1,4 @@
-//! Ansible's programs: whether they are there, and in a version that our plug-ins fit.
+//! Checks that Ansible is installed, in a version that our plug-ins support.
 
 use std::process::Stdio;
 
@@ -6,18 +6,18 @@ use ami_bake_core::plan::{Step, Value};
 use ami_bake_core::{Error, Result, Run};
 use tokio::process::Command;
 
-/// The oldest ansible-core that the plug-ins are tried with.
+/// The oldest ansible-core version that the plug-ins are tested with.
 const OLDEST: (u32, u32) = (2, 12);
-/// What to do where it is missing.
+/// Help when Ansible is missing.
 const INSTALL: &str =
     "Install ansible-core where the bake runs: `pipx install ansible-core`, or `apt-get install ansible-core`.";
 
-/// Looks for Ansible before a machine is started.
+/// Checks for Ansible before a machine is started.
 ///
 /// # Errors
-/// When it is missing or too old, with the command that installs it.
+/// When it is missing or too old; the help has the command that installs it.
 pub(super) async fn preflight(run: &Run, step: &Step) -> Result<()> {
-    // The step may bring a path of its own.
+    // The step may set a PATH of its own.
     let path = step.env.iter().find_map(|(name, value)| match value {
         Value::Plain(text) if name == "PATH" => Some(text.as_str()),
         _ => None,
@@ -63,7 +63,7 @@ pub(super) fn not_there(program: &str, error: std::io::Error) -> Error {
     Error::preflight(format!("could not run {program}")).help(INSTALL).because(error)
 }
 
-/// `ansible-playbook [core 2.19.4]`, and as it was before 2.11: `ansible-playbook 2.9.27`.
+/// Parses the version in `ansible-playbook [core 2.19.4]`, or before 2.11 `ansible-playbook 2.9.27`.
 fn parse(line: &str) -> Option<(u32, u32)> {
     let version = line.strip_prefix("ansible-playbook ")?.trim_start_matches("[core ").trim_end_matches(']');
     let mut numbers = version.split('.').map(|part| part.parse().ok());

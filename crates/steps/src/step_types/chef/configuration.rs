@@ -1,13 +1,14 @@
-//! What the tool is given beside the cookbooks: its configuration and the node's attributes.
+//! The tool's configuration and the node's attributes.
 
 use ami_bake_core::shell::quote;
 
-/// The settings that name the folders of [`ChefStep`](ami_bake_core::plan::ChefStep), in their order, and what each is called on the machine.
+/// Names of the settings for the folders of [`ChefStep`](ami_bake_core::plan::ChefStep), in order, and names of the
+/// folders on the machine.
 pub(super) const FOLDERS: [(&str, &str); 3] =
     [("role_path", "roles"), ("data_bag_path", "data_bags"), ("environment_path", "environments")];
 
-/// The configuration (chef-config, `config.rb`): everything that Chef writes for itself is in the folder. Roles, data bags
-/// and environments are in its default folders below `chef_repo_path`; the settings name them explicitly.
+/// The configuration (chef-config, `config.rb`): all files that Chef writes for itself are in `folder`. Roles, data
+/// bags and environments are in its default folders below `chef_repo_path`; the settings name them explicitly.
 pub(super) fn solo(folder: &str, cookbooks: &[String]) -> String {
     let list: Vec<String> = cookbooks.iter().map(|path| format!("'{path}'")).collect();
     let mut text = format!(
@@ -20,7 +21,7 @@ pub(super) fn solo(folder: &str, cookbooks: &[String]) -> String {
     text
 }
 
-/// The node's attributes, with its run list.
+/// The node's attributes, including its run list.
 pub(super) fn node(run_list: &[String], attributes: &str) -> String {
     let mut node: serde_json::Map<String, serde_json::Value> = serde_json::from_str(attributes).unwrap_or_default();
     if !run_list.is_empty() {

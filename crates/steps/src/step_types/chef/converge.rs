@@ -1,4 +1,4 @@
-//! Sends what Chef needs, and runs it until it is done.
+//! Sends cookbooks and other folders to the machine, and runs the tool until it is done.
 
 use std::path::Path;
 
@@ -17,12 +17,12 @@ use super::exit_status::{self, ExitMeaning};
 use crate::shell::{Interpreter, Script, Tail, ask, ask_with, ended};
 use crate::step_type::StepType;
 
-/// Where the packages of Chef and Cinc put their programs, beside what is on the path.
+/// Folders of the programs of Chef and Cinc, in addition to the PATH.
 const PLACES: &str = "/usr/bin:/usr/local/bin:/opt/chef/bin:/opt/cinc/bin";
-/// Where its folder is made, which only root can enter and which is gone afterwards. The first outlives a restart.
+/// Creates a folder that only root can enter, deleted afterwards. The first choice survives a restart.
 const FOLDER: &str =
     "for t in /var/tmp /tmp /run; do mktemp -d \"$t/.ami-bake.XXXXXXXX\" 2>/dev/null && exit 0; done; exit 1";
-/// Exit statuses that ask for the licence: not accepted (license-acceptance), not entitled, not set (chef-licensing).
+/// Exit statuses about the license: not accepted (license-acceptance), not entitled, not set (chef-licensing).
 const LICENCE: [i32; 3] = [172, 173, 174];
 
 #[async_trait]
@@ -41,7 +41,7 @@ impl StepType for ChefStep {
 /// Sends the cookbooks and runs the tool on them.
 ///
 /// # Errors
-/// When the machine doesn't have the tool, or it didn't exit with 0.
+/// When the machine does not have the tool, or it did not exit with 0.
 async fn chef(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -137,7 +137,7 @@ async fn converge(
     Ok(())
 }
 
-/// The end of the last round.
+/// The error for the end of the last round.
 fn failure(run: &Run, step: &Step, tool: &str, exit: &Exit, next: ExitMeaning, tail: &Tail<'_>) -> Result<()> {
     if exit.success() {
         return Ok(());
@@ -169,7 +169,7 @@ fn failure(run: &Run, step: &Step, tool: &str, exit: &Exit, next: ExitMeaning, t
     Err(error.at(step.route.clone()))
 }
 
-/// Sends what a folder has.
+/// Sends the content of a folder.
 async fn send(run: &Run, on: &ConnectedMachine<'_>, step: &Step, from: &Path, to: &str) -> Result<()> {
     let upload_step = UploadStep {
         from: from.to_owned(),

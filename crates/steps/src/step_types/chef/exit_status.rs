@@ -1,4 +1,4 @@
-//! What Chef's exit statuses ask for beyond "it failed" (Chef's design document "client exit codes", RFC 062).
+//! Chef's exit statuses that request more than "it failed" (Chef's design document "client exit codes", RFC 062).
 
 use std::time::Duration;
 
@@ -10,30 +10,30 @@ use tokio::time::Instant;
 
 use crate::shell::ask;
 
-/// How often the tool may ask to be run again; a recipe that asks each time would never end.
+/// Maximum number of runs: a recipe that always requests another one would never end.
 pub(super) const ROUNDS: u32 = 5;
-/// How long the machine may take to come back where the step has no limit.
+/// Time limit for the machine to come back if the step has none.
 const BACK: Duration = Duration::from_mins(10);
-/// How long the connection may take to come back after a restart of the recipe's own.
+/// Time limit for reconnecting after a restart by a recipe.
 const RECOVER: Duration = Duration::from_mins(2);
 
-/// What an end asks for.
+/// Meaning of the tool's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExitMeaning {
-    /// Nothing: it is done, or it failed.
+    /// It is done, or it failed.
     Nothing,
-    /// The machine is to be restarted, and the tool to be run again.
+    /// The machine is to be restarted, and the tool run again.
     Restart,
-    /// The tool has put a newer version in its own place.
+    /// The tool has updated itself and is to be run again.
     Again,
     /// The connection was lost: a recipe may have restarted the machine.
     Look,
 }
 
-/// Reads an end.
+/// The meaning of an exit.
 pub(super) fn next(exit: &Exit) -> ExitMeaning {
     match exit {
-        // A restart is under way, is needed before the run can go on, or was tried in vain, as in a container.
+        // A restart is in progress, is required to continue, or failed, as in a container.
         Exit::Status(35 | 37 | 41) => ExitMeaning::Restart,
         Exit::Status(213) => ExitMeaning::Again,
         Exit::Lost(_) => ExitMeaning::Look,
@@ -41,8 +41,8 @@ pub(super) fn next(exit: &Exit) -> ExitMeaning {
     }
 }
 
-/// Reboots the machine, unless a recipe's own restart already did (its boot id is not `before`). False when no reboot was
-/// asked for and the boot id is unchanged.
+/// Reboots the machine, unless a recipe has already done so (its boot id is not `before`). False when no reboot was
+/// requested and the boot id is unchanged.
 pub(super) async fn boot(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -69,7 +69,7 @@ pub(super) async fn boot(
     Ok(true)
 }
 
-/// The machine's boot id; empty where the kernel has none (a container).
+/// The machine's boot id; empty if the kernel has none (a container).
 pub(super) async fn id(run: &Run, on: &ConnectedMachine<'_>) -> Result<String> {
     let command = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || :";
     ask(run, on, "read the machine's boot ID", command).await?.text("read the machine's boot ID")

@@ -1,4 +1,4 @@
-//! The step type `chef`: chef-solo or cinc-solo on the machine, which has to have it.
+//! The step type `chef`: runs chef-solo or cinc-solo, which must be installed on the machine.
 
 mod configuration;
 mod converge;

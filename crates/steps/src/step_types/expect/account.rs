@@ -8,7 +8,7 @@ use ami_bake_core::{Error, Result, Run};
 use crate::poll::Observation;
 use crate::shell::{ask, check_user};
 
-/// Whether the account is as it should be.
+/// Checks the user account.
 pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Observation> {
     let Probe::User { name, exists, groups, shell, home } = probe else { return Ok(Observation::Met) };
     check_user(name)?;

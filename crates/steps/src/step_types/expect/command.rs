@@ -13,18 +13,18 @@ use crate::poll::{Observation, PollLimits};
 use crate::shell::{Interpreter, Script, Tail};
 use crate::text::excerpt;
 
-/// Bytes of each stream's beginning that are kept for an error, which shows 200 characters. A secret may be cut only far
-/// behind them.
+/// Bytes of each stream's beginning that are kept for an error, which shows 200 characters: a secret is cut only far
+/// beyond those.
 const BEGINNING: usize = 64 << 10;
 
-/// How a polled command ended.
+/// The result of a polled command.
 pub(crate) struct CommandResult {
     pub(crate) exit: Exit,
     last_line: Option<String>,
 }
 
 impl CommandResult {
-    /// In words, with the end of what it printed.
+    /// The result for messages, with the end of its output.
     pub(crate) fn describe(&self) -> String {
         let end = match &self.exit {
             Exit::Status(status) => format!("it exited with status {status}"),
@@ -39,7 +39,7 @@ impl CommandResult {
     }
 }
 
-/// Reads what a command prints: it may be any amount.
+/// Reads the output of a command, which may have any length.
 struct Watch<'a> {
     searches: [Option<Search<'a>>; 2],
     begins: [Vec<u8>; 2],
@@ -55,7 +55,8 @@ impl OutputSink for Watch<'_> {
     }
 }
 
-/// Runs a command as `run` does, with `sh -eu` on a machine without bash. Its limit is that of all attempts together.
+/// Runs a command like `run`, or with `sh -eu` on a machine without bash. Its time limit is that of all attempts
+/// together.
 pub(crate) async fn execute(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -81,7 +82,7 @@ async fn execute_into(
     Ok(CommandResult { exit, last_line: tail.last_line(run) })
 }
 
-/// Whether the command's result is the expected one.
+/// Checks the result of the command.
 pub(super) async fn look(
     run: &Run,
     on: &ConnectedMachine<'_>,

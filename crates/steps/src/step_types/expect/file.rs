@@ -11,7 +11,7 @@ use super::search::Search;
 use crate::poll::Observation;
 use crate::shell::{Program, ask};
 
-/// Whether the file is as it should be.
+/// Checks the file.
 pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) -> Result<Observation> {
     let Probe::File { path, exists, contains, mode, owner, sha256 } = probe else { return Ok(Observation::Met) };
     let script = format!("path={}\n{}", quote(path), include_str!("file.sh"));
@@ -65,7 +65,8 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &Probe) ->
     Ok(Observation::Met)
 }
 
-/// Searches on the machine where grep can; a text of several lines is beyond it, so the file comes here in pieces.
+/// Searches the file for a text: on the machine if grep can do it; for a text of several lines the file is streamed
+/// here.
 async fn holds(run: &Run, on: &ConnectedMachine<'_>, path: &str, text: &str) -> Result<bool> {
     if text.is_empty() {
         return Ok(true);
@@ -90,7 +91,7 @@ async fn holds(run: &Run, on: &ConnectedMachine<'_>, path: &str, text: &str) -> 
     }
 }
 
-/// Searches standard output.
+/// Searches standard output for a text.
 struct FileSearch<'a> {
     search: Search<'a>,
     errors: Collect,

@@ -12,18 +12,18 @@ use crate::http::{HttpError, HttpRequest, HttpResponse, Method, TLS, send};
 use crate::poll::Observation;
 use crate::text::excerpt;
 
-/// Time limit for one answer; shorter than that of an attempt, so that the message can say what was missing.
+/// Time limit for one response: shorter than that of an attempt, so that the message can say what was missing.
 const ANSWER: Duration = Duration::from_secs(8);
-/// More of a body is not read: no text that an assertion looks for comes later.
+/// Maximum bytes of a body to read.
 const BODY: u64 = 1 << 20;
 
-/// An answer with its body.
+/// A response with its body.
 struct HttpAnswer {
     head: HttpResponse,
     body: String,
 }
 
-/// Whether this program can ask what the step asks.
+/// Checks whether this program supports the step's request.
 ///
 /// # Errors
 /// When it was built without TLS.
@@ -39,10 +39,10 @@ pub(super) fn preflight(step: &Step) -> Result<()> {
     }
 }
 
-/// Whether the server answers as expected.
+/// Checks the server's response.
 ///
 /// # Errors
-/// When no answer is possible from this computer.
+/// When no response is possible from this computer.
 pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &HttpProbe) -> Result<Observation> {
     let host = probe.host.as_deref().unwrap_or("127.0.0.1");
     let target = if probe.path.starts_with('/') { probe.path.clone() } else { format!("/{}", probe.path) };
@@ -90,12 +90,12 @@ pub(super) async fn look(run: &Run, on: &ConnectedMachine<'_>, probe: &HttpProbe
     }
 }
 
-/// What to do about a certificate that is not trusted.
+/// Help for an untrusted certificate.
 const CERTIFICATE: &str = "`tls-verify: false` accepts any certificate. Otherwise it must be valid for `host` (default `127.0.0.1`) and trusted by the root certificates of the computer that runs ami-bake; to use others, set SSL_CERT_FILE to a file that contains them.";
-/// What to do about a server that does not speak TLS.
+/// Help for a server that does not speak TLS.
 const NOT_TLS: &str = "Remove `scheme: https` for a plain HTTP server, or correct `port`.";
 
-/// Whether an answer is the expected one.
+/// Compares a response with the expected one.
 fn compare(probe: &HttpProbe, url: &str, answer: &HttpAnswer) -> Observation {
     let began = match excerpt(&answer.body, 200) {
         text if text.is_empty() => "the body was empty".to_owned(),

@@ -1,4 +1,4 @@
-//! The step type `expect`: assertions about a machine, tried again until they hold.
+//! The step type `expect`: assertions about a machine, retried until they hold.
 
 mod account;
 mod command;

@@ -10,10 +10,10 @@ use ami_bake_core::{Error, Result, Run};
 use crate::poll::Observation;
 use crate::shell::ask;
 
-/// Whether the port listens as it should.
+/// Checks whether the port listens.
 ///
 /// # Errors
-/// When it could not be looked: that is neither an open nor a closed port.
+/// When the check was not possible, which means neither an open nor a closed port.
 pub(super) async fn look(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -31,7 +31,7 @@ pub(super) async fn look(
     if !open && !listens {
         // A lost connection looks like a closed port: check that the machine still answers.
         ask(run, on, "check that the machine answers", "true").await?;
-        // So does a name without an address, of which an SSH server says no more.
+        // So does a host name that does not resolve, which an SSH server does not report differently.
         if host.parse::<IpAddr>().is_err() {
             let script = format!("command -v getent >/dev/null || exit 0; getent hosts {}", quote(host));
             if ask(run, on, "look up the host", &script).await?.status != 0 {
@@ -50,7 +50,7 @@ pub(super) async fn look(
     })
 }
 
-/// An expectation that is neither met nor unmet.
+/// The error for an assertion that could not be checked.
 pub(super) fn untried(what: &str, error: Error) -> Error {
     let help = error.help_text().map(str::to_owned);
     let failed = Error::build(format!("{what}: a connection could not be tried")).because(error);

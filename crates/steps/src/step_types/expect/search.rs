@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-/// Keeps only as much of the stream as could be the text's beginning.
+/// Searches a stream, keeping only what could be the beginning of the text.
 pub(super) struct Search<'a> {
     text: &'a [u8],
     end: Vec<u8>,
@@ -10,12 +10,12 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// For this text, which everything contains when it is empty.
+    /// A search for this text; an empty one is always found.
     pub(super) fn new(text: &'a str) -> Self {
         Self { text: text.as_bytes(), end: Vec::new(), found: text.is_empty() }
     }
 
-    /// Takes the next bytes.
+    /// Reads the next bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         if self.found {
             return;
@@ -26,7 +26,7 @@ impl<'a> Search<'a> {
         self.end.drain(..over);
     }
 
-    /// Whether the text was there.
+    /// Whether the text was found.
     pub(super) fn found(&self) -> bool {
         self.found
     }

@@ -1,4 +1,4 @@
-//! The step: one probe, tried again until it holds.
+//! Applies an `expect` step: one probe, retried until it holds.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use super::{account, command, file, http, port, system};
 use crate::poll::{ATTEMPT, PollLimits, poll};
 use crate::step_type::StepType;
 
-/// Time for an assertion to come true where the step has no `timeout`.
+/// Default time limit for an assertion.
 const LIMIT: Duration = Duration::from_mins(1);
-/// Time between two attempts.
+/// Interval between two attempts.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// What to do about an assertion of which nothing more is known.
+/// Help for an assertion without further information.
 const HELP: &str =
     "`--keep-on-failure` keeps the machine running so that you can look at it; a longer `timeout` gives it more time.";
 
@@ -32,7 +32,7 @@ impl StepType for Expectation {
     }
 }
 
-/// Tries an assertion until it holds.
+/// Retries an assertion until it holds.
 async fn expect(run: &Run, on: &ConnectedMachine<'_>, step: &Step, probe: &Probe) -> Result<()> {
     let total = step.timeout.unwrap_or(LIMIT);
     let look = || async move {

@@ -8,7 +8,7 @@ use ami_bake_core::{Error, Result, Run};
 use crate::poll::Observation;
 use crate::shell::ask;
 
-/// Whether a service runs and starts at boot as it should. systemd, and OpenRC.
+/// Checks whether a service runs and starts at boot, with systemd or OpenRC.
 pub(super) async fn service(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -34,7 +34,7 @@ pub(super) async fn service(
     if active == "unknown" {
         return Ok(Observation::unmet(format!("expected the service `{name}`, but there is no such service")));
     }
-    // `reloading` is a running service between two states.
+    // `reloading` is a running service in transition.
     let runs = active == "active" || active == "reloading";
     if runs != running {
         let expected = if running { "to be running" } else { "not to be running" };
@@ -54,7 +54,7 @@ pub(super) async fn service(
     Ok(Observation::Met)
 }
 
-/// Whether a package is installed as it should be.
+/// Checks whether a package is installed.
 pub(super) async fn package(
     run: &Run,
     on: &ConnectedMachine<'_>,
@@ -82,7 +82,7 @@ pub(super) async fn package(
             Observation::unmet(format!("expected the package `{name}` not to be installed, but {seen} is"))
         }
         (Some(seen), true) => match version {
-            // People leave out the epoch (`1:`), which is not part of the upstream version.
+            // People omit the epoch (`1:`), which is not part of the upstream version.
             Some(version)
                 if !seen.starts_with(version)
                     && !seen.split_once(':').is_some_and(|(_, rest)| rest.starts_with(version)) =>

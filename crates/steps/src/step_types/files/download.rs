@@ -19,9 +19,9 @@ use crate::local::{BlockingReader, blocking};
 use crate::shell::ask;
 use crate::step_type::StepType;
 
-/// Between the connection and the disk.
+/// Size of the buffer between the connection and the disk.
 const BUFFER: usize = 512 << 10;
-/// The time to remove what came of a download that was broken off.
+/// Time limit for deleting what an interrupted download left.
 const CLEAN_UP: Duration = Duration::from_secs(2);
 
 #[async_trait]
@@ -31,10 +31,11 @@ impl StepType for DownloadStep {
     }
 }
 
-/// Fetches a file or a folder, by the same rules as an upload. Nothing of it is here until all of it is.
+/// Fetches a file or a folder, by the same rules as an upload. Nothing is moved to its destination before everything
+/// has arrived.
 ///
 /// # Errors
-/// When the path isn't there, what comes is not what was asked for or too much, or it can't be written.
+/// When the path does not exist, the archive is too large or not the requested one, or it can't be written.
 async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &DownloadStep) -> Result<()> {
     let name = &step.name;
     let place = Place::of(run, on, step, download).await?;
@@ -61,7 +62,7 @@ async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &
     let (got, unpacked) = match ended {
         Ok(both) => both,
         Err(error) => {
-            // The stream has ended with `fetch`: what was unpacked of it is removed now, before this process ends.
+            // The stream has ended with `fetch`: what was unpacked is deleted now, before this process ends.
             let _ = tokio::time::timeout(CLEAN_UP, unpacking).await;
             return Err(error);
         }
@@ -72,7 +73,8 @@ async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &
     let failed = |cause: Error| Error::build(doing()).because(cause).at(step.route.clone());
     let kept = match (unpacked?, got) {
         (Ok(unpacked), Ok(())) => blocking(move || unpacked.keep()).await?,
-        // An archive that ends early is the machine's end's failure; any other is ours, and theirs follows from it.
+        // An archive that ends early is a failure of the machine's side; any other failure is ours, and causes the
+        // machine's.
         (Ok(_) | Err(ArchiveError::Broken(_)), Err(error)) => return Err(failed(error)),
         (Err(error), _) => Err(error),
     };
@@ -89,7 +91,7 @@ async fn download(run: &Run, on: &ConnectedMachine<'_>, step: &Step, download: &
     }
 }
 
-/// What to do about an archive that was not taken, and the key that it concerns.
+/// Help for an archive that was refused, and the key that it concerns.
 fn help(error: &ArchiveError) -> Option<(&'static str, &'static str)> {
     match error {
         ArchiveError::Refused(_) => Some((
@@ -108,16 +110,16 @@ fn help(error: &ArchiveError) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// What is fetched and where it goes.
+/// What is fetched, and its destination.
 #[derive(Clone)]
 struct Place {
-    /// The path on the machine, with no link at its end.
+    /// The path on the machine, with a link at its end resolved.
     from: String,
-    /// Its last name, with which every path of the archive begins.
+    /// The last component of that path, with which every path of the archive begins.
     archived: OsString,
-    /// The folder here.
+    /// The destination folder.
     into: PathBuf,
-    /// Its name there; none for the contents of a folder.
+    /// Name in the folder; `None` for the contents of a folder.
     name: Option<OsString>,
     is_folder: bool,
     exclude: Exclude,
@@ -135,7 +137,7 @@ impl Place {
         }
         let exclude = Exclude::new(&download.exclude)
             .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
-        // As with `scp`, the named path may be a link; what comes is what it leads to.
+        // As with `scp`, the named path may be a link, whose target is fetched.
         let script = format!(
             "p={}; if [ -h \"$p\" ]; then r=$(readlink -f \"$p\") && [ -n \"$r\" ] && p=$r; fi; \
              if [ -d \"$p\" ]; then k=folder; elif [ -e \"$p\" ]; then k=file; else k=none; fi; printf '%s\\n%s' \"$k\" \"$p\"",

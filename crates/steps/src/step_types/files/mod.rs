@@ -1,4 +1,4 @@
-//! The step types `upload` and `download`: one tar stream each way, no file in memory.
+//! The step types `upload` and `download`: one tar stream in each direction, no file in memory.
 
 mod download;
 mod pack;

@@ -1,4 +1,4 @@
-//! Local files as a tar archive.
+//! Packs local files as a tar archive.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -10,31 +10,31 @@ use tar::{Builder, EntryType, Header};
 
 use crate::local::{Verified, about};
 
-/// Bytes passed on at once.
+/// Bytes per write.
 const CHUNK: usize = 128 << 10;
 
-/// What every entry gets.
+/// Ownership of all entries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ownership {
-    /// Owner.
+    /// ID of the owner.
     pub(crate) uid: u64,
-    /// Group.
+    /// ID of the group.
     pub(crate) gid: u64,
     /// Permission bits of files, instead of the local ones.
     pub(crate) mode: Option<u32>,
 }
 
-/// A file under its name in the archive.
+/// A file and its name in the archive.
 pub(crate) struct ArchiveItem {
     /// The local file.
     pub(crate) file: LocalFile,
     /// Name in the archive.
     pub(crate) name: PathBuf,
-    /// The hash of its content when the digest was computed.
+    /// Hash of the content at the time the digest was computed.
     pub(crate) planned: Option<FileHash>,
 }
 
-/// Opens every file once, so that what can't be read is known before anything is sent.
+/// Opens every file once, so that unreadable ones are reported before anything is sent.
 pub(crate) fn check_readable(items: &[ArchiveItem]) -> io::Result<()> {
     items.iter().filter(|item| matches!(item.file.kind, FileKind::File(_))).try_for_each(|item| {
         File::open(&item.file.path).map(drop).map_err(|error| about("read", &item.file.path, &error))
@@ -75,7 +75,7 @@ pub(crate) fn pack(items: &[ArchiveItem], ownership: Ownership, to: impl Write) 
     archive.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?.flush()
 }
 
-/// The x bits that the r bits imply.
+/// Permission bits of a folder: the x bits that the r bits imply are added.
 pub(crate) fn folder_mode(mode: u32) -> u32 {
     mode | (mode & 0o444) >> 2
 }

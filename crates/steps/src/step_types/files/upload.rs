@@ -16,7 +16,7 @@ use crate::local::{Chunks, blocking, changed};
 use crate::shell::ask;
 use crate::step_type::StepType;
 
-/// What the machine says about the target.
+/// Facts about the target on the machine.
 struct UploadTarget {
     folder: bool,
     uid: u64,
@@ -36,7 +36,7 @@ impl StepType for UploadStep {
 /// - A file goes into `to` when that ends in `/` or is a folder on the machine; else it becomes `to`.
 ///
 /// # Errors
-/// Names the local file that can't be read, before anything is sent; an unknown owner; what the machine said.
+/// When a local file can't be read (before anything is sent), the owner is unknown, or the machine reports an error.
 pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &UploadStep) -> Result<()> {
     let name = &step.name;
     let local = |error: io::Error| {
@@ -84,7 +84,7 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
         },
     };
     match packing.await {
-        // A broken pipe here follows from a failure on the machine, which is the cause to report.
+        // A broken pipe here is caused by a failure on the machine, which is reported instead.
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe || sent.is_ok() => {
             return Err(Error::build(format!("step `{name}`: {error}")).at(step.route.key("upload")));
         }
@@ -115,7 +115,7 @@ pub(super) fn too_slow(step: &Step, limit: std::time::Duration) -> Error {
     Error::build(text).help("Raise `timeout`.").at(step.route.clone())
 }
 
-/// Compares the files that are there with those that the digest was computed of.
+/// Compares the present files with those that the digest was computed from.
 fn same_files(from: &Path, files: &[LocalFile], planned: &InputTree) -> io::Result<()> {
     let there: BTreeSet<&Path> = files
         .iter()
@@ -131,7 +131,7 @@ fn same_files(from: &Path, files: &[LocalFile], planned: &InputTree) -> io::Resu
     }
 }
 
-/// Where each file goes: the folder to unpack in, and its name there.
+/// The destination of each file: the folder to unpack in, and the name there.
 fn place(
     upload: &UploadStep,
     files: Vec<LocalFile>,
@@ -149,7 +149,7 @@ fn place(
     };
     let base = || -> io::Result<PathBuf> {
         let whole = upload.from.canonicalize()?;
-        // The name that was written, not that of what a link leads to.
+        // The name as written, not that of the link's target.
         let name = upload.from.file_name().or_else(|| whole.file_name()).map(PathBuf::from);
         name.ok_or_else(|| {
             io::Error::other(format!("`{}` has no file name: add a `/` to upload its contents", upload.from.display()))
@@ -172,15 +172,15 @@ fn place(
             let name = prefix.join(&file.relative);
             item(file, name)
         })
-        // The target of contents is the machine's: its owner and mode stay when it is there.
+        // The target folder belongs to the machine: if it exists, its owner and mode stay.
         .filter(|item| !item.name.as_os_str().is_empty())
         .map(|item| ArchiveItem { name: item.name.components().collect(), ..item })
         .collect();
     Ok((to.to_owned(), items))
 }
 
-/// Asks whether the target is a folder, and for the owner's numbers; makes the target folder where it is missing, so
-/// that it belongs to the owner too.
+/// Checks whether the target is a folder, and looks up the owner's numbers. A missing target folder is created, so that
+/// it gets the right owner, too.
 async fn target(run: &Run, on: &ConnectedMachine<'_>, step: &Step, upload: &UploadStep) -> Result<UploadTarget> {
     let (user, group) = match upload.owner.as_deref() {
         None => ("0", None),
