@@ -1,4 +1,4 @@
-//! What rendering a report needs besides the report.
+//! Context for rendering a report.
 
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::Report;
@@ -10,7 +10,7 @@ use crate::markdown::Escape;
 pub struct Context<'a> {
     /// The secrets of the run.
     pub masker: &'a Masker,
-    /// The report of the previous version, to show which packages changed.
+    /// The report of the previous version, for showing changed packages.
     pub previous: Option<&'a Report>,
     /// The URL of the workflow run.
     pub run_url: Option<&'a str>,
@@ -21,7 +21,7 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The context of a report alone, with these secrets masked.
+    /// A context without links, which masks these secrets.
     pub fn new(masker: &'a Masker) -> Self {
         Self { masker, previous: None, run_url: None, job_url: None, untrusted: false }
     }

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::markdown::{Limit, fit};
 use crate::sections;
 
-/// GitHub drops summaries of more than 1 MiB per step (docs/dev/github.md, "Reports").
+/// Maximum size: GitHub drops summaries of more than 1 MiB per step (docs/dev/github.md, "Reports").
 const LIMIT: Limit = Limit::Bytes(1 << 20);
 
 /// The report as Markdown, within the limit of a job summary.

@@ -1,9 +1,9 @@
-//! Compares package versions. Hand-written: no kept crate has rpm's order, which must also fit dpkg's versions.
+//! Compares package versions. Hand-written: no well-kept crate has rpm's order, which must also fit dpkg's versions.
 
 use std::cmp::Ordering;
 
-/// Compares two versions as rpm does (rpmvercmp), which for the versions that occur is dpkg's order too: epochs first,
-/// then runs of digits by their number and runs of letters by their letters, `~` before everything, the longer one
+/// Compares two versions like rpm (rpmvercmp), which gives dpkg's order too for the versions that occur: epochs first,
+/// then runs of digits as numbers and runs of letters as text; `~` precedes everything, and the longer version is
 /// newer.
 pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     let epoch = |text: &str| -> (u64, String) {
@@ -32,7 +32,7 @@ enum Part {
     Tilde,
     End,
     Letters(String),
-    /// The number of digits without leading zeros, then the digits: compares numbers of any length.
+    /// The number of digits without leading zeros, then the digits: this compares numbers of any length.
     Digits(usize, String),
 }
 

@@ -16,7 +16,7 @@ use ami_bake_testkit::runs;
 
 const ROUNDS: usize = 20;
 
-/// 200 MB: one large file, and 2000 of 50 kB, as a package's are. Then every file is looked at, as a seal does.
+/// 200 MB: one large file, and 2000 of 50 kB, as in a package. Then every file is read, as by the seal.
 const CHANGE: &str = "mkdir -p /opt/big && head -c 100000000 /dev/urandom >/opt/big/one && \
                       split -b 50000 --additional-suffix=.part /opt/big/one /opt/big/small && find / -xdev -newer /opt/big/one >/dev/null";
 

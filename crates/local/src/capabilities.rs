@@ -1,4 +1,4 @@
-//! What the platform is called and what it can do.
+//! Name and capabilities of the local platform.
 
 use ami_bake_core::plan::CaptureMode;
 use ami_bake_core::platform::Capabilities;
@@ -6,7 +6,7 @@ use ami_bake_core::platform::Capabilities;
 /// The platform's name in the ledger and in manifests.
 pub(crate) const PLATFORM: &str = "local";
 
-/// What this machine can do for a bake. All capture modes are the same here: the machine's processes end first.
+/// Capabilities of the local platform. All capture modes are the same here: the machine's processes end first.
 pub const CAPABILITIES: Capabilities = Capabilities {
     platform: PLATFORM,
     source: PLATFORM,

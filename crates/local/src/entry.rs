@@ -9,8 +9,8 @@ use ami_bake_core::Error;
 
 use crate::{export, sandbox};
 
-/// Runs a sandbox process when the first argument is [`COMMAND`](sandbox::COMMAND); `None` for every other command line.
-/// It has to be called before any thread or runtime starts.
+/// Runs a sandbox process when the first argument is [`COMMAND`](sandbox::COMMAND); `None` for every other command
+/// line. Must be called before any thread or runtime starts.
 ///
 /// The exit status of `__sandbox SPEC.json` is the init program's, 128 and the signal's number when a signal ended it, and
 /// 125 when the sandbox could not be set up.

@@ -33,7 +33,7 @@ pub(crate) async fn register(
     sync(store.layers_folder()).await?;
     store.write(&new)?;
     run.ledger().close_id(IMAGE, &new.id, Closed::Published);
-    // The image is there: what is left to delete fails no bake.
+    // The image exists, so a failed clean-up does not fail the bake.
     let mut replaced = Trash::default();
     if let Err(error) = delete_replaced(store, &new, &mut replaced) {
         run.warn(format!("could not delete what {} replaces: {error}", new.name), error.help_text().map(Into::into));
@@ -67,7 +67,7 @@ fn is_same(one: &Image, other: &Image) -> bool {
     one.key().is_some() && one.key() == other.key() && one.version() == other.version()
 }
 
-/// Syncs the layers to the disk before the image that names them is written, since sandboxes do not sync.
+/// Syncs the layers to the disk before the image that refers to them is written, since sandboxes do not sync.
 async fn sync(folder: std::path::PathBuf) -> Result<()> {
     let work = move || std::fs::File::open(&folder).and_then(|file| Ok(rustix::fs::syncfs(file)?));
     let done = tokio::task::spawn_blocking(work).await;

@@ -26,7 +26,7 @@ pub struct Local {
     store: Store,
     helper: Helper,
     cleaned_up: Arc<tokio::sync::OnceCell<()>>,
-    /// The machines of this process: undo has to end their processes too.
+    /// The machines of this process, whose processes undo has to end, too.
     machines: Arc<Mutex<HashMap<String, Weak<SandboxState>>>>,
 }
 
@@ -55,7 +55,7 @@ impl Local {
         Self::new(store, program)
     }
 
-    /// Ends a machine of this process, or of one that has ended.
+    /// Ends a machine of this process, or of a process that has ended.
     async fn end_machine(&self, id: &str) -> Result<Undo> {
         let own = self.machines.lock().unwrap_or_else(PoisonError::into_inner).get(id).and_then(Weak::upgrade);
         match own {
@@ -106,7 +106,7 @@ impl Platform for Local {
     }
 
     async fn launch(&self, run: &Run, request: &Launch<'_>) -> Result<Box<dyn Machine>> {
-        // What a killed bake left is removed before the first machine starts.
+        // Remains of a killed bake are removed before the first machine starts.
         self.cleaned_up.get_or_init(|| sweep::clean_up(&self.store, &self.helper, run)).await;
         let machine = launch(run, &self.store, &self.helper, request).await?;
         let mut machines = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +126,7 @@ impl Platform for Local {
         let id = entry.id.as_deref().unwrap_or(&entry.find_by);
         match entry.kind.as_str() {
             MACHINE => return self.end_machine(id).await,
-            // It was registered before the run was cut off: others may have found it.
+            // The image was registered before the run was cut off: others may use it.
             IMAGE if self.store.image(id).is_ok_and(|image| !image.candidate) => {
                 return Ok(Undo::Kept("it is registered and tested".to_owned()));
             }

@@ -6,7 +6,7 @@ use rustix::thread::CapabilitySet;
 
 use crate::sandbox::missing_for_users;
 
-/// One finding: whether sandboxes can be created here. Without root they need user namespaces.
+/// One result: whether sandboxes can be created here. Without root they need user namespaces.
 pub(crate) fn permissions() -> Vec<Permission> {
     let missing = if rustix::process::geteuid().is_root() { missing_for_root() } else { missing_for_users() };
     vec![Permission {
@@ -16,7 +16,7 @@ pub(crate) fn permissions() -> Vec<Permission> {
     }]
 }
 
-/// Root in a container often lacks the capability to mount.
+/// Why root can't create sandboxes: in a container it often lacks the capability to mount.
 fn missing_for_root() -> Option<String> {
     let able = rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
     let why = "CAP_SYS_ADMIN is missing, as in most containers. Start the container with --privileged, or use --platform \

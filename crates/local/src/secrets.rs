@@ -1,6 +1,6 @@
 //! The files of this system that a sandbox over it must not see.
 //!
-//! What a step can read can end up in an image. These files are hidden:
+//! Everything that a step can read may end up in an image. These files are hidden:
 //! * home directories, `/root`, the working directory, the image store; `/tmp` and `/run` are new in every sandbox;
 //! * files below `/etc` that not every user may read: host keys, private keys, keytabs, passwords of services. Of
 //!   `/etc/shadow` and `/etc/gshadow` only the hashes are removed, and files that `sudo` needs stay;
@@ -18,7 +18,7 @@ use ami_bake_core::Result;
 
 use crate::store::store_error;
 
-/// Folders that are shown empty, and files that are not shown.
+/// Folders that appear empty, and files that do not appear.
 const KNOWN: [&str; 23] = [
     "/root",
     "/home",
@@ -45,7 +45,7 @@ const KNOWN: [&str; 23] = [
     "/.dockerenv",
 ];
 
-/// Files that only root may read but that are needed to become root, and the empty lock file of the user database.
+/// Files that only root can read but that are needed to become root, and the empty lock file of the user database.
 const NEEDED: [&str; 3] = ["/etc/sudoers", "/etc/sudoers.d", "/etc/.pwd.lock"];
 
 /// Password files: name, hash, and more fields (shadow(5), gshadow(5)).
@@ -55,7 +55,7 @@ const PASSWORDS: [&str; 2] = ["/etc/shadow", "/etc/gshadow"];
 const SYSTEM: [&str; 12] =
     ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr", "/var", "/var/lib"];
 
-/// The paths to hide, and the files with another content.
+/// The paths to hide, and the files whose content is replaced.
 pub(crate) struct Secrets {
     pub(crate) hide: Vec<PathBuf>,
     pub(crate) replace: BTreeMap<PathBuf, String>,

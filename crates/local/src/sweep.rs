@@ -1,4 +1,4 @@
-//! Cleans up what earlier runs left behind.
+//! Cleans up after earlier runs.
 
 use ami_bake_core::platform::{ImageRecord, Orphan};
 use ami_bake_core::retention::expired as expired_images;
@@ -7,7 +7,7 @@ use ami_bake_core::{Result, Run};
 use crate::sandbox::Helper;
 use crate::store::{Image, Store};
 
-/// The kind of an orphan that is a machine.
+/// Kind of an orphaned machine.
 pub(crate) const SANDBOX: &str = "sandbox";
 
 /// Removes what killed processes left: machines, layers without an image, trash. A failure is only logged: the next run

@@ -1,4 +1,4 @@
-//! A client for GitHub's API that waits when GitHub limits requests, but not for long.
+//! A client for GitHub's API that waits for rate limits, but not for long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +20,13 @@ const DEADLINE: Duration = Duration::from_mins(4);
 /// Seconds to wait after a rate limit that names no time; GitHub asks for at least a minute.
 const LIMIT_WAIT: u64 = 60;
 
-/// Attempts for a request that changes nothing.
+/// Attempts for a read request.
 const READS: usize = 3;
 
 /// The version of the API, the same that octocrab requests.
 const VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
 
-/// The longest report, in bytes: a longer file is something else.
+/// Maximum size of a report in bytes; a larger file is something else.
 const ASSET_LIMIT: u64 = 64 << 20;
 
 /// The API of one repository.
@@ -45,19 +45,19 @@ pub struct Comment {
     /// Text of the comment.
     #[serde(default)]
     pub body: String,
-    /// Its URL.
+    /// URL of the comment.
     pub html_url: String,
-    /// Its id in GraphQL.
+    /// ID of the comment in GraphQL.
     #[serde(default)]
     pub node_id: Option<String>,
-    /// Its author; none when the account was deleted.
+    /// Author of the comment; `None` when the account was deleted.
     pub user: Option<User>,
 }
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct User {
-    /// Its login; a bot's ends with `[bot]`.
+    /// Login of the account; a bot's ends with `[bot]`.
     pub login: String,
 }
 
@@ -71,17 +71,17 @@ pub struct Release {
     /// Release notes.
     #[serde(default)]
     pub body: Option<String>,
-    /// Its URL.
+    /// URL of the release.
     pub html_url: String,
     /// True until it is published.
     pub draft: bool,
     /// True for a pre-release.
     #[serde(default)]
     pub prerelease: bool,
-    /// True when its tag and files can't be changed.
+    /// True when the tag and the files of the release can't be changed.
     #[serde(default)]
     pub immutable: bool,
-    /// Where files are uploaded to, a URI template.
+    /// URI template for uploading files.
     pub upload_url: String,
     /// Files attached to the release.
     #[serde(default)]
@@ -131,7 +131,7 @@ impl Api {
         Ok(Self { octocrab, http, settings })
     }
 
-    /// `owner/name`.
+    /// The repository, `owner/name`.
     pub fn repository(&self) -> &str {
         &self.settings.repository
     }
@@ -144,7 +144,7 @@ impl Api {
         self.ask(what, || self.octocrab.get(self.route(rest), None::<&()>)).await
     }
 
-    /// The same; none when GitHub answers 404.
+    /// Like the other requests, but `None` when GitHub answers 404.
     pub(crate) async fn find<T: serde::de::DeserializeOwned>(&self, what: &str, rest: &str) -> Result<Option<T>> {
         let asked = async || match self.octocrab.get(self.route(rest), None::<&()>).await {
             Err(octocrab::Error::GitHub { source, .. }) if source.status_code.as_u16() == 404 => Ok(None),
@@ -199,7 +199,8 @@ impl Api {
         Ok(all)
     }
 
-    /// octocrab retries a server error at once, which no outage is over by. So this waits longer and longer.
+    /// Sends a request with retries. octocrab retries a server error at once, which no outage survives, so this waits
+    /// longer each time.
     async fn ask<T, F>(&self, what: &str, asked: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = octocrab::Result<T>>,
@@ -237,7 +238,7 @@ impl Api {
             .ok_or_else(|| Error::internal(format!("{what}: GitHub answered {}", answer["errors"])))
     }
 
-    /// Hides a comment as outdated, which only GraphQL can (GitHub GraphQL API: `minimizeComment`).
+    /// Hides a comment as outdated, which is only possible in GraphQL (GitHub GraphQL API: `minimizeComment`).
     pub(crate) async fn minimize(&self, what: &str, node: &str) -> Result<()> {
         let query = "mutation($id: ID!) { minimizeComment(input: {subjectId: $id, classifier: OUTDATED}) { \
                      minimizedComment { isMinimized } } }";
@@ -261,7 +262,7 @@ impl Api {
     pub(crate) async fn upload(&self, release: &Release, name: &str, content: Vec<u8>) -> Result<()> {
         let what = format!("could not upload {name} to release {}", release.tag_name);
         let template = release.upload_url.split('{').next().unwrap_or_default();
-        // The token is only sent to hosts of the API, whatever an answer says.
+        // The token is only sent to hosts of the API, whatever URL an answer contains.
         let to = host(template);
         if to != self.settings.upload_host() && to != host(&self.settings.api) {
             return Err(Error::internal(format!(
@@ -296,7 +297,7 @@ impl Api {
         Ok(content.to_vec())
     }
 
-    /// Sends a request that changes nothing, and retries it after a server error.
+    /// Sends a read request, and retries it after a server error.
     async fn read(&self, what: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
         for _ in 1..READS {
             let Some(again) = request.try_clone() else { break };
@@ -316,7 +317,7 @@ impl Api {
     }
 }
 
-/// The pauses between attempts: 2 s, 4 s, 8 s, … until they are `whole` together.
+/// The pauses between attempts: 2 s, 4 s, 8 s, … until their sum is `whole`.
 fn pauses(whole: Duration) -> Vec<Duration> {
     let (mut all, mut left, mut next) = (Vec::new(), whole, Duration::from_secs(2));
     while !left.is_zero() {
@@ -328,7 +329,7 @@ fn pauses(whole: Duration) -> Vec<Duration> {
     all
 }
 
-/// Returns a successful answer, and any other as an error.
+/// Returns a successful answer; any other becomes an error.
 async fn accept(what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
     let status = answer.status().as_u16();
     if answer.status().is_success() {

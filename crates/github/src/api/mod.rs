@@ -1,4 +1,4 @@
-//! The part of GitHub's API that reports need.
+//! The part of GitHub's API that reports use.
 
 mod client;
 mod encode;

@@ -1,8 +1,8 @@
-//! Errors of GitHub's API, with what to do.
+//! Converts errors of GitHub's API, with help.
 
 use ami_bake_core::{Error, ErrorKind};
 
-/// An error of the API as this program's. `what` says what could not be done: "could not comment on pull request 7".
+/// Converts an error of the API. `what` is the whole message: "could not comment on pull request 7".
 pub(super) fn refusal(what: &str, api: &str, error: octocrab::Error) -> Error {
     match error {
         octocrab::Error::GitHub { source, .. } => {
@@ -14,14 +14,14 @@ pub(super) fn refusal(what: &str, api: &str, error: octocrab::Error) -> Error {
     }
 }
 
-/// No answer, or an unreadable one.
+/// The error for a missing or unreadable answer.
 pub(super) fn unreachable(what: &str, api: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Internal, format!("{what}: no valid answer from {api}"))
         .help("Check that the runner can reach it. HTTPS_PROXY and NO_PROXY are honored.")
         .because(error)
 }
 
-/// An error status (GitHub REST API, "Troubleshooting" and "Rate limits").
+/// The error for an error status (GitHub REST API, "Troubleshooting" and "Rate limits").
 pub(super) fn answered(what: &str, status: u16, message: &str) -> Error {
     let lower = message.to_lowercase();
     let limited = status == 429 || (status == 403 && lower.contains("rate limit"));

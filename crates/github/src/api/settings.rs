@@ -1,4 +1,4 @@
-//! Which API, token and repository a client uses.
+//! Settings of the API client: URL, token, repository.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Settings {
     pub api: String,
     /// `GITHUB_GRAPHQL_URL`: for GitHub Enterprise Server `https://HOST/api/graphql`.
     pub graphql: String,
-    /// `owner/name`.
+    /// The repository, `owner/name`.
     pub repository: String,
     /// A token of the job, an app or a person.
     pub token: SecretString,
@@ -26,7 +26,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings of the environment. `token` and `repository` override it.
+    /// The settings from the environment. `token` and `repository` override it.
     ///
     /// # Errors
     /// When there is no token or no valid repository.

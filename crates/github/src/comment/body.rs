@@ -7,7 +7,8 @@ use crate::markdown::{Block, Limit, fit};
 use crate::runner::Environment;
 use crate::sections;
 
-/// GitHub takes 65,536 characters ("Body is too long") and does not say how it counts them.
+/// Maximum length of a comment. GitHub accepts 65,536 characters ("Body is too long"), but does not say how it counts
+/// them.
 const LIMIT: Limit = Limit::Units(64_000);
 
 /// The report as a comment, with its marker.
@@ -25,7 +26,7 @@ pub fn render(report: &Report, context: &Context<'_>, key: &str) -> String {
     text + &end
 }
 
-/// Markdown that is not a report as a comment, with its marker.
+/// Markdown other than a report as a comment, with its marker.
 pub fn page(markdown: &str, key: &str) -> String {
     let end = format!("\n{}\n", marker(key));
     let block = Block {
@@ -34,22 +35,22 @@ pub fn page(markdown: &str, key: &str) -> String {
         lines: markdown.split_inclusive('\n').map(str::to_owned).collect(),
         close: String::new(),
         keep_end: false,
-        // Ends a code block that is cut, and is text after one that is not.
+        // Ends a code block that was cut; otherwise it is plain text.
         more: Some("\n… {} more lines in the log\n".to_owned()),
     };
     fit(&[block], LIMIT.less(&end), |_| String::new()) + &end
 }
 
-/// The hidden last line by which the comment is found again. Each key has its own.
+/// The hidden last line that identifies the comment. Each key has its own.
 pub(super) fn marker(key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._/:,=+@ ".contains(c);
     let key: String = key.trim().chars().map(|c| if plain(c) || c == '-' { c } else { '_' }).collect();
-    // Some parsers take two hyphens for the end of an HTML comment.
+    // Some parsers read two hyphens as the end of an HTML comment.
     format!("<!-- ami-bake: {} -->", key.replace("--", "-_"))
 }
 
-/// The inputs that select what is baked: they distinguish the jobs of a matrix, and stay the same from push
-/// to push, unlike a version or a commit.
+/// Inputs that select what is baked. They distinguish the jobs of a matrix, and stay the same from push to push, unlike
+/// a version or a commit.
 const CHOICES: [&str; 4] = ["images", "platform", "environment", "region"];
 
 /// The default key: workflow, job, namespace, and the inputs that select what is baked.

@@ -1,4 +1,4 @@
-//! The comment of a bake on a pull request: found by its author and a hidden marker, and updated.
+//! The comment of a bake on a pull request, which is identified by its author and a hidden marker, and updated.
 
 mod body;
 mod pull;

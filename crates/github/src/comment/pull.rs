@@ -1,4 +1,4 @@
-//! The pull request of a workflow run.
+//! Finds the pull request of a workflow run.
 
 use ami_bake_core::{Error, Result};
 use serde::Deserialize;
@@ -39,7 +39,7 @@ pub async fn of_event(api: &Api, event: &Value) -> Result<Option<Pull>> {
         let fork = event["pull_request"]["head"]["repo"]["full_name"].as_str() != base;
         return Ok(Some(Pull { number, fork, run_url: None }));
     }
-    // A comment on a pull request comes with it as an issue.
+    // In the event of a comment, the pull request is called an issue.
     if let (Some(number), true) = (event["issue"]["number"].as_u64(), event["issue"]["pull_request"].is_object()) {
         return Ok(Some(Pull { number, fork: false, run_url: None }));
     }

@@ -6,26 +6,26 @@ use serde_json::json;
 use super::body::marker;
 use crate::api::{Api, Comment};
 
-/// Pages of a hundred comments that are searched.
+/// Maximum number of pages of a hundred comments to search.
 const PAGES: usize = 30;
 
 /// A comment that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
-    /// Its URL.
+    /// URL of the comment.
     pub url: String,
-    /// Whether the comment was created, updated or left.
+    /// Whether the comment was created, updated or left unchanged.
     pub done: Done,
 }
 
 /// Change made to a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
-    /// It is new.
+    /// The comment is new.
     Created,
-    /// It existed with another text.
+    /// The comment existed with another text.
     Updated,
-    /// It existed with this text.
+    /// The comment existed with this text.
     Unchanged,
 }
 
@@ -55,18 +55,18 @@ pub async fn upsert(api: &Api, number: u64, key: &str, body: &str) -> Result<Pos
     Ok(Posted { url: first.html_url, done })
 }
 
-/// What becomes of the comment of an earlier run.
+/// What to do with the comment of an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Previous {
-    /// It is updated.
+    /// Update it.
     Update,
-    /// It is deleted.
+    /// Delete it.
     Delete,
-    /// It is hidden as outdated, and never updated again.
+    /// Hide it as outdated, and never update it again.
     Hide,
 }
 
-/// Makes way for a new comment of `key`.
+/// Handles the previous comment of `key`, before a new one is written.
 ///
 /// # Errors
 /// When the API fails.
@@ -102,14 +102,14 @@ async fn own(api: &Api, number: u64, key: &str) -> Result<Vec<Comment>> {
     let marker = marker(key);
     let mut marked: Vec<Comment> = there.into_iter().filter(|comment| is_marked(&comment.body, &marker)).collect();
     if !marked.is_empty() {
-        // Only comments of this account: anybody can quote a marker.
+        // Only comments of this account count: anybody can quote a marker.
         let own = api.viewer().await?;
         marked.retain(|comment| comment.user.as_ref().is_some_and(|user| user.login == own));
     }
     Ok(marked)
 }
 
-/// The marker must be the last line, which nothing quoted in a report can be. GitHub may return CRLF.
+/// Whether the marker is the last line, which no text quoted in a report can be. GitHub may return CRLF.
 fn is_marked(body: &str, marker: &str) -> bool {
     body.trim_end().lines().last().is_some_and(|line| line.trim() == marker)
 }

@@ -2,7 +2,7 @@
 
 use ami_bake_core::version::Bump;
 
-/// The greatest part that a label names, such as `major`, `bump:minor`, `semver/patch` or `release-major`.
+/// The greatest version part that a label names, such as `major`, `bump:minor`, `semver/patch` or `release-major`.
 pub(super) fn of_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Option<Bump> {
     let bumps = labels.into_iter().filter_map(of_label);
     bumps.max_by_key(|bump| match bump {

@@ -1,8 +1,9 @@
-//! Whose code is checked out. Hand-written: the action's container has no git, which refuses a checkout of another user.
+//! Finds the commit that is checked out. Hand-written: the action's container has no git, and git refuses checkouts of
+//! another user.
 
 use std::path::{Path, PathBuf};
 
-/// The commit that is checked out around `folder`, in 40 or 64 hexadecimal digits; none where that can't be told
+/// The commit that is checked out around `folder`, in 40 or 64 hexadecimal digits; `None` if it can't be determined
 /// (gitrepository-layout(5)).
 pub(super) fn commit(folder: &Path) -> Option<String> {
     let folder = std::fs::canonicalize(folder).ok()?;
@@ -17,7 +18,7 @@ pub(super) fn commit(folder: &Path) -> Option<String> {
     }
 }
 
-/// The repository whose work tree is in `folder`: `.git`, or where that file says it is.
+/// The repository whose work tree is in `folder`: `.git`, or the folder that the file `.git` names.
 fn repository(folder: &Path) -> Option<PathBuf> {
     let path = folder.join(".git");
     if path.is_dir() {
@@ -64,11 +65,11 @@ mod tests {
         let other = ID.replace('1', "9");
         write(".git/refs/heads/main", &other);
         assert_eq!(commit(&images), Some(other));
-        // Another checkout below decides for what is in it.
+        // A nested checkout determines the commit of its files.
         write("images/.git", "gitdir: ../modules/images\n");
         write("modules/images/HEAD", ID);
         assert_eq!(commit(&images).as_deref(), Some(ID));
-        // A link to a file of another checkout is that checkout's: the folder is resolved.
+        // A link into another checkout belongs to that checkout: the folder is resolved first.
         write("modules/images/HEAD", "ref: refs/heads/.invalid");
         assert_eq!(commit(&images), None);
     }

@@ -1,4 +1,4 @@
-//! Whose code a run uses.
+//! Determines whose code a run uses.
 
 use std::path::Path;
 
@@ -8,21 +8,21 @@ use serde_json::Value;
 use super::trust::is_of_anybody;
 use super::{Workflow, checkout};
 
-/// Whose code a run uses.
+/// The origin of the code that a run uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// That of the event, which GitHub trusts as far as its rights go.
+    /// The event's own code, which GitHub trusts to the extent of the run's permissions.
     Event,
-    /// That of the default branch, in a run that anybody may have started.
+    /// Code of the default branch, in a run that anybody may have started.
     DefaultBranch,
-    /// That of the run of this repository which this one follows.
+    /// Code of the run in this repository that this run follows.
     FirstRun,
-    /// A commit that the workflow names as reviewed.
+    /// A commit that the workflow declares as reviewed.
     Reviewed,
 }
 
-/// Whose code is checked out, where anybody can start the run with the rights of the default branch. `commit` is what is
-/// checked out.
+/// The origin of the code, for events on which anybody can start a run with the rights of the default branch. `commit`
+/// is the commit that is checked out.
 ///
 /// # Errors
 /// When it may be a stranger's code.
@@ -63,7 +63,8 @@ pub(super) fn is_own(workflow: &Workflow, run: &Value) -> bool {
 }
 
 impl Workflow {
-    /// Whose code is in `folder`, where anybody can start a run with the rights of the default branch.
+    /// The origin of the code in `folder`, for events on which anybody can start a run with the rights of the default
+    /// branch.
     ///
     /// # Errors
     /// When it may be a stranger's code, which must not be used with these rights.

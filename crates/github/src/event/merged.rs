@@ -1,4 +1,4 @@
-//! The pull request that was merged as a commit of the default branch.
+//! Finds the pull request that was merged as a commit of the default branch.
 
 use ami_bake_core::Result;
 use ami_bake_core::version::Bump;
@@ -19,8 +19,8 @@ struct Label {
     name: String,
 }
 
-/// The part of the version that the labels of the pull request raise that was merged as this commit
-/// (GitHub REST API: "List pull requests associated with a commit").
+/// The version part in the labels of the pull request that was merged as this commit (GitHub REST API: "List pull
+/// requests associated with a commit").
 ///
 /// # Errors
 /// When the API fails.

@@ -1,4 +1,4 @@
-//! The event that started a workflow, and what follows from it: version and trust.
+//! The event that started a workflow, and its consequences for version and trust.
 
 mod bump;
 mod checkout;

@@ -1,4 +1,4 @@
-//! Events as GitHub sends them (npm `@octokit/webhooks-examples`, which `.ci/setup` installs).
+//! Tests with event payloads of GitHub (npm `@octokit/webhooks-examples`, which `.ci/setup` installs).
 
 use ami_bake_core::engine::VersionContext;
 use ami_bake_testkit::cloud::repository;
@@ -39,7 +39,7 @@ fn workflow(name: &str, event: &Value) -> Workflow {
     Workflow::read(&Environment::of(variables), event)
 }
 
-/// What the version depends on, for a manifest with the name `shop`.
+/// The version context, for a manifest with the name `shop`.
 fn context(name: &str, event: &Value) -> VersionContext {
     let workflow = workflow(name, event);
     let names = Names { manifest: "shop".to_owned(), images: Vec::new() };
@@ -94,7 +94,7 @@ fn pushes_and_decisions_follow_the_default_branch() {
     }
 }
 
-/// What anybody can start is decided by what is checked out.
+/// For events that anybody can cause, the checked-out commit decides.
 #[test]
 fn code_that_may_be_a_strangers_is_refused() {
     const OWN: &str = "f95f852bd8fca8fcc58a9a2d6c842781e32a215e";
@@ -123,7 +123,7 @@ fn code_that_may_be_a_strangers_is_refused() {
             }
         }
     }
-    // An event with the rights of its own code needs no checkout to be known.
+    // For an event with the rights of its own code, the checkout does not matter.
     for payload in examples("push") {
         assert_eq!(workflow("push", &payload).code(dir.path()).unwrap(), Code::Event);
     }

@@ -1,4 +1,4 @@
-//! The table of versions in docs/action.md, computed by the program from events.
+//! Generates the table of versions in docs/action.md from events.
 
 use ami_bake_core::engine::{Options, requested_version};
 use ami_bake_core::image::ImageRecord;
@@ -13,7 +13,7 @@ use crate::runner::Environment;
 
 const SHA: &str = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d";
 
-/// A run: the event's name, its ref and what its payload has beside the repository.
+/// A run: event name, ref, and payload in addition to the repository.
 struct Run {
     says: &'static str,
     event: &'static str,
@@ -108,7 +108,7 @@ fn runs() -> Vec<Run> {
     ]
 }
 
-/// What the event says of the versions.
+/// The program's decision for a run.
 fn event_version(run: &Run) -> EventVersion {
     let mut payload = run.payload.clone();
     payload["repository"] = json!({"default_branch": "main", "full_name": "shop/images"});
@@ -126,7 +126,7 @@ fn event_version(run: &Run) -> EventVersion {
     workflow.version(&names, run.code, || Ok(run.tags.iter().map(other).collect())).unwrap()
 }
 
-/// The version of the image `web` under a rule, as the table shows it; 1.4.2 is its latest one.
+/// The version of the image `web` under a rule, as the table shows it; its latest version is 1.4.2.
 fn version(run: &Run, rule: &VersionRule) -> String {
     let context = match event_version(run) {
         EventVersion::Bake { context, .. } => context,
@@ -175,7 +175,7 @@ fn the_table_of_versions_is_up_to_date() {
     );
     for run in runs() {
         let mut cells = rules.iter().map(|rule| version(&run, rule)).collect::<Vec<_>>();
-        // The only version that comes from the clock.
+        // The only version that depends on the clock.
         if let Some(time) = cells.iter_mut().find(|cell| cell.len() > "`1.4.3-dev.42`".len() && cell.contains("-dev."))
         {
             *time = "`1.4.3-dev.TIME`".to_owned();
@@ -198,7 +198,7 @@ fn the_table_of_versions_is_up_to_date() {
     );
 }
 
-/// What must hold whatever the table says: nothing but the default branch and a tag makes a final version.
+/// Independent of the table: only the default branch and tags make final versions.
 #[test]
 fn only_the_default_branch_and_tags_make_final_versions() {
     for run in runs() {
@@ -234,7 +234,7 @@ fn how_a_tag_is_read_is_said() {
     assert_eq!(notices("refs/tags/v2"), "Tag v2 is a floating tag, not a version");
     assert!(notices("refs/tags/docs-v9.9.9").ends_with("the names here are shop and its images"));
     assert!(notices("refs/tags/nightly").contains("is not a version"));
-    // A failure to look is no answer.
+    // A failed look-up is an error, not an answer.
     let workflow = Workflow::read(&Environment::of([("GITHUB_REF", "refs/tags/v2.4")]), &json!({}));
     let error = workflow.version(&Names::default(), Code::Event, || Err(Error::internal("offline"))).unwrap_err();
     assert!(error.message().contains("cannot tell whether tag v2.4"), "{error}");

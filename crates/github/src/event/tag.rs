@@ -1,49 +1,49 @@
-//! What the name of a tag means for the images of a manifest.
+//! Interprets the name of a tag for the images of a manifest.
 
 use semver::Version;
 
-/// The names by which a tag may refer to images.
+/// Names by which a tag can refer to images.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// The manifest's name: such a tag is for all of its images.
+    /// Name of the manifest: a tag with it is for all of its images.
     pub manifest: String,
-    /// The manifest's images, and their variants.
+    /// Names of the manifest's images and their variants.
     pub images: Vec<String>,
 }
 
-/// What a tag is.
+/// Meaning of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tag {
     /// A version.
     Version {
         /// The version.
         version: Version,
-        /// The image that it is for. Default: all.
+        /// The image that the tag is for. Default: all.
         image: Option<String>,
-        /// How the version was read, where it differs from the text.
+        /// How the version was read, if it differs from the text.
         notice: Option<String>,
     },
     /// `v1.4`: a version without a patch number, or a tag that moves with the versions 1.4.x.
     Short {
-        /// The version if it is one.
+        /// The version, if it is one.
         version: Version,
-        /// The image that it is for. Default: all.
+        /// The image that the tag is for. Default: all.
         image: Option<String>,
-        /// What stands before the number: `v`, `web-v`.
+        /// The text before the number: `v`, `web-v`.
         prefix: String,
     },
     /// `v1`: a tag that moves with the versions 1.x.
     Floating,
     /// A version of something that is not in the manifest.
     Foreign,
-    /// No version at all.
+    /// No version.
     Other,
 }
 
-/// What stands between a name and its version.
+/// Separators between a name and a version.
 const SEPARATORS: [char; 3] = ['@', '-', '/'];
 
-/// What `tag` means for these images.
+/// The meaning of `tag` for these images.
 pub(super) fn read(tag: &str, names: &Names) -> Tag {
     if let Some(number) = Number::parse(tag) {
         return number.tag(tag, None);
@@ -59,13 +59,13 @@ pub(super) fn read(tag: &str, names: &Names) -> Tag {
     }
     let foreign = tag.match_indices(SEPARATORS).any(|(at, _)| {
         let rest = &tag[at + 1..];
-        // Digits alone are a date or a number of something: `nightly-20260105`.
+        // Digits alone are a date or a serial number: `nightly-20260105`.
         Number::parse(rest).is_some_and(|number| number.parts() > 1 || rest.starts_with(['v', 'V']))
     });
     if foreign { Tag::Foreign } else { Tag::Other }
 }
 
-/// The version in the tag of a release, whatever it is a release of.
+/// The version in the tag of a release, of whatever it is.
 pub(crate) fn version(tag: &str) -> Option<Version> {
     let rests = std::iter::once(tag).chain(tag.match_indices(SEPARATORS).map(|(at, _)| &tag[at + 1..]));
     rests.filter_map(Number::parse).find_map(|number| match number {
@@ -85,7 +85,7 @@ enum Number {
 }
 
 impl Number {
-    /// Reads `1.2.3` with or without a `v`. Numbers of calendar versions may have leading zeros.
+    /// Parses `1.2.3` with or without a `v`. Numbers of calendar versions may have leading zeros.
     fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
         if let Ok(version) = Version::parse(text) {

@@ -1,14 +1,15 @@
-//! Whether a run executes code of strangers.
+//! Determines whether a run may execute code of strangers.
 
 use serde_json::Value;
 
 use crate::runner::Environment;
 
-/// GitHub's own bot; its runs get no more rights than a fork's.
+/// Login of GitHub's Dependabot; its runs have no more rights than a fork's.
 const DEPENDABOT: &str = "dependabot[bot]";
 
-/// Events that others can cause, and whose workflow has the rights of the default branch: what is checked out decides
-/// whether its code may use them (GitHub, "Securely using pull_request_target" and "Events that trigger workflows").
+/// Events that others can cause, and whose workflow has the rights of the default branch: the checked-out commit
+/// decides whether its code may use them (GitHub, "Securely using pull_request_target" and "Events that trigger
+/// workflows").
 const OF_ANYBODY: [&str; 11] = [
     "pull_request_target",
     "issue_comment",
@@ -23,8 +24,9 @@ const OF_ANYBODY: [&str; 11] = [
     "status",
 ];
 
-/// Why the files that a run reads may be a stranger's, although the run may have the repository's secrets in its environment: the
-/// beginning of a sentence. GitHub's own advice is not to trust them ("Security hardening for GitHub Actions").
+/// Why the files that a run reads may come from a stranger, although the repository's secrets may be in its
+/// environment, as the beginning of a sentence. GitHub advises not to trust them ("Security hardening for GitHub
+/// Actions").
 pub(super) fn strangers(environment: &Environment, event: &Value) -> Option<String> {
     let own = environment.get("GITHUB_REPOSITORY").unwrap_or_default();
     match environment.get("GITHUB_EVENT_NAME") {
@@ -58,7 +60,7 @@ pub(super) fn untrusted(environment: &Environment, event: &Value) -> Option<Stri
             _ => {}
         }
     }
-    // A workflow can raise Dependabot's permissions: then there is an OIDC endpoint.
+    // A workflow can raise Dependabot's permissions; then there is an OIDC endpoint.
     let alone = environment.get("ACTIONS_ID_TOKEN_REQUEST_URL").is_none();
     (alone && environment.get("GITHUB_ACTOR") == Some(DEPENDABOT))
         .then(|| "This run was started by Dependabot".to_owned())

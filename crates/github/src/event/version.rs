@@ -10,37 +10,37 @@ use super::code::{Code, is_own};
 use super::tag::{self, Names, Tag};
 use crate::api::Api;
 
-/// Events that a person or a clock starts on a branch or tag, besides a push.
+/// Events on a branch or tag that a person or a clock starts, besides a push.
 const ON_A_REF: [&str; 6] =
     ["push", "workflow_dispatch", "deployment", "deployment_status", "create", "repository_dispatch"];
 
-/// What an event says about versions.
+/// The decision about versions for an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventVersion {
     /// Images are baked.
     Bake {
-        /// What their versions depend on.
+        /// The context for their versions.
         context: VersionContext,
-        /// How a tag was read, where that is not obvious.
+        /// How a tag was read, if that is not obvious.
         notices: Vec<String>,
     },
-    /// Nothing is baked, and why, as a sentence.
+    /// Nothing is baked, for this reason (a sentence).
     Nothing(String),
 }
 
 /// A tag of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RepositoryTag {
-    /// Its name.
+    /// Name of the tag.
     pub name: String,
-    /// Its commit.
+    /// Commit of the tag.
     pub commit: TagCommit,
 }
 
 /// The commit of a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TagCommit {
-    /// Its id.
+    /// SHA of the commit.
     pub sha: String,
 }
 
@@ -52,7 +52,7 @@ pub async fn tags(api: &Api) -> Result<Vec<RepositoryTag>> {
     api.list(&format!("cannot list the tags of {}", api.repository()), "tags", 10).await
 }
 
-/// The version of the images with these names. `tags` is only called for a tag such as `v1.4`.
+/// Decides about the versions of the images with these names. `tags` is only called for a tag such as `v1.4`.
 ///
 /// # Errors
 /// When `tags` fails.
@@ -100,7 +100,7 @@ fn decide(
     bake(if on_default { VersionContext::Default } else { VersionContext::Branch { run } })
 }
 
-/// The version in a run that anybody may have started: final only if it follows a run on the default branch.
+/// The version context of a run that anybody may have started: final only if it follows a run on the default branch.
 fn follows(workflow: &Workflow, code: Code, run: u64) -> VersionContext {
     let event = &workflow.payload;
     let first = &event["workflow_run"];
@@ -167,7 +167,7 @@ fn tagged(
     Ok(EventVersion::Bake { context: VersionContext::Tag(TaggedVersion { version, image, short, run }), notices })
 }
 
-/// The tag that says that a tag without a patch number moves along with it: another of the same numbers, or any full
+/// The tag that shows that a tag without a patch number is a moving one: another tag with the same numbers, or a full
 /// version of the same commit.
 fn full_version<'a>(all: &'a [RepositoryTag], prefix: &str, short: &Version, sha: Option<&str>) -> Option<&'a str> {
     let full = |tag: &RepositoryTag| {
@@ -192,8 +192,8 @@ fn undecided(tag: &str, version: &Version, error: Error) -> Error {
 }
 
 impl Workflow {
-    /// The version of the images with these names, made from this code. `tags` lists the tags of the repository; it is
-    /// only called for a tag such as `v1.4`.
+    /// Decides about the versions of the images with these names, built from this code. `tags` lists the tags of the
+    /// repository; it is only called for a tag such as `v1.4`.
     ///
     /// # Errors
     /// When `tags` fails.

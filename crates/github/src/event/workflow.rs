@@ -1,4 +1,4 @@
-//! The facts about a workflow run, from the runner's variables and the event's file.
+//! Facts about a workflow run, from the runner's environment variables and the event's file.
 
 use ami_bake_core::version::Bump;
 use serde_json::Value;
@@ -6,24 +6,24 @@ use serde_json::Value;
 use super::{bump, trust};
 use crate::runner::Environment;
 
-/// What is known about a workflow run (GitHub: variables reference; webhook events and payloads).
+/// Facts about a workflow run (GitHub: variables reference; webhook events and payloads).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Workflow {
-    /// The event's name.
+    /// Name of the event.
     pub event: String,
-    /// The commit; for a pull request its head, since `GITHUB_SHA` is a merge commit that nobody has seen.
+    /// The commit; for a pull request its head, since `GITHUB_SHA` is a temporary merge commit.
     pub sha: Option<String>,
     /// The full ref, such as `refs/heads/main`.
     pub reference: Option<String>,
-    /// The branch; for a pull request that of its head.
+    /// The branch; for a pull request its head branch.
     pub branch: Option<String>,
     /// The tag that the run is for.
     pub tag: Option<String>,
-    /// The id of the run; a re-run keeps it.
+    /// ID of the run; a re-run keeps it.
     pub run_id: Option<String>,
     /// The user who started the run.
     pub actor: Option<String>,
-    /// `owner/name`.
+    /// The repository, `owner/name`.
     pub repository: Option<String>,
     /// The IDs of the owner and the repository. They do not change when these are renamed.
     pub ids: Option<(String, String)>,
@@ -33,9 +33,9 @@ pub struct Workflow {
     pub run_url: Option<String>,
     /// The URL of the job.
     pub job_url: Option<String>,
-    /// Which part of the version the pull request's labels raise.
+    /// The version part in the labels of the pull request.
     pub bump: Option<Bump>,
-    /// The commit that the workflow says was reviewed.
+    /// The commit that the workflow declares as reviewed.
     pub(super) reviewed: Option<String>,
     /// `GITHUB_SHA`: the commit of the workflow's own branch.
     pub(super) own_sha: Option<String>,
@@ -45,12 +45,12 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// Reads the variables and the event's file. Without the file, the variables have most of it.
+    /// Reads the variables and the event's file. Without the file, the variables contain most of the facts.
     pub fn of(environment: &Environment) -> Self {
         Self::read(environment, &environment.event())
     }
 
-    /// Reads the variables, with the event's content.
+    /// Reads the variables, with this event payload.
     pub fn read(environment: &Environment, event: &Value) -> Self {
         let text = |name: &str| environment.get(name).map(str::to_owned);
         let reference = text("GITHUB_REF");
@@ -58,7 +58,7 @@ impl Workflow {
             |prefix: &str| reference.as_deref().and_then(|name| name.strip_prefix(prefix)).map(str::to_owned);
         let pull_request = event["pull_request"]["number"]
             .as_u64()
-            // A comment on a pull request comes with it as an issue.
+            // In the event of a comment, the pull request is called an issue.
             .or_else(|| event["issue"]["number"].as_u64().filter(|_| event["issue"]["pull_request"].is_object()))
             .or_else(|| stripped("refs/pull/").and_then(|rest| rest.split('/').next()?.parse().ok()));
         let head = event["pull_request"]["head"]["sha"].as_str().map(str::to_owned);
@@ -98,7 +98,7 @@ impl Workflow {
         }
     }
 
-    /// True on the default branch, as far as the event says.
+    /// True on the default branch, according to the event.
     pub fn is_on_default_branch(&self) -> bool {
         self.branch.is_some() && self.branch.as_deref() == self.payload["repository"]["default_branch"].as_str()
     }
@@ -109,8 +109,8 @@ impl Workflow {
         self.untrusted.as_deref()
     }
 
-    /// Why the files that the run reads may be a stranger's, as the beginning of a sentence: what is in them must not learn what is
-    /// in the run's environment.
+    /// Why the files that the run reads may come from a stranger, as the beginning of a sentence: they must not get
+    /// access to the run's environment.
     pub fn strangers(&self) -> Option<&str> {
         self.strangers.as_deref()
     }

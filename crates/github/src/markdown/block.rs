@@ -1,21 +1,21 @@
-//! A part of a document that can be shortened by whole lines.
+//! Parts of a document, which can be shortened by whole lines.
 
 use super::escape::fence_of;
 
 /// Lines with an opening and a closing text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// Its name in the list of what was left out: "the packages of web".
+    /// Name for the list of what was left out: "the packages of web".
     pub about: String,
     /// The text before the lines.
     pub open: String,
-    /// The lines, each with its line feed. A cut leaves out the last ones, or with `keep_end` the first.
+    /// The lines, each with its line feed. A cut removes the last ones, or with `keep_end` the first.
     pub lines: Vec<String>,
     /// The text after the lines.
     pub close: String,
     /// True when the end matters most, as in a log.
     pub keep_end: bool,
-    /// The line in place of those left out; `{}` is their number. None: the block is left out as a whole.
+    /// The line that replaces removed ones; `{}` is their number. `None`: the block is left out as a whole.
     pub more: Option<String>,
 }
 
@@ -66,12 +66,12 @@ pub fn table(about: impl Into<String>, head: &[&str], rows: &[Vec<String>]) -> B
     Block { about: about.into(), open, lines, close: "\n".to_owned(), keep_end: false, more }
 }
 
-/// Lines of a machine, folded below a summary. `lines` come from `Escape::fence`.
+/// Lines of a machine, folded below a summary. `lines` must come from `Escape::fence`.
 pub fn details(about: impl Into<String>, summary: &str, lines: &[String]) -> Block {
     fenced(about, lines).folded(summary)
 }
 
-/// Lines of a machine or a stranger in a fence that none of them can close. `lines` come from `Escape::fence`.
+/// Lines of a machine or a stranger in a fence that none of them can close. `lines` must come from `Escape::fence`.
 pub fn fenced(about: impl Into<String>, lines: &[String]) -> Block {
     let fence = fence_of(lines);
     Block {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::output::sanitize;
 
-/// Characters of an inline text that are shown; the report has the whole text.
+/// Maximum characters of an inline text; the report has the whole text.
 const INLINE_LIMIT: usize = 400;
 
 /// Escapes foreign text and masks secrets in it: GitHub masks logs, but neither comments nor release notes.
@@ -15,15 +15,15 @@ pub struct Escape<'a> {
 }
 
 impl<'a> Escape<'a> {
-    /// Masks with `masker`.
+    /// Masks the secrets of `masker`.
     pub fn new(masker: &'a Masker) -> Self {
         Self { masker }
     }
 
-    /// A name, an ID or a version as code, where GitHub looks for no mentions, references or URLs.
+    /// A name, an ID or a version as code, in which GitHub does not look for mentions, references or URLs.
     ///
     /// Tags and character references are used instead of backticks, because text can't break out of them, not even in a
-    /// table (a character reference never is structure: CommonMark 0.31, 2.5).
+    /// table (a character reference is never structure: CommonMark 0.31, 2.5).
     pub fn code(self, text: &str) -> String {
         let text = self.line(text);
         if text.is_empty() { String::new() } else { format!("<code>{}</code>", references(&text, false)) }
@@ -84,7 +84,7 @@ fn references(text: &str, prose: bool) -> String {
     for character in text.chars() {
         let special = match character {
             '&' | '<' | '>' | '`' | '*' | '_' | '~' | '[' | ']' | '|' | '\\' | '$' | '#' | '@' | ':' => true,
-            // GitHub links `www.`.
+            // GitHub also links `www.`.
             '.' => last.eq_ignore_ascii_case(&'w'),
             _ => false,
         };
@@ -122,7 +122,7 @@ mod tests {
         let inner = code.strip_prefix("<code>").and_then(|code| code.strip_suffix("</code>")).unwrap();
         let allowed = |c: char| c.is_ascii_alphanumeric() || "&#;()-/=.! ".contains(c);
         assert!(inner.chars().all(allowed), "{inner}");
-        // What is left of `#` and `;` belongs to references.
+        // The remaining `#` and `;` belong to references.
         assert_eq!(inner.matches('&').count(), inner.matches(';').count());
         assert_eq!(inner.matches("&#").count(), inner.matches('#').count());
         assert!(inner.contains("www&#46;evil") && inner.contains("https&#58;//evil"), "{inner}");

@@ -1,8 +1,8 @@
-//! Shortens a document to a limit.
+//! Shortens a document to a length limit.
 
 use super::block::Block;
 
-/// The greatest length of a text, as GitHub counts it.
+/// Maximum length of a text, in GitHub's units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// Bytes of UTF-8: a step's summary has 1 MiB.
@@ -36,7 +36,7 @@ impl Limit {
     }
 }
 
-/// Reserved for the sentence that says what was left out.
+/// Room for the sentence about what was left out.
 const ROOM: usize = 600;
 
 /// Joins the blocks that fit, in order. A block that does not fit is shortened or left out; smaller ones after it may

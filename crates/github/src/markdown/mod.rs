@@ -1,4 +1,4 @@
-//! Markdown for GitHub: foreign text is escaped, and documents are cut between blocks and lines to fit a limit.
+//! Markdown for GitHub: escapes foreign text, and cuts documents between blocks and lines to fit a limit.
 
 mod block;
 mod escape;

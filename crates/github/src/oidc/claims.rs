@@ -1,4 +1,5 @@
-//! What a token says of itself, read without judging its signature: it is shown to people, nothing is decided by it.
+//! Reads the claims of a token without verifying its signature: they are shown to people, and nothing is decided by
+//! them.
 
 use ami_bake_core::token::Claims;
 use base64::Engine as _;

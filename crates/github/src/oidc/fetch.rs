@@ -22,14 +22,15 @@ use crate::runner::Environment;
 const ANSWER: Duration = Duration::from_secs(8);
 /// Time limit to connect.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Requests without an answer before the endpoint is given up, 17 s after the first: who waits for it can't know.
+/// Maximum number of requests without an answer, after which the endpoint is given up, 17 s after the first: callers
+/// can't see why they wait.
 const SILENCES: u32 = 2;
-/// Requests for one token, the first included: with the pauses between some 30 s.
+/// Maximum number of requests for one token including the first: some 30 s with the pauses.
 const ATTEMPTS: u32 = 6;
 /// The first pause; doubled each time, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Characters of an error response that are shown.
+/// Maximum characters of an error response in messages.
 const EXCERPT: usize = 300;
 
 /// The OIDC tokens of the job that this program runs in.
@@ -48,7 +49,7 @@ impl fmt::Debug for WorkflowTokens {
 }
 
 impl WorkflowTokens {
-    /// Tokens from the endpoint that the runner names. Each is masked by `masker` before anybody sees it. None when the
+    /// Tokens from the endpoint that the runner names. `masker` knows each before anybody sees it. `None` when the
     /// runner names no endpoint.
     ///
     /// # Errors
@@ -79,7 +80,7 @@ impl WorkflowTokens {
         Ok(Some(Self { client, address: address.to_owned(), bearer, masker, clock }))
     }
 
-    /// The endpoint by its name.
+    /// Host name of the endpoint.
     fn host(&self) -> String {
         let url = reqwest::Url::parse(&self.address).ok();
         url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "GitHub".to_owned())
@@ -144,7 +145,7 @@ impl TokenSource for WorkflowTokens {
 /// Why there is no token, and whether to retry.
 struct Refused {
     again: bool,
-    /// There was no answer in time.
+    /// True when there was no answer in time.
     silent: bool,
     why: String,
 }
@@ -165,7 +166,7 @@ impl From<reqwest::Error> for Refused {
         let why = if silent {
             "the endpoint did not respond".to_owned()
         } else {
-            // The URL is not secret, but useless to the reader.
+            // The URL is not secret, but of no use to the reader.
             let error = error.without_url();
             let mut text = error.to_string();
             let mut next = std::error::Error::source(&error);
@@ -257,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_endpoint_that_never_answers_is_given_up() {
-        // The kernel takes the connection; nobody reads from it.
+        // The kernel accepts the connection, but nobody reads from it.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let environment = Environment::of([
             ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("http://{}/token?x=1", silent.local_addr().unwrap())),

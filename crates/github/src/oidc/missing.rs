@@ -1,9 +1,9 @@
-//! Why a job has no OIDC token, and how to get one.
+//! Explains why a job has no OIDC token, and how to get one.
 
 use crate::event::Workflow;
 use crate::runner::Environment;
 
-/// What to do when the runner names no token endpoint. None when it does, and outside workflows.
+/// Help when the runner names no token endpoint; `None` when it does, and outside of workflows.
 pub fn help_without(environment: &Environment, workflow: &Workflow) -> Option<String> {
     if !environment.in_workflow() || environment.get("ACTIONS_ID_TOKEN_REQUEST_URL").is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! The workflow's identity: GitHub's OIDC token, and what to do when there is none.
+//! The workflow's identity: GitHub's OIDC token, and help when there is none.
 
 mod claims;
 mod fetch;

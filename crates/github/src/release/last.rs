@@ -1,4 +1,4 @@
-//! The report of the previous version, from the files of its release.
+//! Finds the report of the previous version among the files of its release.
 
 use crate::event::tag::version as version_of;
 use ami_bake_core::report::{self, FILE_NAME, Report};
@@ -7,7 +7,7 @@ use semver::Version;
 
 use crate::api::{Api, Release};
 
-/// Reports that are read until one has the namespace: a repository may release several things.
+/// Maximum number of reports to read until one has the namespace: a repository may release several things.
 const READ: usize = 10;
 
 /// The report of the previous published release that has one in this namespace: that of the highest version below
@@ -41,7 +41,7 @@ fn before<'a>(all: &'a [Release], tag: Option<&str>) -> Vec<&'a Release> {
     if let Some(ours) = tag.and_then(version_of) {
         let version = |release: &Release| -> Option<Version> { version_of(&release.tag_name) };
         others.retain(|release| version(release).is_some_and(|version| version < ours));
-        // A stable sort: of two releases with the same version the newer one comes first.
+        // A stable sort: of two releases with the same version the newer one stays first.
         others.sort_by_key(|release| std::cmp::Reverse(version(release)));
     }
     others

@@ -1,4 +1,4 @@
-//! The block that this program owns in release notes. Text around it is not touched.
+//! The block of release notes that ami-bake maintains. Text around it is not touched.
 
 use ami_bake_core::report::Report;
 
@@ -9,7 +9,7 @@ use crate::sections;
 /// GitHub refuses longer notes (observed: "body is too long (maximum is 125000 characters)").
 pub(super) const LIMIT: Limit = Limit::Units(125_000);
 
-/// Images, regions, and the packages that changed since the previous version.
+/// The block's content: images, regions, and the packages that changed since the previous version.
 pub fn render(report: &Report, context: &Context<'_>) -> Vec<Block> {
     let packages = sections::since_last(report, context);
     let region = report.region.as_deref().map(|region| format!(" in {}", context.escape().text(region)));

@@ -1,4 +1,4 @@
-//! Updates a release.
+//! Updates a release: its notes, and the attached report.
 
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::{FILE_NAME, Report};
@@ -18,7 +18,7 @@ const DRAFT_PAGES: usize = 3;
 /// Changes made to a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Updated {
-    /// Its URL.
+    /// URL of the release.
     pub url: String,
     /// True when the report was attached.
     pub attached: bool,
@@ -62,7 +62,7 @@ async fn find(api: &Api, tag: &str) -> Result<Release> {
     })
 }
 
-/// Writes the notes and reads them back: neither another job's block nor this one may be lost.
+/// Writes the notes and reads them back, so that neither another job's block nor this one is lost.
 async fn write_notes(api: &Api, release: &Release, key: &str, report: &Report, context: &Context<'_>) -> Result<()> {
     let what = format!("could not write the notes of release {}", release.tag_name);
     let blocks = render(report, context);

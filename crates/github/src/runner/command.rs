@@ -5,7 +5,7 @@ use ami_bake_core::output::sanitize;
 
 use super::untrusted::defuse;
 
-/// The runner cuts longer messages, anywhere.
+/// Maximum length of a message; the runner cuts longer ones anywhere.
 const MESSAGE_LIMIT: usize = 4096;
 
 /// The severity of an annotation.
@@ -15,12 +15,12 @@ pub enum Level {
     Error,
     /// Something unusual.
     Warning,
-    /// Something to know.
+    /// Information.
     Notice,
 }
 
 impl Level {
-    /// The command's name.
+    /// Name of the command.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -30,7 +30,7 @@ impl Level {
     }
 }
 
-/// A message that GitHub shows on the run's page, and at lines of a file if it names them.
+/// A message that GitHub shows on the run's page, and at lines of a file if it has any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
     /// The severity.
@@ -41,7 +41,7 @@ pub struct Annotation {
     pub message: String,
     /// The file, relative to the workspace.
     pub file: Option<String>,
-    /// First line and column, from one; the whole line without an `end`.
+    /// First line and column, from one; without `end` the whole line.
     pub start: Option<(usize, usize)>,
     /// Last line, and the column after the end.
     pub end: Option<(usize, usize)>,
@@ -53,13 +53,13 @@ impl Annotation {
         Self { level, title: title.into(), message: message.into(), file: None, start: None, end: None }
     }
 
-    /// The same without secrets.
+    /// The annotation with secrets masked.
     #[must_use]
     pub fn masked(&self, masker: &Masker) -> Self {
         Self { title: masker.mask(&self.title), message: masker.mask(&self.message), ..self.clone() }
     }
 
-    /// The workflow command. Nothing in its texts steers a terminal or is a command.
+    /// The workflow command. Its texts can neither control a terminal nor contain commands.
     pub fn command(&self) -> String {
         let mut properties = Vec::new();
         if let Some(file) = &self.file {
@@ -67,7 +67,7 @@ impl Annotation {
         }
         if let Some((line, column)) = self.start {
             properties.push(format!("line={line}"));
-            // Columns count only when both ends are on one line.
+            // Columns are only supported when both ends are on the same line.
             match self.end {
                 Some((end, after)) if line == end => properties.push(format!("col={column},endColumn={after}")),
                 Some((end, _)) => properties.push(format!("endLine={end}")),
@@ -75,19 +75,20 @@ impl Annotation {
             }
         }
         properties.push(format!("title={}", property(&defuse(&sanitize(&self.title)))));
-        // The message may quote a machine. The runner does not look for commands in it today; this keeps it so.
+        // The message may quote a machine. The runner does not look for commands in it today; this also covers future
+        // versions.
         let message = self.message.split('\n').map(clean).collect::<Vec<_>>().join("\n");
         let message = &message[..message.floor_char_boundary(MESSAGE_LIMIT)];
         format!("::{} {}::{}", self.level.as_str(), properties.join(","), data(message))
     }
 }
 
-/// A line without what steers a terminal or is a command; its CR stays.
+/// A line without terminal control sequences and commands; its CR stays.
 fn clean(line: &str) -> String {
     line.split('\r').map(|part| defuse(&sanitize(part))).collect::<Vec<_>>().join("\r")
 }
 
-/// Escapes what follows a command's second `::`.
+/// Escapes the text after a command's second `::`.
 pub(super) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

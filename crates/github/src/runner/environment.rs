@@ -1,4 +1,4 @@
-//! The variables of a step: inputs, state of the main step, folders.
+//! The environment variables of a step: inputs, state of the main step, folders.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ami_bake_core::{Error, Result};
 use serde_json::Value;
 
-/// The environment of a step, as far as it is text.
+/// The environment variables of a step that are valid UTF-8.
 #[derive(Debug, Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -24,7 +24,7 @@ impl Environment {
         Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    /// A variable that is set and not empty.
+    /// The value of a variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -56,8 +56,8 @@ impl Environment {
         self.entries(name, &['\n', ',', ' ', '\t'])
     }
 
-    /// An input with a `NAME=VALUE` on each line. `NAME<<END` begins a value of several lines, which ends before the line
-    /// `END`, as in the runner's own files.
+    /// An input with a `NAME=VALUE` on each line. `NAME<<END` begins a value of several lines, which ends before the
+    /// line `END`, as in the runner's file commands.
     ///
     /// # Errors
     /// When the end of such a value is missing.
@@ -95,10 +95,10 @@ impl Environment {
         entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
     }
 
-    /// An input that is `true` or `false`, in the spellings that GitHub's own actions take (YAML 1.2, core schema).
+    /// An input that is `true` or `false`, in the spellings of GitHub's own actions (YAML 1.2, core schema).
     ///
     /// # Errors
-    /// When it is something else.
+    /// When the value is something else.
     pub fn flag(&self, name: &str) -> Result<Option<bool>> {
         match self.input(name) {
             None => Ok(None),
@@ -109,20 +109,20 @@ impl Environment {
         }
     }
 
-    /// The event that started the workflow; null when its file is missing or broken.
+    /// The payload of the event that started the workflow; null when its file is missing or broken.
     pub fn event(&self) -> Value {
         let text = self.get("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
         text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or(Value::Null)
     }
 
-    /// What the main step saved for the post step.
+    /// A value that the main step saved for the post step.
     pub fn state(&self, name: &str) -> Option<&str> {
         self.get(&format!("STATE_{name}"))
     }
 
     /// The folder for files that the post step must find. Runners older than September 2025 name a `RUNNER_TEMP` that
-    /// is not mounted into the container (actions/runner pull request 4011); then `HOME`, which all container actions
-    /// of a job share.
+    /// is not mounted into the container (actions/runner pull request 4011); for these it is `HOME`, which all
+    /// container actions of a job share.
     pub fn shared_folder(&self) -> PathBuf {
         let usable = |name: &str| self.get(name).map(Path::new).filter(|path| path.is_absolute() && path.is_dir());
         usable("RUNNER_TEMP").or_else(|| usable("HOME")).map_or_else(std::env::temp_dir, Path::to_path_buf)

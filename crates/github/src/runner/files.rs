@@ -1,4 +1,4 @@
-//! The files of a step's outputs, state and summary (GitHub: workflow commands, "environment files").
+//! Writes a step's outputs, state and summary (GitHub: workflow commands, "environment files").
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -9,23 +9,23 @@ use uuid::Uuid;
 
 use super::Environment;
 
-/// The runner rejects longer summaries (1 MiB per step).
+/// Maximum size of a summary; the runner rejects longer ones (1 MiB per step).
 const SUMMARY_LIMIT: usize = 1 << 20;
 /// The end of a summary that was cut.
 const CUT: &str = "\n\n*Cut: a job summary is limited to 1 MiB. See `bake-report.json` for the rest.*\n";
 
-/// The paths of these files.
+/// Paths of the runner's files.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     output: Option<PathBuf>,
     state: Option<PathBuf>,
     summary: Option<PathBuf>,
-    /// What other commands of the step wrote into the summary.
+    /// Text that other commands of the step have written to the summary.
     before: String,
 }
 
 impl Files {
-    /// The files that the runner names. What it does not name is not written.
+    /// The files that the runner names. Others are not written.
     pub fn of(environment: &Environment) -> Self {
         let path = |name: &str| environment.get(name).map(PathBuf::from);
         let summary = path("GITHUB_STEP_SUMMARY");
@@ -33,7 +33,7 @@ impl Files {
         Self { output: path("GITHUB_OUTPUT"), state: path("GITHUB_STATE"), summary, before }
     }
 
-    /// Sets an output. A later value of the same name wins, so that an output can be set as soon as it is known.
+    /// Sets an output. A later value overrides an earlier one, so outputs can be set as soon as they are known.
     ///
     /// # Errors
     /// When the file can't be written to.
@@ -49,7 +49,7 @@ impl Files {
         append(self.state.as_deref(), name, value)
     }
 
-    /// Replaces what this process wrote into the step's summary. It is cut at a line when it is too long.
+    /// Replaces this process's part of the step's summary. It is cut at a line if it is too long.
     ///
     /// # Errors
     /// When the file can't be written.
@@ -84,8 +84,8 @@ fn failed(path: &Path, error: std::io::Error) -> Error {
     Error::internal(format!("could not write the runner's file {}", path.display())).because(error)
 }
 
-/// `name<<DELIMITER`, the value, `DELIMITER`. A value that holds the delimiter would end early, and what follows would be
-/// read as further names (the class of CVE-2022-35954).
+/// `name<<DELIMITER`, the value, `DELIMITER`. A value that contains the delimiter would end early, and its rest would
+/// be read as further names (the class of CVE-2022-35954).
 fn entry(name: &str, value: &str, mut delimiter: impl FnMut() -> String) -> Result<String> {
     let odd = |character: char| !character.is_ascii_alphanumeric() && !matches!(character, '-' | '_');
     if name.is_empty() || name.contains(odd) {
@@ -114,7 +114,7 @@ mod tests {
         for (name, value) in [("ami-id", ""), ("version", hostile), ("ami-id", "ami-1"), ("amis", "{\"a\": \"<<=\"}")] {
             files.output(name, value).unwrap();
         }
-        // A file that was not named is not written.
+        // A file that the runner does not name is not written.
         files.state("ledger", "x").unwrap();
         let read = read_file_command(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let value = |name: &str| read.iter().rev().find(|(seen, _)| seen == name).map(|(_, value)| value.as_str());

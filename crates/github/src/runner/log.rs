@@ -1,4 +1,4 @@
-//! The step's log. Everything is written through it, so that text is never taken for a workflow command.
+//! The step's log. All output goes through it, so that text is never executed as a workflow command.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::command::{Annotation, Level, data};
 use super::untrusted;
 
-/// Annotations of each level that GitHub shows for a step; further ones are only logged.
+/// Maximum number of annotations of each level that GitHub shows for a step; further ones are only logged.
 const ANNOTATIONS: usize = 10;
-/// Shorter values would mask ordinary text.
+/// Minimum length of a masked value; shorter ones would mask ordinary text.
 const SHORTEST_MASK: usize = 4;
 
 /// Writes a step's log. It goes to a single stream, because the runner reads two in no particular order, and a group or
@@ -24,7 +24,7 @@ pub struct Log {
 
 struct State {
     out: Box<dyn Write + Send>,
-    /// The token that makes the runner obey commands again.
+    /// The token that ends the current `stop-commands`.
     stopped: Option<String>,
     grouped: bool,
     annotated: BTreeMap<&'static str, usize>,
@@ -42,7 +42,7 @@ impl Log {
         Self { masker, state: Mutex::new(State { out, stopped: None, grouped: false, annotated: BTreeMap::new() }) }
     }
 
-    /// Writes data that nobody may change: JSON without anything that the runner obeys.
+    /// Writes data unchanged, such as JSON that contains no commands.
     pub fn data(&self, text: &str) {
         let mut state = self.lock();
         let _ = state.out.write_all(text.as_bytes());
@@ -70,7 +70,7 @@ impl Log {
         state.flush();
     }
 
-    /// Begins a group and ends the open one: groups don't nest.
+    /// Begins a group, ending the open one: groups can't be nested.
     pub fn group(&self, title: &str) {
         let mut state = self.lock();
         state.end_group();
@@ -88,7 +88,7 @@ impl Log {
         state.flush();
     }
 
-    /// Makes the runner replace each line of a secret by `***`.
+    /// Makes the runner replace each line of a secret with `***`.
     pub fn mask(&self, secret: &str) {
         let mut state = self.lock();
         let lines = secret.split(['\n', '\r']).map(str::trim);
@@ -98,7 +98,7 @@ impl Log {
         state.flush();
     }
 
-    /// Annotates. Once GitHub's limit is reached, writes a log line instead.
+    /// Writes an annotation, or a log line once GitHub's limit is reached.
     pub fn annotate(&self, annotation: &Annotation) {
         let annotation = &annotation.masked(&self.masker);
         let mut state = self.lock();
@@ -119,7 +119,7 @@ impl Log {
         state.flush();
     }
 
-    /// Ends the log, and says how many annotations GitHub does not show.
+    /// Ends the log, and reports how many annotations GitHub does not show.
     pub fn finish(&self) {
         let mut state = self.lock();
         state.end_group();
@@ -163,7 +163,7 @@ impl State {
         }
     }
 
-    /// Stops commands under a fresh token that nothing else knows.
+    /// Stops commands with a new random token.
     fn stop(&mut self) {
         if self.stopped.is_none() {
             let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());

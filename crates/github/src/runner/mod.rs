@@ -1,4 +1,4 @@
-//! How a container action and the runner talk: environment, files, and commands on the output streams.
+//! The interface between a container action and the runner: environment, files, and commands on the output streams.
 
 mod command;
 mod environment;

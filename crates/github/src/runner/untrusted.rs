@@ -1,8 +1,8 @@
 //! Makes untrusted text safe to print where the runner looks for workflow commands.
 //!
-//! The runner reads both streams line by line (a lone CR ends a line too), and obeys `::name::` at the beginning of a
-//! line after white space, and `##[name]` anywhere in it (actions/runner, ActionCommand.cs). Its culture-sensitive
-//! comparison ignores characters without width, so this does too.
+//! The runner reads both streams line by line (a lone CR also ends a line), and executes `::name::` at the beginning of
+//! a line after white space, and `##[name]` anywhere in it (actions/runner, ActionCommand.cs). Its culture-sensitive
+//! comparison ignores zero-width characters, so this module does, too.
 
 use ami_bake_core::invisible::is_invisible;
 use ami_bake_core::output::sanitize;
@@ -17,11 +17,11 @@ pub fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
         .map(|line| defuse(&sanitize(line)))
 }
 
-/// Changes a line so that the runner finds no command in it: puts a blank into each `##[`, and into a `::` at the
+/// Changes a line so that the runner finds no command in it: inserts a blank into each `##[`, and into a `::` at the
 /// beginning.
 pub fn defuse(line: &str) -> String {
     let mut safe = String::with_capacity(line.len() + 2);
-    // The last two characters that have a width, and whether anything but white space came before them.
+    // The last two characters that have a width, and whether there was only white space before them.
     let (mut before, mut last, mut blank) = ('\0', '\0', true);
     for character in line.chars() {
         if is_ignorable(character) {
@@ -40,7 +40,7 @@ pub fn defuse(line: &str) -> String {
     safe
 }
 
-/// Characters that a culture-sensitive comparison ignores: those without width, except for white space.
+/// Whether a culture-sensitive comparison ignores a character: those without width, except white space.
 fn is_ignorable(character: char) -> bool {
     is_invisible(character) && !character.is_whitespace()
 }
@@ -54,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    /// What an attack is made of.
+    /// Building blocks of attacks.
     const PARTS: &[&[u8]] = &[
         b"##[",
         b"##",
@@ -97,7 +97,7 @@ mod tests {
     fn is_harmless(printed: &str, from: &[u8]) {
         for line in read_lines(printed.as_bytes()) {
             assert!(parse(&line, &["token"]).is_none(), "{line:?} of {:?}", String::from_utf8_lossy(from));
-            // The same to a reader that does not see ignorable characters.
+            // The same for a reader that ignores these characters.
             let seen: String = line.chars().filter(|character| !is_ignorable(*character)).collect();
             assert!(parse(&seen, &["token"]).is_none(), "{seen:?} of {:?}", String::from_utf8_lossy(from));
         }
@@ -109,10 +109,10 @@ mod tests {
         for _ in 0..50_000 {
             let bytes: Vec<u8> =
                 (0..=dice.usize(..9)).flat_map(|_| PARTS[dice.usize(..PARTS.len())]).copied().collect();
-            // As our own words …
+            // As this program's own text …
             let text = String::from_utf8_lossy(&bytes);
             is_harmless(&lines(&text).map(|line| line + "\n").collect::<String>(), &bytes);
-            // … and as a machine's, which come in pieces.
+            // … and as output of a machine, which arrives in pieces.
             let mut printed = String::new();
             let mut emit = |line: Line| {
                 printed.push_str(&format!("{}\n", defuse(&line.text)));

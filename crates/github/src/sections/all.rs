@@ -1,4 +1,4 @@
-//! The sections of a report in their order.
+//! Lists the sections of a report in order.
 
 use ami_bake_core::report::Report;
 
@@ -6,7 +6,7 @@ use super::{deployments, failures, images, machines, notices, packages, regions,
 use crate::context::Context;
 use crate::markdown::Block;
 
-/// All sections, most important first: when a limit is near, the last ones are left out.
+/// All sections, most important first: close to the limit, the last ones are left out.
 pub(crate) fn all(report: &Report, context: &Context<'_>) -> Vec<Block> {
     [
         verdict::verdict(report, context),

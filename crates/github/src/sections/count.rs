@@ -1,4 +1,4 @@
-//! Counts in text.
+//! Formats counts.
 
 /// A count with its noun: `1 test`, `2 tests`.
 pub(super) fn count(number: usize, noun: &str) -> String {

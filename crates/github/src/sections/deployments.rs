@@ -1,4 +1,4 @@
-//! What the images were deployed to.
+//! Results of deployments.
 
 use ami_bake_core::report::{ImageReport, Report};
 use ami_bake_core::rollout::{Rollout, RolloutOutcome};

@@ -1,4 +1,4 @@
-//! What failed, why, what to do, and the end of its log.
+//! Failures: what failed, why, what to do, and the end of the log.
 
 use ami_bake_core::event::Failure;
 use ami_bake_core::report::{ImageReport, Report, Status, StepReport, StepResult};
@@ -34,7 +34,7 @@ fn of_image(image: &ImageReport, escape: Escape<'_>) -> Vec<Block> {
     }
     // A help text may refer to the output above.
     if let Some(help) = &failure.help {
-        // What follows a blank line is to be copied: YAML, a policy.
+        // Text after a blank line is meant to be copied: YAML, a policy.
         let (text, code) = help.split_once("\n\n").unwrap_or((help, ""));
         let about = format!("what to do for {name}");
         blocks.push(Block::whole(&about, format!("> [!TIP]\n> {}\n\n", escape.text(text))));

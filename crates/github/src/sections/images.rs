@@ -20,7 +20,7 @@ pub(crate) fn images(report: &Report, context: &Context<'_>) -> Vec<Block> {
     vec![table("images", &head, &rows)]
 }
 
-/// Why each image was baked.
+/// The reasons why images were baked.
 pub(super) fn reasons(report: &Report, context: &Context<'_>) -> Vec<Block> {
     let escape = context.escape();
     let line = |image: &ImageReport| {
@@ -60,7 +60,7 @@ fn row(image: &ImageReport, report: &Report, context: &Context<'_>) -> Vec<Strin
     ]
 }
 
-/// Keeps short text on one line of a cell.
+/// Keeps a short text on one line of a cell.
 pub(super) fn together(text: &str) -> String {
     text.replace(' ', "&nbsp;")
 }

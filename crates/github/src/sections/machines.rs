@@ -1,4 +1,4 @@
-//! How long machines ran, by type, and what that cost if prices are known: no prices are built in.
+//! Running times of machines by type, and their cost if prices are known: no prices are built in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

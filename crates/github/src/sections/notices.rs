@@ -23,7 +23,7 @@ pub(super) fn notices(report: &Report, context: &Context<'_>) -> Vec<Block> {
         }
     }
     for kept in &report.kept {
-        // The SSH command is meant to be copied: code gets no zero-width spaces.
+        // The SSH command is meant to be copied: in code no zero-width spaces are inserted.
         let (what, why) = (escape.text(&kept.what), escape.code(&kept.why));
         lines.push(format!("- 📌 {}kept {what}: {why}\n", of(kept.image.as_ref())));
     }

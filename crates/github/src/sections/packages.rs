@@ -35,7 +35,7 @@ pub(crate) fn since_last(report: &Report, context: &Context<'_>) -> Vec<Block> {
     blocks
 }
 
-/// The changes since the previous version, and that version. None when one of the package lists is unknown.
+/// The changes since the previous version, and that version. `None` when one of the package lists is unknown.
 fn changes_since(image: &ImageReport, previous: Option<&Report>) -> Option<(PackageChanges, String)> {
     let before = previous?.image(&image.key)?;
     let version = before.version.as_ref()?;
@@ -75,7 +75,7 @@ fn block(image: &ImageReport, changes: &PackageChanges, since: &str, escape: Esc
     table(format!("the packages of {name}"), &head, &rows(changes, escape)).folded(&summary)
 }
 
-/// Downgrades first: they are rare and seldom intended.
+/// The rows, downgrades first: they are rare and seldom intended.
 fn rows(changes: &PackageChanges, escape: Escape<'_>) -> Vec<Vec<String>> {
     let row = |sign: &str, name: &str, before: &str, after: &str| {
         vec![sign.to_owned(), escape.code(name), escape.code(before), escape.code(after)]

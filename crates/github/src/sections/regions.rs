@@ -1,4 +1,4 @@
-//! Where the images were published: regions, or repositories when the platform has no regions.
+//! Regions that the images were published to, or repositories on platforms without regions.
 
 use ami_bake_core::delivery::Delivery;
 use ami_bake_core::report::{ImageReport, Report};
@@ -7,7 +7,7 @@ use super::images::linked;
 use crate::context::Context;
 use crate::markdown::{Block, Escape, heading, table};
 
-/// A table with more rows is folded.
+/// Maximum number of rows of a table that is not folded.
 const OPEN_ROWS: usize = 12;
 
 pub(crate) fn regions(report: &Report, context: &Context<'_>) -> Vec<Block> {

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::count::count;
 use crate::markdown::{Block, heading};
 
-/// The most images in the chart. GitHub's Mermaid rejects charts of more than 50,000 characters.
+/// Maximum number of images in the chart. GitHub's Mermaid rejects charts of more than 50,000 characters.
 const IMAGES: usize = 30;
 
-/// A chart of more images is folded.
+/// Maximum number of images in a chart that is not folded.
 const OPEN_IMAGES: usize = 4;
 
 pub(super) fn timeline(report: &Report) -> Vec<Block> {
@@ -44,7 +44,7 @@ fn section(image: &ImageReport, started: Timestamp, whole: Duration) -> Option<S
     image.stages.iter().any(is_drawn).then_some(text)
 }
 
-/// A stage that took no time would be a name without a bar.
+/// Whether a stage is drawn: one that took no time would be a name without a bar.
 fn is_drawn(stage: &StageReport) -> bool {
     stage.failed || stage.took.is_none_or(|took| took >= Duration::from_millis(100))
 }

@@ -1,4 +1,4 @@
-//! The first lines, with the result of the run, and the last one, with its ID.
+//! The first lines of a report with the result of the run, and the last line with its ID.
 
 use ami_bake_core::duration::human;
 use ami_bake_core::error::UNCLEAN;
@@ -64,7 +64,7 @@ fn ending(report: &Report) -> (&'static str, String) {
     }
 }
 
-/// `2 images baked, 1 reused`.
+/// A summary of successful images: `2 images baked, 1 reused`.
 fn successes(report: &Report) -> String {
     let statuses = [Status::Baked, Status::Registered, Status::Tested, Status::Validated, Status::Reused];
     let mut parts: Vec<String> = Vec::new();

@@ -1,10 +1,10 @@
-//! What the documents look like.
+//! Golden files of the rendered documents.
 
 use ami_bake_core::mask::Masker;
 use ami_bake_github::{Context, comment, release, summary};
 use ami_bake_testkit::report;
 
-/// The program's version is not what these tests are about.
+/// Replaces the program's version, which these tests are not about.
 fn stable(text: &str) -> String {
     text.replace(concat!("ami-bake ", env!("CARGO_PKG_VERSION")), "ami-bake VERSION")
 }

@@ -1,4 +1,4 @@
-//! Texts that want to be more than text, in every place of a report.
+//! Hostile texts in every field of a report.
 
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::Report;
@@ -21,7 +21,7 @@ const CORPUS: [&str; 12] = [
     "hunter2-is-secret",
 ];
 
-/// The same report with this text wherever one of a machine or a person stands.
+/// The report with this text in every field that comes from a machine or a person.
 fn poisoned(good: &Report, text: &str) -> Report {
     const KEPT: [&str; 13] = [
         "status",
@@ -40,11 +40,11 @@ fn poisoned(good: &Report, text: &str) -> Report {
     ];
     fn walk(value: &mut Value, field: &str, text: &str) {
         match value {
-            // A machine's type is a text, a failure's kind a word of ours.
+            // A machine's type is a text; a failure's kind is one of our words.
             Value::String(there) if !KEPT.contains(&field) || there.starts_with("t3.") => text.clone_into(there),
             Value::Array(values) => values.iter_mut().for_each(|value| walk(value, field, text)),
             Value::Object(fields) => fields.iter_mut().for_each(|(field, value)| {
-                // The versions of packages are anything.
+                // Versions of packages can be any text.
                 let field = if field == "version" && value.as_str().is_some_and(|v| semver::Version::parse(v).is_err())
                 {
                     "package"
@@ -61,7 +61,7 @@ fn poisoned(good: &Report, text: &str) -> Report {
     serde_json::from_value(value).unwrap()
 }
 
-/// Validates a document as GitHub would read it: lines outside of fences hold nothing but this program's own structure.
+/// Checks a document as GitHub would parse it: lines outside of fences contain only this program's own structure.
 fn validate(document: &str, allowed_comments: &[&str]) {
     const TAGS: [&str; 13] =
         ["b", "/b", "code", "/code", "details", "/details", "summary", "/summary", "br", "sub", "/sub", "!--", "table"];

@@ -1,4 +1,4 @@
-//! Documents of bakes that are larger than GitHub takes.
+//! Documents of bakes that exceed GitHub's limits.
 
 use ami_bake_core::event::Package;
 use ami_bake_core::mask::Masker;

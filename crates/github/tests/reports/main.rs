@@ -1,4 +1,4 @@
-//! Reports as people see them: golden documents, hostile texts, limits.
+//! Tests of rendered reports: golden documents, hostile texts, limits.
 
 #![allow(clippy::unwrap_used, reason = "tests end where they fail")]
 

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::tree::{Node, at};
 
-/// The prefix of a whiteout, and the name of the mark of an opaque folder (OCI Image Format Specification 1.0,
+/// Prefix of a whiteout, and the name of the marker of an opaque folder (OCI Image Format Specification 1.0,
 /// "Representing Changes").
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
@@ -19,11 +19,11 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// A tar stream that is being written.
 pub(super) struct Archive<W: Write> {
     builder: tar::Builder<W>,
-    /// The first name of each file with several names.
+    /// The first name of each file with several hard links.
     names: HashMap<(u64, u64), PathBuf>,
-    /// The number of files and folders in it.
+    /// Number of files and folders in the stream.
     pub(super) entries: u64,
-    /// The bytes that they take on a disk with blocks of 4 KiB.
+    /// Bytes that they take on a disk with blocks of 4 KiB.
     pub(super) size: u64,
 }
 
@@ -75,7 +75,7 @@ impl<W: Write> Archive<W> {
             let target = std::fs::read_link(path)?;
             header.set_entry_type(tar::EntryType::Symlink);
             self.attributes(path)?;
-            // Literally, because a normalised target would be another link.
+            // Written literally, because a normalized target would be another link.
             return match header.set_link_name_literal(target.as_os_str().as_bytes()) {
                 Ok(()) => self.builder.append_data(&mut header, name, io::empty()),
                 Err(_) => self.builder.append_link(&mut header, name, target),
@@ -120,11 +120,11 @@ impl<W: Write> Archive<W> {
         self.attributes(path)?;
         header.set_size(length);
         self.size += length.next_multiple_of(4096);
-        // The length is fixed, so that a file that changes meanwhile does not break the stream.
+        // The length is fixed, so that a file that changes meanwhile does not corrupt the stream.
         self.builder.append_data(&mut header, name, file.chain(io::repeat(0)).take(length))
     }
 
-    /// Adds extended attributes, such as capabilities of programs, without the overlay's own marks.
+    /// Adds extended attributes, such as capabilities of programs, except the overlay's own markers.
     fn attributes(&mut self, path: &Path) -> io::Result<()> {
         let mut names = vec![0_u8; 64 << 10];
         let length = match rustix::fs::llistxattr(path, &mut names[..]) {

@@ -1,4 +1,4 @@
-//! A raw ext4 disk, by mkfs.ext4 of e2fsprogs.
+//! Writes a raw ext4 disk with mkfs.ext4 of e2fsprogs.
 
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use crate::sandbox::unpack;
 /// The program that creates the file system.
 const MKFS: &str = "mkfs.ext4";
 
-/// Free space on the disk, for the first boot; its owner enlarges it.
+/// Free space on the disk for the first boot; its owner can enlarge it.
 const FREE: u64 = 128 << 20;
 
-/// Writes the disk: all files are collected in one folder, which mkfs copies.
+/// Writes the disk: all files are copied to one folder, which mkfs packs.
 pub(super) fn write(plan: &ExportPlan) -> Result<()> {
     let mkfs = program()?;
     let failed = |what: &str, error: io::Error| Error::build(what.to_owned()).because(error);

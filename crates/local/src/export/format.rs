@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 pub enum Format {
     /// An OCI image layout in a folder (OCI Image Format Specification 1.0, "Image Layout").
     Oci,
-    /// The same layout in a tar file.
+    /// An OCI image layout in a tar file.
     OciArchive,
     /// The root file system in a tar file.
     Rootfs,
-    /// The same, compressed with gzip.
+    /// The root file system in a tar file compressed with gzip.
     RootfsGz,
     /// The root file system on a raw ext4 disk without a partition table.
     Disk,

@@ -1,8 +1,8 @@
 //! Which files of this machine's own root an export contains.
 //!
-//! An image on `host` consists of its changes over this machine's system, and an export of it contains that system. A sandbox
-//! hides secrets of the host; an export leaves out more, because it leaves the machine. Of the host it contains only the
-//! system:
+//! An image on `host` consists of its changes over this machine's system, and an export of it contains that system. A
+//! sandbox hides secrets of the host; an export omits more, because it leaves the machine. Of the host it only contains
+//! the system:
 //! * the folders of programs and settings: `/bin`, `/sbin`, `/lib*`, `/usr`, `/etc`; of `/var` its folders, and the files of
 //!   the package managers' databases. Everything else (`/home`, `/root`, `/opt`, `/srv`, `/mnt`, `/boot`, data of services,
 //!   logs, other file systems) is an empty folder or missing;
@@ -22,12 +22,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::secrets::Secrets;
 
-/// The visible part of the host.
+/// The part of the host that is exported.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Host {
-    /// Absolute paths that are left out.
+    /// Absolute paths that are omitted.
     hide: Vec<PathBuf>,
-    /// Files with another content.
+    /// Files whose content is replaced.
     replace: BTreeMap<PathBuf, String>,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Visibility {
     Hidden,
     /// A folder without its content.
     Empty,
-    /// All of it; each path below is decided separately.
+    /// All of it; paths below are decided separately.
     Whole,
 }
 
@@ -63,7 +63,7 @@ const DATABASES: [&str; 8] = [
     "var/cache/debconf/templates.dat",
 ];
 
-/// Settings of this machine that every user may read: its names and disks, and files that may contain credentials of
+/// Settings of this machine that every user can read: its names and disks, and files that may contain credentials for
 /// package managers, mail, proxies and mounts.
 pub(super) const PRIVATE: [&str; 32] = [
     "etc/NetworkManager/system-connections",
@@ -100,11 +100,11 @@ pub(super) const PRIVATE: [&str; 32] = [
     "usr/etc/npmrc",
 ];
 
-/// Files that only root may read, but without which nobody can become root.
+/// Files that only root can read, but without which nobody can become root.
 const NEEDED: [&str; 3] = ["etc/sudoers", "etc/sudoers.d", "etc/.pwd.lock"];
 
 impl Host {
-    /// The host without the paths that a sandbox hides, and without mounts that are not parts of the system.
+    /// The host except for the paths that a sandbox hides, and mounts that are not parts of the system.
     pub(super) fn new(secrets: Secrets, mounted: Vec<PathBuf>) -> Self {
         let is_part =
             |path: &Path| path == Path::new("/") || PARTS.iter().any(|part| path == Path::new("/").join(part));
@@ -113,7 +113,7 @@ impl Host {
         Self { hide, replace: secrets.replace }
     }
 
-    /// How much of `name`, relative to the root, is exported.
+    /// How much of the path `name`, relative to the root, is exported.
     pub(super) fn visibility(&self, name: &Path, metadata: &Metadata) -> Visibility {
         let is_folder = metadata.is_dir();
         let without_content = if is_folder { Visibility::Empty } else { Visibility::Hidden };
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::export::tree::{Layer, Node, merged};
 
-    /// A machine with a secret in every place where one may be; none of them may be in the export.
+    /// A machine with a secret in every possible place; none of them may be in the export.
     #[test]
     fn no_secret_of_the_host_is_exported() {
         let root = tempfile::tempdir().unwrap();

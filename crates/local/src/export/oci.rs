@@ -1,4 +1,4 @@
-//! An OCI image layout, with one layer for each layer of the image (OCI Image Format Specification 1.0).
+//! Writes an OCI image layout, with one layer for each layer of the image (OCI Image Format Specification 1.0).
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,7 +14,8 @@ use super::tree::alone;
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// Not compressed, so that writing is as fast as the disk; tools that push an image compress its layers.
+/// Media type of the layers: not compressed, so that writing is as fast as the disk. Tools that push an image compress
+/// its layers.
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A blob, by its hash and size.
@@ -34,7 +35,7 @@ pub(super) fn layout(plan: &ExportPlan, to: &Path) -> io::Result<()> {
     let blobs = to.join("blobs/sha256");
     std::fs::create_dir_all(&blobs)?;
     let mut layers = Vec::new();
-    // Lowest first, the order of the format.
+    // Lowest layer first, as in the format.
     for layer in plan.layers.iter().rev() {
         let partial = blobs.join("partial");
         let mut archive = Archive::new(Hashed::new(create(&partial)?));

@@ -1,4 +1,4 @@
-//! What the exporting process is to do, as JSON in a file.
+//! Parameters of an export, passed to the exporting process as a JSON file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::format::Format;
 use super::tree::Layer;
 
-/// An export.
+/// Parameters of an export.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ExportPlan {
     /// Format of the export.
     pub(super) format: Format,
-    /// The layers, top first.
+    /// Layers of the image, top first.
     pub(super) layers: Vec<Layer>,
     /// The file or folder to create.
     pub(super) to: PathBuf,
@@ -27,7 +27,7 @@ pub(super) struct ExportPlan {
     pub(super) image: ImageFacts,
 }
 
-/// What an exported image says about itself.
+/// Metadata of an exported image.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ImageFacts {
     pub(super) name: String,
@@ -37,7 +37,7 @@ pub(super) struct ImageFacts {
     pub(super) tags: BTreeMap<String, String>,
 }
 
-/// Creates a file for a large amount of data.
+/// Creates a file with a large write buffer.
 pub(super) fn create(path: &Path) -> io::Result<BufWriter<File>> {
     Ok(BufWriter::with_capacity(1 << 20, File::create_new(path)?))
 }

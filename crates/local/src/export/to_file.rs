@@ -21,7 +21,7 @@ pub struct Exported {
     pub image: Image,
     /// Format of the export.
     pub format: Format,
-    /// Its size on the disk, in bytes.
+    /// Size on the disk in bytes.
     pub size: u64,
 }
 
@@ -36,7 +36,7 @@ impl Exported {
 /// `[NAME/]IMAGE[@RANGE]`.
 ///
 /// # Errors
-/// When there is no such image, something is at `to`, a layer is gone, or it can't be written.
+/// When there is no such image, `to` exists, a layer is missing, or the export can't be written.
 pub(crate) async fn export(
     store: &Store,
     helper: &Helper,
@@ -57,7 +57,7 @@ pub(crate) async fn export(
         ))
         .help("Run the command with sudo."));
     }
-    // Registered like a machine, so that its layers are kept, and the next run cleans up after a killed export.
+    // Registered like a machine, so that its layers are kept, and that the next run cleans up after a killed export.
     let lock = store.lock().await?;
     let stack = source::stack(run, store, &image.source())?;
     let folder = store.new_machine(&new_id("exp"))?;

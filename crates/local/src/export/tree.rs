@@ -17,17 +17,17 @@ use super::host::{Host, Visibility};
 pub(crate) struct Layer {
     /// Folder of the layer.
     pub(crate) path: PathBuf,
-    /// The visible part, when it is this machine's root.
+    /// The part that is exported, if it is this machine's root.
     pub(crate) host: Option<Host>,
 }
 
-/// What is at a path of a layer.
+/// An entry at a path of a layer.
 pub(super) enum Node<'a> {
     /// A file of any kind at `path`, possibly with a replaced content.
     File { path: &'a Path, metadata: &'a Metadata, content: Option<&'a str> },
-    /// Deleted: the path of the layers below is hidden.
+    /// A deleted path, which hides the layers below.
     Deleted,
-    /// The folder hides the content of the same folder in the layers below.
+    /// A folder that hides the content of the same folder in the layers below.
     Opaque,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn merged(layers: &[Layer], visit: &mut Visit<'_>) -> io::Result<()> 
     visit_folder(&layers.iter().collect::<Vec<_>>(), Path::new(""), false, visit)
 }
 
-/// Visits one layer with its marks.
+/// Visits one layer, including its markers.
 pub(super) fn alone(layer: &Layer, visit: &mut Visit<'_>) -> io::Result<()> {
     visit_folder(&[layer], Path::new(""), true, visit)
 }
@@ -99,12 +99,12 @@ fn visit_folder(layers: &[&Layer], name: &Path, marks: bool, visit: &mut Visit<'
     Ok(())
 }
 
-/// Whether it is the overlay's mark of a deleted file, a character device 0/0 (kernel, overlayfs.rst).
+/// Whether it is the overlay's marker of a deleted file, a character device 0/0 (kernel, overlayfs.rst).
 fn is_deleted(metadata: &Metadata) -> bool {
     metadata.file_type().is_char_device() && metadata.rdev() == 0
 }
 
-/// Whether a folder has the overlay's mark of an opaque folder, written by root or in a user namespace.
+/// Whether a folder has the overlay's marker of an opaque folder, set by root or in a user namespace.
 fn is_opaque(folder: &Path) -> io::Result<bool> {
     for name in ["trusted.overlay.opaque", "user.overlay.opaque"] {
         let mut value = [0; 1];

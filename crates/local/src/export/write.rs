@@ -1,4 +1,4 @@
-//! Writes an export, in the process that may read the files.
+//! Writes an export, in the process that has access to the files.
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! The files that changed on a machine, which are exactly those in the upper folder of its overlay.
+//! Lists the files that changed on a machine: exactly those in the upper folder of its overlay.
 
 use std::path::{Path, PathBuf};
 

@@ -20,7 +20,8 @@ use super::state::SandboxState;
 use crate::sandbox::{Action, CONNECTED, Network, Task, TaskOutcome, from_stderr, from_text};
 use crate::store::store_error;
 
-/// Room for an outcome, so that a command that fills the disk has one. JSON may be followed by white space.
+/// Bytes reserved for an outcome, so that even a command that fills the disk has one. JSON may be followed by white
+/// space.
 const ROOM: usize = 4096;
 
 /// Extra time for the sandbox to enforce the time limit of a command itself.
@@ -55,7 +56,7 @@ impl SandboxCommunicator {
         self.prepare(action)?.ok_or_else(ended)
     }
 
-    /// Carries out an action without streams.
+    /// Runs an action without streams.
     pub(super) async fn act(&self, action: Action) -> Result<()> {
         let (mut command, outcome) = self.prepare_running(action)?;
         let child = command.spawn().map_err(|error| broken(&error))?;
@@ -84,7 +85,7 @@ fn broken(error: &std::io::Error) -> Error {
 /// The outcome that the process wrote; `None` when it was killed before.
 fn read_outcome(path: &PathBuf) -> Option<TaskOutcome> {
     let outcome = serde_json::from_slice(&std::fs::read(path).ok()?).ok();
-    // A file that stays is removed with the machine's folder.
+    // A file that is left is removed with the machine's folder.
     let _ = std::fs::remove_file(path);
     outcome
 }
@@ -125,7 +126,7 @@ impl Communicator for SandboxCommunicator {
         {
             return Err(Error::build(format!("could not upload files to {to}")).because(error));
         }
-        // When the pipe broke, the other end reports why.
+        // If the pipe broke, the other end reports why.
         self.finish(child, outcome).await
     }
 
@@ -187,7 +188,7 @@ async fn feed_and_pump(child: &mut Child, stdin: &mut Reader<'_>, output: &mut d
 struct DialedStream {
     from: ChildStdout,
     to: Option<ChildStdin>,
-    /// Killed when the connection is dropped.
+    /// The process, which is killed when the connection is dropped.
     _child: Child,
 }
 

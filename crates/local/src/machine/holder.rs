@@ -1,4 +1,4 @@
-//! The holder process of a sandbox, seen from the process that started it.
+//! The handle to the holder process of a sandbox in the process that started it.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -25,14 +25,14 @@ pub(crate) struct Holder {
     address: Address,
     /// The first process of the sandbox.
     init: OwnedFd,
-    /// The output of the holder: a line when the sandbox is running, and one when it has ended.
+    /// Output of the holder: a line when the sandbox is running, and one when it has ended.
     output: BufReader<ChildStdout>,
-    /// The sandbox ends when this end of the pipe is closed, which the end of this process does too.
+    /// The sandbox ends when this end of the pipe is closed, which also happens when this process ends.
     _lifeline: Option<ChildStdin>,
 }
 
 impl Holder {
-    /// Starts the sandbox of a description and waits until it is running.
+    /// Starts the sandbox with this description and waits until it is running.
     pub(crate) async fn start(helper: &Helper, spec: &Path) -> Result<Self> {
         let failed = |error: std::io::Error| Error::build("could not start a sandbox").because(error);
         let mut child = helper
@@ -76,7 +76,8 @@ impl Holder {
         Ok(())
     }
 
-    /// Like [`end`](Self::end), but also waits for the mounts, so that another sandbox can use the same folder.
+    /// Like [`end`](Self::end), but also waits until the mounts are released, so that another sandbox can use the
+    /// folder.
     pub(crate) async fn end_with_mounts(self) -> Result<()> {
         let failed = |error: std::io::Error| Error::build("could not end a sandbox").because(error);
         let waiting = self.end_processes().await?;
@@ -90,7 +91,7 @@ impl Holder {
     async fn end_processes(mut self) -> Result<JoinHandle<std::io::Result<()>>> {
         let failed = |error: std::io::Error| Error::build("could not end a sandbox").because(error);
         match pidfd_send_signal(&self.init, Signal::KILL) {
-            // It has ended already: its lifetime was over, or somebody killed it.
+            // The sandbox has ended already: its lifetime was over, or somebody killed it.
             Ok(()) | Err(Errno::SRCH) => {}
             Err(error) => return Err(failed(error.into())),
         }

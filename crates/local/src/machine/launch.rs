@@ -1,4 +1,4 @@
-//! Starts a machine.
+//! Launches a machine.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::secrets;
 use crate::source::{self, Stack};
 use crate::store::{Base, MachineInfo, Store, new_id};
 
-/// Starts a sandbox from the source; it is in the ledger before its folder is created.
+/// Starts a sandbox from the source. It is recorded in the ledger before its folder is created.
 pub(crate) async fn launch(run: &Run, store: &Store, helper: &Helper, launch: &Launch<'_>) -> Result<Sandbox> {
     let id = new_id("box");
     let ticket = run.intend(PLATFORM, MACHINE, None, &id)?;

@@ -1,4 +1,4 @@
-//! What a machine and its connections share.
+//! State that a machine and its connections share.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;

@@ -10,7 +10,7 @@ use super::holder::Holder;
 use super::state::SandboxState;
 use crate::sandbox::Action;
 
-/// Stops the sandbox. Its processes get SIGTERM and this grace period, when there is one; the rest is killed.
+/// Stops the sandbox: with a grace period its processes get SIGTERM first, and the rest is killed.
 pub(super) async fn stop(state: &Arc<SandboxState>, grace: Duration) -> Result<()> {
     match quiesce(state, grace).await {
         Some(holder) => holder.end().await,

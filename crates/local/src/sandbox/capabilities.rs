@@ -1,4 +1,4 @@
-//! The capabilities that root in a sandbox does not have, to protect the host.
+//! Drops capabilities of root in a sandbox, to protect the host.
 
 use ami_bake_core::Result;
 use rustix::thread::CapabilitySet;
@@ -17,8 +17,9 @@ const OVER_THE_KERNEL: [CapabilitySet; 7] = [
     CapabilitySet::BLOCK_SUSPEND,
 ];
 
-/// Drops those capabilities for every program that this process starts. A user namespace has none of them over the host;
-/// there, programs are also kept from gaining privileges (setuid), since the user who started the sandbox has none.
+/// Drops these capabilities for every program that this process starts. A user namespace has none of them over the
+/// host; there, programs are also kept from gaining privileges (setuid), since the user who started the sandbox has
+/// none.
 pub(super) fn drop_dangerous(user_namespace: bool, network: Network) -> Result<()> {
     let doing = || "drop capabilities".to_owned();
     if user_namespace {

@@ -1,4 +1,4 @@
-//! Runs the processes of a sandbox by the words of the hidden command line.
+//! Dispatches the hidden command line to the processes of a sandbox.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use ami_bake_core::{Error, Result};
 use super::arguments::{ENTER, FILES, INIT, MAP, WITHIN};
 use super::{enter, file_task, init, users, within};
 
-/// Runs the process of this flag.
+/// Runs the process for this flag.
 ///
 /// # Errors
 /// When the flag is unknown or the process fails.

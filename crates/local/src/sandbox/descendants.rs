@@ -10,20 +10,20 @@ use tokio::time::Instant;
 use super::failure::Context;
 use super::task::TaskOutcome;
 
-/// The pause between two checks of the list of processes.
+/// Pause between two checks of the list of processes.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Only a process that hangs in the kernel survives SIGKILL for longer.
+/// Time limit for processes to die after SIGKILL; only a process that hangs in the kernel takes longer.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Kills everything that this process started, in every session. This process has to be a subreaper, so that orphans become
-/// its children.
+/// Kills everything that this process started, in every session. This process must be a subreaper, so that orphans
+/// become its children.
 pub(super) async fn kill_all() -> Result<()> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let end = Instant::now() + KILL_LIMIT;
     loop {
         while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
-        // What a fast-forking process starts meanwhile is found by the next check.
+        // Processes forked meanwhile are found by the next check.
         let living = below(own, &processes()?);
         if living.is_empty() {
             return Ok(());
@@ -36,8 +36,8 @@ pub(super) async fn kill_all() -> Result<()> {
     }
 }
 
-/// Sends SIGTERM to every process of the sandbox, as a shutdown does, and waits for their end. Whatever stays is killed with
-/// init.
+/// Sends SIGTERM to every process of the sandbox, as a shutdown does, and waits for their end. Remaining ones are
+/// killed with init.
 pub(super) async fn stop_all(patience: Duration) -> Result<TaskOutcome> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let end = Instant::now() + patience;
@@ -55,12 +55,12 @@ pub(super) async fn stop_all(patience: Duration) -> Result<TaskOutcome> {
 
 fn send(to: &BTreeSet<i32>, signal: Signal) {
     for pid in to.iter().filter_map(|pid| Pid::from_raw(*pid)) {
-        // It may have ended meanwhile.
+        // The process may have ended meanwhile.
         let _ = kill_process(pid, signal);
     }
 }
 
-/// Every living process and its parent, without zombies.
+/// All living processes with their parents, without zombies.
 fn processes() -> Result<BTreeMap<i32, i32>> {
     let list = std::fs::read_dir("/proc").context(|| "list the processes of the sandbox".to_owned())?;
     let pids = list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());

@@ -25,7 +25,7 @@ const LINKS: [(&str, &str); 5] = [
 /// The parts of `/proc` through which root can change the host.
 const GUARDED: [&str; 5] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/acpi"];
 
-/// Mounts a `/dev` for the sandbox.
+/// Mounts a new `/dev` for the sandbox.
 pub(super) fn mount_dev(root: &NewRoot) -> Result<()> {
     root.mount("/dev", "tmpfs", MountFlags::NOSUID, c"mode=755,size=64k")?;
     let dev = root.folder(Path::new("/dev"))?;
@@ -56,8 +56,8 @@ pub(super) fn mount_dev(root: &NewRoot) -> Result<()> {
     root.mount("/dev/shm", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=1777")
 }
 
-/// Mounts a read-only `/sys`. A user namespace that shares the host's network can't mount a new one; the host's is bound
-/// then.
+/// Mounts a read-only `/sys`. A user namespace that shares the host's network can't mount a new one; then the host's is
+/// bind-mounted.
 pub(super) fn mount_sys(root: &NewRoot, user_namespace: bool) -> Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
     match root.mount("/sys", "sysfs", flags, c"") {

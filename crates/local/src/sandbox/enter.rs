@@ -1,6 +1,6 @@
-//! Enters a sandbox from outside. Only the children of a process enter a PID namespace, so this process joins the namespaces
-//! and runs [`within`](super::within). That process has this program and its libraries loaded before it enters the
-//! sandbox's root, so nothing has to be installed there.
+//! Enters a sandbox from outside. Only the children of a process enter a PID namespace, so this process joins the
+//! namespaces and runs [`within`](super::within). That process loads this program and its libraries before it enters
+//! the sandbox's root, so nothing has to be installed there.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -29,7 +29,7 @@ pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Joins every namespace of the sandbox that this process is not in already, except the mount namespace.
+/// Joins every namespace of the sandbox, except the mount namespace and those that this process is already in.
 fn join(address: Address) -> Result<()> {
     let doing = || "enter the sandbox: it has ended".to_owned();
     let pid = i32::try_from(address.pid).ok().and_then(Pid::from_raw);
@@ -47,7 +47,7 @@ fn join(address: Address) -> Result<()> {
         ("net", ThreadNameSpaceType::NETWORK),
     ] {
         let link = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/{name}"));
-        // The kernel refuses to join the own user or network namespace again.
+        // The kernel refuses to join the process's own user or network namespace.
         if link(&address.pid.to_string()).context(doing)? != link("self").context(doing)? {
             kinds |= kind;
         }

@@ -1,16 +1,16 @@
-//! Errors of sandbox processes, and how they cross to the process that started them.
+//! Errors of sandbox processes, and their transfer to the process that started them.
 
 use ami_bake_core::{Error, Result};
 
-/// What the line of a failed process begins with.
+/// Prefix of the error line of a failed process.
 const PREFIX: &str = "ami-bake sandbox error: ";
 
-/// A failed step of the set-up.
+/// The error of a failed set-up step.
 pub(super) fn failed(what: impl Into<String>, error: impl Into<std::io::Error>) -> Error {
     Error::build(format!("could not {}", what.into())).because(error.into())
 }
 
-/// Adds what was being done to the error of a system call.
+/// Adds the attempted action to the error of a system call.
 pub(crate) trait Context<T> {
     /// `what` is called only on failure.
     fn context(self, what: impl FnOnce() -> String) -> Result<T>;
@@ -36,18 +36,18 @@ pub(super) fn describe(error: &Error) -> String {
     text
 }
 
-/// The error as a process prints it on standard error.
+/// The error in the form in which a process prints it on standard error.
 pub(crate) fn failure_text(error: &Error) -> String {
     format!("{PREFIX}{}", describe(error))
 }
 
-/// The error that a process printed on standard error, after the output of other programs.
+/// Parses the error that a process printed on standard error, after the output of other programs.
 pub(crate) fn from_stderr(stderr: &[u8]) -> Error {
     let text = String::from_utf8_lossy(stderr);
     from_text(text.rsplit(PREFIX).next().unwrap_or(&text))
 }
 
-/// The error of a text that [`describe`] wrote.
+/// Parses an error that [`describe`] formatted.
 pub(crate) fn from_text(text: &str) -> Error {
     match text.split_once("\nhelp: ") {
         Some((message, help)) => Error::build(message.trim()).help(help.trim()),

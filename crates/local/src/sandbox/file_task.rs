@@ -1,5 +1,5 @@
-//! Work on files that belong to the users of a sandbox. Without root these are other users than the one who runs the bake,
-//! so it is done in a user namespace, by a separate process.
+//! Works on files that belong to the users of a sandbox. Without root these are other users than the one who runs the
+//! bake, so it is done in a user namespace, by a separate process.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Context;
 use super::users;
 
-/// What to do, as the one argument of the hidden command line.
+/// A task, as the only argument of the hidden command line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum FileTask {
@@ -29,10 +29,10 @@ pub(crate) enum FileTask {
 /// The first two bytes of a gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The pause between two attempts, 5 ms.
+/// Pause between two attempts, 5 ms.
 const PAUSE: rustix::fs::Timespec = rustix::fs::Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
-/// Processes of a sandbox that was just killed may still write for a moment.
+/// Time limit for removing a folder: processes of a sandbox that was just killed may still write for a moment.
 const REMOVE_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
@@ -53,7 +53,7 @@ fn remove(path: &Path) -> Result<()> {
         let gone = match std::fs::remove_dir_all(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => std::fs::remove_file(path),
-            // Root ignores the mode of a folder, but root of a user namespace does not when the file system belongs to
+            // Root ignores the mode of a folder, but root of a user namespace does not if the file system belongs to
             // another namespace.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 open_up(path);
@@ -66,7 +66,7 @@ fn remove(path: &Path) -> Result<()> {
                 return Err(error).context(|| format!("remove {}", path.display()));
             }
             Err(_) => {
-                // A blocking wait: this process is single-threaded and does nothing else.
+                // A blocking sleep: this process is single-threaded and does nothing else.
                 let _ = rustix::thread::nanosleep(&PAUSE);
             }
             Ok(()) => return Ok(()),
@@ -113,8 +113,8 @@ fn unpack(tarball: &Path, to: &Path) -> Result<()> {
     })
 }
 
-/// A tarball of some KiB can hold terabytes: it may have as many bytes as fit on the disk, and more files and folders in
-/// folders than any system.
+/// Limits for unpacking: a tarball of some KiB can contain terabytes. It may have as many bytes as fit on the disk, and
+/// more files and nested folders than any system.
 fn limits(store: &Path) -> std::io::Result<ArchiveLimits> {
     let disk = rustix::fs::statvfs(store)?;
     Ok(ArchiveLimits { files: 10_000_000, size: disk.f_bavail.saturating_mul(disk.f_frsize), depth: 256 })

@@ -23,11 +23,11 @@ impl Helper {
         Self { program }
     }
 
-    /// A hidden command. It is in a process group of its own, because a Ctrl-C at the terminal is handled by the bake.
+    /// The hidden command. It has a process group of its own, because the bake handles Ctrl-C at the terminal.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg(COMMAND).process_group(0);
-        // A bake's environment holds secrets; these processes only need `PATH`, to find `newuidmap`.
+        // A bake's environment contains secrets; these processes only need `PATH`, to find `newuidmap`.
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command
     }
@@ -39,7 +39,7 @@ impl Helper {
         command
     }
 
-    /// The command that carries out a task in a sandbox.
+    /// The command that runs a task in a sandbox.
     pub(crate) fn enter(&self, task: &Task) -> Result<Command> {
         let text =
             serde_json::to_string(task).map_err(|error| Error::internal("could not write a task").because(error))?;
@@ -48,19 +48,20 @@ impl Helper {
         Ok(command)
     }
 
-    /// Carries out a task on files of a sandbox's users.
+    /// Runs a task on files of a sandbox's users.
     pub(crate) async fn files(&self, task: &FileTask) -> Result<()> {
         self.run(self.file_command(task)?).await
     }
 
-    /// Exports an image as the plan in a file says.
+    /// Exports an image with the plan in a file.
     pub(crate) async fn export(&self, plan: &Path) -> Result<()> {
         let mut command = self.command();
         command.args([OsStr::new(EXPORT), plan.as_os_str()]);
         self.run(command).await
     }
 
-    /// Removes files in a background process that outlives this one. What it can't remove is left to the next run.
+    /// Removes files in a background process that outlives this one. Files that it can't remove are left to the next
+    /// run.
     pub(crate) fn remove_later(&self, paths: Vec<PathBuf>) {
         if paths.is_empty() {
             return;

@@ -11,19 +11,19 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags}
 use super::failure::Context;
 use super::new_root::by_number;
 
-/// The paths to hide.
+/// The paths to hide or replace.
 pub(super) struct Hidden<'a> {
-    /// Folders that are shown empty, and files that are not shown.
+    /// Folders that appear empty, and files that do not appear.
     pub(super) paths: &'a [PathBuf],
-    /// Files with another content.
+    /// Files whose content is replaced.
     pub(super) replace: &'a BTreeMap<PathBuf, String>,
-    /// True when the marks are `user.overlay.*` attributes.
+    /// True when the markers are `user.overlay.*` attributes.
     pub(super) user_marks: bool,
 }
 
 impl Hidden<'_> {
-    /// Fills the empty folder `at`. Paths that no layer has are skipped. Of a symbolic link only the link is hidden, unless
-    /// its target is listed too.
+    /// Fills the empty folder `at`. Paths that no layer has are skipped. For a symbolic link only the link is hidden,
+    /// unless its target is listed too.
     pub(super) fn write(&self, at: &Path, lower: &[OwnedFd]) -> Result<()> {
         // Sorted, so that a folder comes before its content.
         let paths: BTreeSet<&PathBuf> = self.paths.iter().collect();
@@ -42,7 +42,7 @@ impl Hidden<'_> {
                 let name = if self.user_marks { "user.overlay.opaque" } else { "trusted.overlay.opaque" };
                 rustix::fs::lsetxattr(&place, name, b"y", XattrFlags::empty()).context(doing)?;
             } else {
-                // A character device 0/0 is the overlay's mark of a deleted file (kernel, overlayfs.rst).
+                // A character device 0/0 is the overlay's marker of a deleted file (kernel, overlayfs.rst).
                 rustix::fs::mknodat(CWD, &place, FileType::CharacterDevice, Mode::empty(), 0).context(doing)?;
             }
         }
@@ -60,7 +60,7 @@ impl Hidden<'_> {
     }
 }
 
-/// Creates the folders above `path` with the attributes that they have in the layers below.
+/// Creates the parent folders of `path` with the attributes that they have in the layers below.
 fn parents(at: &Path, lower: &[OwnedFd], path: &Path) -> Result<PathBuf> {
     let relative = path.strip_prefix("/").unwrap_or(path);
     let mut place = at.to_owned();

@@ -21,28 +21,28 @@ use super::failure::Context;
 use super::spec::{Network, Spec};
 use super::{raw, users};
 
-/// The message of the holder to init, one line of JSON on the socket that is init's standard input. The socket stays open
-/// as long as the holder lives.
+/// The holder's message to init, one line of JSON on the socket that is init's standard input. The socket stays open as
+/// long as the holder lives.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct InitRequest {
     pub(super) spec: Spec,
     /// True when the sandbox has a user namespace of its own.
     pub(super) user_namespace: bool,
-    /// The holder's process id in the host's `/proc`.
+    /// Process ID of the holder in the host's `/proc`.
     pub(super) holder: u32,
 }
 
-/// The one reply of init.
+/// Init's only reply.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum InitReply {
     /// The sandbox is running.
     Ready,
-    /// It could not be set up, and why.
+    /// The sandbox could not be set up, for this reason.
     Failed(String),
 }
 
-/// The lifetime of a sandbox without a limit, in seconds.
+/// Lifetime of a sandbox without a limit, in seconds.
 const UNLIMITED: u64 = 100 * 365 * 86400;
 
 pub(crate) fn main(spec_path: &Path) -> Result<ExitCode> {
@@ -74,7 +74,7 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
     let mut init = Command::new("/proc/self/exe")
         .arg0("ami-bake-init")
         .args([COMMAND, INIT])
-        // Processes in the sandbox can read init's environment.
+        // Cleared, since processes in the sandbox can read init's environment.
         .env_clear()
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .spawn()
@@ -94,8 +94,8 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
         // Init was killed before it could reply.
         Err(_) => return Ok(exit_code(init.wait().await.context(doing)?)),
     }
-    // Unmounting a root that a step has searched takes the kernel a second for every hundred thousand files. This process
-    // keeps the mounts open and releases them last, so that nobody who waits for init's end waits for that too.
+    // Unmounting a root that a step has searched takes the kernel a second per hundred thousand files. This process
+    // keeps the mounts open and releases them last, so that nobody who waits for init's end has to wait for that, too.
     let mut mounts = None;
     if let Some(pid) = init.id() {
         mounts = std::fs::File::open(format!("/proc/{pid}/ns/mnt")).ok();
@@ -116,7 +116,7 @@ async fn hold(spec: Spec, user_namespace: bool) -> Result<ExitCode> {
     code
 }
 
-/// Writes the file that says that the sandbox is running, whole or not at all.
+/// Writes the file that shows that the sandbox is running, whole or not at all.
 fn write_ready(path: &Path, pid: u32) -> Result<()> {
     let doing = || format!("write {}", path.display());
     whole_file::replace(path, |to| writeln!(to, "{pid}")).context(doing)
@@ -160,7 +160,7 @@ async fn wait(init: &mut Child, mut signals: Signals, mut lifeline: Lifeline, sp
     }
 }
 
-/// The holder's standard input, when its end is to end the sandbox.
+/// The holder's standard input, if the sandbox is to end when it is closed.
 enum Lifeline {
     None,
     Pipe(pipe::Receiver),
@@ -178,7 +178,7 @@ impl Lifeline {
         Ok(Self::Pipe(pipe::Receiver::from_owned_fd(descriptor).context(doing)?))
     }
 
-    /// Returns once, when the pipe's last writer is gone.
+    /// Returns once the pipe has no writer any more.
     async fn ended(&mut self) {
         if let Self::Pipe(pipe) = self {
             let mut buffer = [0; 64];

@@ -43,7 +43,7 @@ pub(super) fn main() -> Result<ExitCode> {
     let mut line = serde_json::to_vec(&reply).map_err(|error| Error::build(doing()).because(error))?;
     line.push(b'\n');
     (&socket).write_all(&line).context(doing)?;
-    // The holder has the reason and prints it.
+    // The holder has received the reason and prints it.
     let Ok(child) = started else { return Ok(ExitCode::FAILURE) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context(|| "start init's event loop".to_owned())?.block_on(reap(child, socket))
@@ -72,7 +72,7 @@ fn set_up(request: &InitRequest) -> Result<()> {
     capabilities::drop_dangerous(request.user_namespace, request.spec.network)
 }
 
-/// Starts the program, when the sandbox has one.
+/// Starts the program, if the sandbox has one.
 fn start(spec: &Spec, stdin: Stdio) -> Result<Option<Pid>> {
     let Some((program, arguments)) = spec.init.split_first() else { return Ok(None) };
     let mut command = Command::new(program);
@@ -87,7 +87,7 @@ fn start(spec: &Spec, stdin: Stdio) -> Result<Option<Pid>> {
     Ok(i32::try_from(child.id()).ok().and_then(Pid::from_raw))
 }
 
-/// Reaps orphans until the program ends. The kernel then kills all other processes, since PID 1 ends.
+/// Reaps orphans until the program ends. Then PID 1 ends, and the kernel kills all other processes.
 async fn reap(child: Option<Pid>, socket: UnixStream) -> Result<ExitCode> {
     let doing = || "reap the sandbox's processes".to_owned();
     let mut died = signal(SignalKind::child()).context(doing)?;
@@ -96,7 +96,7 @@ async fn reap(child: Option<Pid>, socket: UnixStream) -> Result<ExitCode> {
     socket.set_nonblocking(true).context(doing)?;
     let holder = tokio::net::UnixStream::from_std(socket).context(doing)?;
     loop {
-        // Before each wait: a child may have ended before the signal handler was set.
+        // Before each wait: a child may have ended before the signal handler was installed.
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             if Some(pid) == child {
                 let code = status.exit_status().or_else(|| Some(128 + status.terminating_signal()?));

@@ -5,10 +5,10 @@
 //! belong to threads. When the holder or init dies, for whatever reason, the kernel kills every process of the PID
 //! namespace, and the private mount namespace ends with the last one.
 //!
-//! What it protects from: mistakes of a step, and a step that reads what is not its business. The host's files can't be
-//! changed; its processes, its credentials and the bake's environment can't be seen; kernel settings and the clock can't be
-//! set. What it is not: a barrier against an attack on the kernel. Root in a sandbox that root started is root with fewer
-//! capabilities; in a sandbox that a user started it has no more rights than that user.
+//! It protects against mistakes of a step, and against a step that reads what it should not. The host's files can't be
+//! changed; its processes, its credentials and the bake's environment can't be seen; kernel settings and the clock
+//! can't be set. It is no protection against attacks on the kernel. Root in a sandbox that root started is root with
+//! fewer capabilities; in a sandbox that a user started it has no more rights than that user.
 //!
 //! Needs Linux 5.11 (overlay mounts in user namespaces); as root 5.8 (entering by pidfd).
 

@@ -1,5 +1,5 @@
-//! Parts of the host's system on file systems of their own. An overlay over `/` does not show what is mounted below `/`, so
-//! each of them gets an overlay too; its changes go into the same upper folder, at their path.
+//! Mounts the parts of the host's system that are on file systems of their own. An overlay over `/` does not show what
+//! is mounted below `/`, so each of them gets an overlay, too; its changes go to the same upper folder, at their path.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::new_root::{NewRoot, by_number};
 use super::overlay::{Changes, Overlay, layer};
 use super::spec::Spec;
 
-/// The folders of a system. Mounts elsewhere (`/boot/efi`, `/mnt`, `/media`) are not part of an image.
+/// Folders of a system. Mounts elsewhere (`/boot/efi`, `/mnt`, `/media`) are not part of an image.
 const SYSTEM: [&str; 9] = ["/usr", "/var", "/etc", "/opt", "/srv", "/bin", "/sbin", "/lib", "/lib64"];
 
-/// File systems without files of a system: the kernel's own, memory, and images of other programs.
+/// File systems that contain no files of a system: the kernel's own, memory, and images of other programs.
 const IGNORED: [&str; 12] = [
     "proc",
     "sysfs",
@@ -45,7 +45,8 @@ pub(crate) fn points() -> Result<Vec<PathBuf>> {
     Ok(text.lines().filter_map(|line| Some(PathBuf::from(unescape(line.split(' ').nth(4)?)))).collect())
 }
 
-/// `ID PARENT MAJOR:MINOR ROOT MOUNT-POINT OPTIONS … - KIND SOURCE OPTIONS` (proc_pid_mountinfo(5)).
+/// Parses lines of the form `ID PARENT MAJOR:MINOR ROOT MOUNT-POINT OPTIONS … - KIND SOURCE OPTIONS`
+/// (proc_pid_mountinfo(5)).
 fn parse(text: &str, hidden: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = text
         .lines()
@@ -63,7 +64,7 @@ fn parse(text: &str, hidden: &[PathBuf]) -> Vec<PathBuf> {
     paths
 }
 
-/// Blanks, tabs, line ends and backslashes are written as three octal digits.
+/// Decodes a path, in which blanks, tabs, line ends and backslashes are written as three octal digits.
 fn unescape(path: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .into_iter()

@@ -1,4 +1,4 @@
-//! The loopback device of a network namespace.
+//! Brings up the loopback device of a network namespace.
 
 use ami_bake_core::Result;
 use rustix::io::Errno;
@@ -19,7 +19,7 @@ pub(super) fn raise_loopback() -> Result<()> {
     if code == 0 { Ok(()) } else { Err(Errno::from_raw_os_error(-code)).context(doing) }
 }
 
-/// struct nlmsghdr and struct ifinfomsg, in the machine's byte order.
+/// The request: struct nlmsghdr and struct ifinfomsg, in the machine's byte order.
 fn request() -> Vec<u8> {
     const RTM_NEWLINK: u16 = 16;
     const NLM_F_REQUEST_ACK: u16 = 1 | 4;

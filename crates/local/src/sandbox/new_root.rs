@@ -1,4 +1,5 @@
-//! Paths in the root of a sandbox before it is entered: symbolic links are resolved inside the new root.
+//! Opens and mounts paths in the root of a sandbox before it is entered: symbolic links are resolved inside the new
+//! root.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
@@ -22,7 +23,7 @@ impl NewRoot {
         Ok(Self(descriptor))
     }
 
-    /// The folder itself.
+    /// Descriptor of the root folder.
     pub(super) fn descriptor(&self) -> &OwnedFd {
         &self.0
     }
@@ -92,7 +93,7 @@ impl NewRoot {
     /// Makes the mount on `path` read-only. Its other flags stay, because a user namespace must not clear them.
     pub(super) fn make_read_only(&self, path: &Path) -> Result<()> {
         let doing = || format!("make {} read-only in the sandbox", path.display());
-        // Opened again, because a descriptor from before the mount leads to what is below it.
+        // Opened again, because a descriptor from before the mount refers to the folder below it.
         let Some(mounted) = self.find(path)? else { return Ok(()) };
         let now = rustix::fs::fstatvfs(&mounted).context(doing)?.f_flag;
         let mut flags = MountFlags::BIND | MountFlags::RDONLY;
@@ -112,7 +113,7 @@ impl NewRoot {
     }
 }
 
-/// The path of an open file for a mount call, which no change of the file system can redirect.
+/// A path of an open file for mount calls, which no change of the file system can redirect.
 pub(super) fn by_number(descriptor: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", descriptor.as_raw_fd())
 }

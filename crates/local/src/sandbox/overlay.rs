@@ -11,17 +11,17 @@ use rustix::mount::{MountFlags, mount};
 
 use super::failure::Context;
 
-/// One overlay.
+/// An overlay to mount.
 pub(super) struct Overlay<'a> {
-    /// The read-only layers, top first; at least two when there is no folder for changes.
+    /// Read-only layers, top first; at least two if there is no folder for changes.
     pub(super) lower: &'a [OwnedFd],
-    /// Where changes go; without it the overlay is read-only.
+    /// Folders for changes; without them the overlay is read-only.
     pub(super) changes: Option<Changes<'a>>,
-    /// True in a user namespace, which can't write `trusted.*` attributes: the marks are `user.overlay.*` attributes.
+    /// True in a user namespace, which can't write `trusted.*` attributes: the markers are `user.overlay.*` attributes.
     pub(super) user_marks: bool,
 }
 
-/// Where the changes to an overlay go.
+/// Folders for the changes to an overlay.
 pub(super) struct Changes<'a> {
     /// The folder that becomes a layer.
     pub(super) upper: &'a Path,
@@ -38,14 +38,14 @@ pub(super) fn layer(path: &Path) -> Result<OwnedFd> {
 }
 
 impl Overlay<'_> {
-    /// Mounts it on `target`.
+    /// Mounts the overlay on `target`.
     ///
     /// Layers are passed as open descriptors, because their paths may contain the separators of the option string, which is
     /// also limited to a page.
     pub(super) fn mount(&self, target: &Path) -> Result<()> {
         let number = |descriptor: &OwnedFd| format!("/proc/self/fd/{}", descriptor.as_raw_fd());
         let lower: Vec<String> = self.lower.iter().map(number).collect();
-        // No redirects, index or metadata-only copies: a layer must mean the same in every stack.
+        // Without redirects, index and metadata-only copies, since a layer must mean the same in every stack.
         let mut options = format!("lowerdir={},index=off", lower.join(":"));
         // `userxattr` implies the other two, and the kernel refuses the combination.
         options.push_str(if self.user_marks { ",userxattr" } else { ",redirect_dir=off,metacopy=off" });
@@ -56,8 +56,7 @@ impl Overlay<'_> {
             open.extend([upper, work]);
             if changes.volatile {
                 options.push_str(",volatile");
-                // A volatile mount leaves a mark that says that the last one was not unmounted cleanly, which is normal for
-                // a sandbox.
+                // A volatile mount leaves a marker of an unclean unmount, which is normal for a sandbox.
                 let _ = std::fs::remove_dir_all(changes.work.join("work/incompat"));
             }
         }

@@ -1,4 +1,4 @@
-//! The system calls without a safe wrapper.
+//! System calls without a safe wrapper.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -14,8 +14,8 @@ pub(super) fn unshare(flags: UnshareFlags) -> io::Result<()> {
     Ok(())
 }
 
-/// Marks all descriptors but the three standard ones close-on-exec, so that programs that this process starts do not inherit
-/// descriptors of its own parent.
+/// Marks all descriptors except the three standard ones close-on-exec, so that programs started by this process do not
+/// inherit descriptors of its own parent.
 pub(crate) fn close_descriptors_on_exec() -> io::Result<()> {
     let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

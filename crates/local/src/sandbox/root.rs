@@ -14,10 +14,10 @@ use super::new_root::{NewRoot, by_number};
 use super::overlay::{Changes, Overlay, layer};
 use super::spec::{Network, Spec};
 
-/// The folder of the layer that hides parts of the host, in the work folder.
+/// Name of the folder for the layer that hides parts of the host, in the work folder.
 const HIDE: &str = "hide";
 
-/// Sets up the root and enters it. Has to run in a new mount namespace, as PID 1 of its PID namespace.
+/// Sets up the root and enters it. Must run in a new mount namespace, as PID 1 of its PID namespace.
 pub(super) fn enter(spec: &Spec, user_namespace: bool) -> Result<()> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context(|| "make the mounts private".to_owned())?;
@@ -83,7 +83,7 @@ fn host_below(spec: &Spec, host: OwnedFd, user_namespace: bool) -> Result<OwnedF
     layer(&below)
 }
 
-/// Makes host names resolvable: `/etc/resolv.conf` is often a link into `/run`, which is empty in a sandbox.
+/// Makes name resolution work: `/etc/resolv.conf` is often a link into `/run`, which is empty in a sandbox.
 fn name_service(root: &NewRoot, spec: &Spec) -> Result<()> {
     if spec.network == Network::Host
         && let Ok(servers) = std::fs::read_to_string("/etc/resolv.conf")
@@ -94,7 +94,7 @@ fn name_service(root: &NewRoot, spec: &Spec) -> Result<()> {
     provide(root, "/etc/hosts", &hosts)
 }
 
-/// Shows `content` at `path` when the root has no such file or an empty one. The content never becomes part of the image.
+/// Shows `content` at `path` if the root has no such file or an empty one. The content never becomes part of the image.
 fn provide(root: &NewRoot, path: &str, content: &str) -> Result<()> {
     let doing = || format!("provide {path} in the sandbox");
     let path = Path::new(path);
@@ -118,7 +118,7 @@ fn provide(root: &NewRoot, path: &str, content: &str) -> Result<()> {
     rustix::mount::mount_bind(place, by_number(&target)).context(doing)
 }
 
-/// The target of a dangling link, when it is in `/run`.
+/// The target of a dangling link, if it is in `/run`.
 fn link_into_run(root: &NewRoot, path: &Path) -> Option<PathBuf> {
     let relative = path.strip_prefix("/").ok()?;
     let link = rustix::fs::readlinkat(root.descriptor(), relative, Vec::new()).ok()?;

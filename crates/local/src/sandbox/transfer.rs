@@ -10,20 +10,20 @@ use super::failure::Context;
 use super::task::TaskOutcome;
 use super::unpack::unpack;
 
-/// Bytes that are read or written at once: the size of a pipe.
+/// Bytes per read or write: the size of a pipe.
 const CHUNK: usize = 64 << 10;
 
 /// Unpacks standard input below `to`.
 pub(super) fn put(to: &Path) -> Result<TaskOutcome> {
     let doing = || format!("unpack into {}", to.display());
-    // A link on the way leads where it does for every process of the sandbox; the archive is this program's own.
+    // A link on the way is followed as for every process of the sandbox; the archive is this program's own.
     let archive = BufReader::with_capacity(CHUNK, std::io::stdin().lock());
     unpack(archive, Path::new("/"), to, ArchiveLimits::NONE).map_err(|error| Error::build(doing()).because(error))?;
     Ok(TaskOutcome::Done)
 }
 
-/// Packs `from`, a file or a folder, under its own base name. `from` itself is followed when it is a link; links in it stay
-/// links.
+/// Packs `from`, a file or a folder, under its own base name. If `from` itself is a link it is followed; links below it
+/// stay links.
 #[expect(clippy::disallowed_methods, reason = "its reader is this program")]
 pub(super) fn get(from: &Path) -> Result<TaskOutcome> {
     let doing = || format!("pack {}", from.display());
@@ -48,7 +48,7 @@ fn add(archive: &mut tar::Builder<impl Write>, path: &Path, name: &Path) -> std:
         return Ok(());
     }
     if kind.is_fifo() || kind.is_char_device() || kind.is_block_device() {
-        // The library would give it the name `path`. It is for the other end to refuse it or leave it out.
+        // The library would name it `path`. The other end refuses or skips it.
         let mut header = tar::Header::new_gnu();
         header.set_metadata(&metadata);
         return archive.append_data(&mut header, name, std::io::empty());

@@ -1,8 +1,8 @@
 //! Unpacks a root file system: with owners, modes, times, extended attributes, devices and links of every kind.
 //!
-//! Links are part of such a file system, and paths of its archive may lead through them, as `lib/x` does where `lib` leads
-//! to `/usr/lib`. The kernel resolves each path inside the root (`RESOLVE_IN_ROOT`, openat2(2)): an absolute link and `..`
-//! begin and end there, so that nothing outside is reached, whatever links the archive plants.
+//! Links are part of such a file system, and paths of its archive may lead through them, for example `lib/x` if `lib`
+//! is a link to `/usr/lib`. The kernel resolves each path inside the root (`RESOLVE_IN_ROOT`, openat2(2)): an absolute
+//! link and `..` begin and end there, so nothing outside can be reached, whatever links the archive contains.
 
 use std::cmp::Reverse;
 use std::ffi::OsStr;
@@ -16,16 +16,17 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timesp
 use rustix::io::Errno;
 use tar::EntryType;
 
-/// A rename elsewhere in the file system may make the kernel unsure about a `..`; it asks to try again (openat2(2)).
+/// Number of attempts: after a rename elsewhere in the file system the kernel may be unsure about a `..`, and returns
+/// EAGAIN (openat2(2)).
 const TRIES: usize = 64;
-/// What extended attributes are called in an archive (star(1), GNU tar and libarchive).
+/// Prefix of extended attributes in an archive (star(1), GNU tar and libarchive).
 const XATTR: &str = "SCHILY.xattr.";
 
-/// Unpacks a tar stream into the folder `inside` of `root`, which is created when it is missing. What is there is
-/// replaced, except for folders and links to folders.
+/// Unpacks a tar stream into the folder `inside` of `root`, which is created when it is missing. Existing files are
+/// replaced, but not folders and links to folders.
 ///
 /// # Errors
-/// A path with `..`, a limit, what can't be read or written. What was unpacked before stays.
+/// When a path contains `..`, a limit is exceeded, or reading or writing fails. What was unpacked before stays.
 pub fn unpack(archive: impl Read, root: &Path, inside: &Path, limits: ArchiveLimits) -> Result<(), ArchiveError> {
     let local = |error: Errno| ArchiveError::local("open", root, error);
     let folder = rustix::fs::openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
@@ -36,13 +37,14 @@ pub fn unpack(archive: impl Read, root: &Path, inside: &Path, limits: ArchiveLim
         let path = &inside.join(path);
         let failed = |error| ArchiveError::local("write", path, error);
         let metadata = Metadata::of(entry)?;
-        // The folder itself keeps its mode: it is the user's, or a temporary one where the archive was made.
+        // The target folder keeps its mode: it belongs to the user, or is a temporary one.
         let Some(name) = path.file_name().filter(|_| path != inside) else { return Ok(()) };
         let parent = root.folder(path.parent().unwrap_or(Path::new(""))).map_err(failed)?;
         let here = Name { parent: parent.as_fd(), name };
         match kind {
             EntryType::Directory => {
-                // Last, deepest first: a read-only folder must be complete before it gets its mode.
+                // Modes of folders come last, deepest first: a read-only folder must be complete before it gets its
+                // mode.
                 if root.make(here, path).map_err(failed)? {
                     folders.push((path.clone(), metadata));
                 }
@@ -59,7 +61,7 @@ pub fn unpack(archive: impl Read, root: &Path, inside: &Path, limits: ArchiveLim
             EntryType::Block => device(here, FileType::BlockDevice, entry, &metadata).map_err(failed)?,
             EntryType::Fifo => device(here, FileType::Fifo, entry, &metadata).map_err(failed)?,
             EntryType::XHeader | EntryType::GNULongName | EntryType::GNULongLink => {}
-            // POSIX: a kind that is not known is a regular file.
+            // POSIX: an unknown kind is treated as a regular file.
             kind => {
                 meter.content(path, entry.size())?;
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -79,7 +81,7 @@ pub fn unpack(archive: impl Read, root: &Path, inside: &Path, limits: ArchiveLim
     Ok(())
 }
 
-/// The folder that holds everything.
+/// The root folder of everything that is unpacked.
 struct Root(OwnedFd);
 
 /// A name in an open folder.
@@ -90,7 +92,7 @@ struct Name<'a> {
 }
 
 impl Root {
-    /// Opens a folder inside.
+    /// Opens a folder below the root.
     fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
         let path = path.strip_prefix("/").unwrap_or(path);
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -105,7 +107,7 @@ impl Root {
         }
     }
 
-    /// Opens a folder inside, and creates what is missing of it.
+    /// Opens a folder below the root, creating missing ones.
     fn folder(&self, path: &Path) -> Result<OwnedFd, Errno> {
         match self.open(path, OFlags::PATH) {
             Err(Errno::NOENT) => {}
@@ -118,7 +120,7 @@ impl Root {
         }
     }
 
-    /// Creates a folder. False when it is a link to one, which stays and keeps what it leads to as it is.
+    /// Creates a folder. False when the name is a link to a folder; the link and its target stay unchanged.
     fn make(&self, here: Name<'_>, path: &Path) -> Result<bool, Errno> {
         match rustix::fs::mkdirat(here.parent, here.name, Mode::from_raw_mode(0o700)) {
             Err(Errno::EXIST) => {}
@@ -134,7 +136,7 @@ impl Root {
         rustix::fs::mkdirat(here.parent, here.name, Mode::from_raw_mode(0o700)).map(|()| true)
     }
 
-    /// Creates a hard link to a path inside.
+    /// Creates a hard link to a path below the root.
     fn link(&self, to: &Path, here: Name<'_>) -> Result<(), Errno> {
         let parent = self.open(to.parent().unwrap_or(Path::new("")), OFlags::PATH)?;
         let other = Name { parent: parent.as_fd(), name: to.file_name().ok_or(Errno::ISDIR)? };
@@ -155,7 +157,7 @@ impl Name<'_> {
         Ok(FileType::from_raw_mode(self.stat()?.st_mode))
     }
 
-    /// Creates something with this name, in place of anything but a folder.
+    /// Creates something with this name, replacing anything but a folder.
     fn create<T>(self, make: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
         match make() {
             Err(Errno::EXIST) => {
@@ -167,7 +169,7 @@ impl Name<'_> {
     }
 }
 
-/// What an entry says about itself.
+/// Metadata of an entry.
 struct Metadata {
     owner: Uid,
     group: Gid,
@@ -185,7 +187,7 @@ impl Metadata {
         };
         let (owner, group) = (Uid::from_raw(id(header.uid())?), Gid::from_raw(id(header.gid())?));
         let mode = Mode::from_raw_mode(header.mode().map_err(ArchiveError::Broken)? & 0o7777);
-        // A time before 1970 is not known to the library.
+        // The library does not support times before 1970.
         let seconds = header.mtime().unwrap_or_default().try_into().unwrap_or_default();
         let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
         let mut attributes = Vec::new();
@@ -198,7 +200,7 @@ impl Metadata {
         Ok(Self { owner, group, mode, times: Timestamps { last_access: time, last_modification: time }, attributes })
     }
 
-    /// Sets everything on an open file or folder. The owner first, because a new owner clears set-user-id bits and
+    /// Sets all metadata on an open file or folder. The owner first, because a new owner clears set-user-id bits and
     /// capabilities.
     fn set(&self, file: BorrowedFd<'_>) -> Result<(), Errno> {
         rustix::fs::fchown(file, Some(self.owner), Some(self.group))?;
@@ -209,7 +211,7 @@ impl Metadata {
         rustix::fs::futimens(file, &self.times)
     }
 
-    /// Sets owner and time of a name without opening it, and the mode if it has one of its own.
+    /// Sets owner and time of a name without opening it, and the mode if `mode` is set.
     fn set_by_name(&self, here: Name<'_>, mode: bool) -> Result<(), Errno> {
         let Name { parent, name } = here;
         rustix::fs::chownat(parent, name, Some(self.owner), Some(self.group), AtFlags::SYMLINK_NOFOLLOW)?;
@@ -220,8 +222,8 @@ impl Metadata {
     }
 }
 
-/// Creates a device file or a pipe. In a user namespace the kernel refuses devices, which are skipped; a sandbox has its own
-/// `/dev`.
+/// Creates a device file or a pipe. In a user namespace the kernel refuses device files, which are skipped; a sandbox
+/// has its own `/dev`.
 fn device(here: Name<'_>, kind: FileType, entry: &Entry<'_, impl Read>, metadata: &Metadata) -> Result<(), Errno> {
     let header = entry.header();
     let number = |part: io::Result<Option<u32>>| part.ok().flatten().unwrap_or_default();

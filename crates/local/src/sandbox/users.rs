@@ -1,4 +1,4 @@
-//! User namespaces: how a sandbox works without root.
+//! User namespaces, with which a sandbox works without root.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use super::arguments::{COMMAND, MAP};
 use super::failure::{Context, from_stderr};
 use super::raw;
 
-/// True when this process is not root and needs a user namespace.
+/// True when this process is not root, so that it needs a user namespace.
 pub(super) fn needed() -> bool {
     !rustix::process::geteuid().is_root()
 }
@@ -26,8 +26,8 @@ pub(crate) fn become_file_owner() -> Result<()> {
 
 /// Moves this process into a new user namespace, as its root, and into other new namespaces.
 ///
-/// `newuidmap` may map more ids than the user's own, but only from outside the namespace. So a helper process is started
-/// first, in the old namespace; it waits for one byte and then writes the maps.
+/// `newuidmap` may map more ids than the user's own, but only from outside the namespace. So a helper process is first
+/// started in the old namespace; it waits for one byte and then writes the maps.
 pub(super) fn unshare_with(flags: UnshareFlags) -> Result<()> {
     let doing = || "map the users of the sandbox".to_owned();
     let mut helper = Command::new("/proc/self/exe")
@@ -44,7 +44,7 @@ pub(super) fn unshare_with(flags: UnshareFlags) -> Result<()> {
     if !output.status.success() {
         return Err(from_stderr(&output.stderr));
     }
-    // Drops the user's own groups; where the kernel refuses that, they are nobody's inside.
+    // Drops the user's own groups; if the kernel refuses, they appear as nobody's inside.
     let _ = rustix::thread::set_thread_groups(&[]);
     if flags.is_empty() {
         return Ok(());
@@ -63,7 +63,7 @@ fn refused(error: &std::io::Error) -> Error {
         .because(std::io::Error::from(error.kind()))
 }
 
-/// The setting that forbids user namespaces, and what changes it.
+/// The kernel setting that forbids user namespaces, and the command that changes it.
 fn forbidden_by() -> Option<(&'static str, &'static str)> {
     let setting = |name: &str| std::fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
     if setting("user/max_user_namespaces").trim() == "0" {
@@ -81,7 +81,7 @@ fn forbidden_by() -> Option<(&'static str, &'static str)> {
     ))
 }
 
-/// What is missing for sandboxes without root, as a sentence; `None` when nothing is found missing.
+/// What is missing for sandboxes without root, as a sentence; `None` when nothing was found.
 pub(crate) fn missing() -> Option<String> {
     if let Some((why, first)) = forbidden_by() {
         return Some(format!("{why}. {first}."));

@@ -1,4 +1,4 @@
-//! The part of entering a sandbox that runs inside.
+//! The part of entering a sandbox that runs inside it.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -21,11 +21,11 @@ use super::{capabilities, descendants, transfer};
 
 pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     let doing = || "enter the sandbox".to_owned();
-    // When the process that waits for a command ends, so does the command.
+    // When the process that waits for a command ends, the command ends, too.
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM)).context(doing)?;
     let text = arguments.first().and_then(|text| text.to_str()).unwrap_or_default();
     let task: Task = serde_json::from_str(text).map_err(|error| Error::build(doing()).because(error))?;
-    // It is there, with room for the outcome: the command may fill the disk.
+    // The file exists with room for the outcome, because the command may fill the disk.
     let mut file = OpenOptions::new().write(true).open(&task.outcome).context(doing)?;
     let outcome = take_root(&task).and_then(|()| act(&task.action));
     let outcome = outcome.unwrap_or_else(|error| TaskOutcome::Failed(describe(&error)));
@@ -34,7 +34,7 @@ pub(super) fn main(arguments: &[OsString]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Enters the sandbox's root; paths of the host are out of reach afterwards.
+/// Enters the sandbox's root; paths of the host are inaccessible afterwards.
 fn take_root(task: &Task) -> Result<()> {
     let doing = || "enter the sandbox's root".to_owned();
     let mounts = File::open(format!("/proc/{}/ns/mnt", task.address.pid)).context(doing)?;
@@ -62,8 +62,8 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 
 fn exec(command: &str, timeout: Option<Duration>) -> Result<TaskOutcome> {
     let doing = || "start /bin/sh in the sandbox".to_owned();
-    // Orphans of the command become children of this process, so that they can be killed when the time limit is reached.
-    // When the command ends by itself they move on to init and live as long as the machine.
+    // Orphans of the command become children of this process, so that they can be killed at the time limit. If the
+    // command ends by itself, they are adopted by init and live as long as the machine.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).context(doing)?;
     let home = if std::path::Path::new("/root").is_dir() { "/root" } else { "/" };
     block_on(async {

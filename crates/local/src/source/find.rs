@@ -14,7 +14,7 @@ use crate::store::{Image, Store, architecture, find_image};
 /// Finds a source.
 ///
 /// # Errors
-/// When it is missing or not a root file system.
+/// When the source is missing or not a root file system.
 pub(crate) async fn find(store: &Store, helper: &Helper, query: &SourceQuery) -> Result<SourceImage> {
     match query {
         SourceQuery::Reference(text) if text == HOST => host(),
@@ -73,7 +73,7 @@ async fn path(store: &Store, helper: &Helper, path: &Path) -> Result<SourceImage
     Ok(source(&layer, &name, digest.to_string()))
 }
 
-/// The highest tested version in the range.
+/// The highest tested version in the query's range.
 fn baked(store: &Store, query: &BakedQuery) -> Result<SourceImage> {
     let images = store.images()?;
     let fits = |image: &&Image| image.record().is_some_and(|record| record.satisfies(query));

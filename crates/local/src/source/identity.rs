@@ -7,8 +7,9 @@ use std::path::Path;
 use ami_bake_core::plan::{Digest, Digester};
 use ami_bake_core::{Error, Result};
 
-/// The system's name and version, and the databases of the package managers (dpkg, apk, rpm in three places, pacman), which
-/// change with every package. Reading every file of a system would take longer than a bake.
+/// Files that identify a system: its name and version, and the databases of the package managers (dpkg, apk, rpm in
+/// three places, pacman), which change with every package. Reading every file of a system would take longer than a
+/// bake.
 const FILES: [&str; 7] = [
     "etc/os-release",
     "usr/lib/os-release",
@@ -49,7 +50,7 @@ pub(super) fn of(root: &Path) -> Result<String> {
 /// have no package manager.
 ///
 /// # Errors
-/// When it can't be read.
+/// When the folder can't be read.
 pub(super) fn of_tree(root: &Path) -> Result<String> {
     let mut digester = Digester::default();
     add(root, Path::new(""), &mut digester)
@@ -83,7 +84,7 @@ fn add(root: &Path, name: &Path, digester: &mut Digester) -> std::io::Result<()>
 /// The digest of a file's content.
 ///
 /// # Errors
-/// When it can't be read.
+/// When the file can't be read.
 pub(super) fn of_file(path: &Path) -> Result<Digest> {
     use sha2::Digest as _;
     let failed = |error: std::io::Error| Error::preflight(format!("could not read {}", path.display())).because(error);

@@ -1,4 +1,4 @@
-//! Root file systems.
+//! Checks of root file systems.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use ami_bake_core::{Error, Result};
 /// The name of this system as a source.
 pub(super) const HOST: &str = "host";
 
-/// Checks that a folder is a root file system. `name` is what messages call it.
+/// Checks that a folder is a root file system. Messages call it `name`.
 ///
 /// # Errors
 /// When `/etc` or `/bin/sh` is missing.

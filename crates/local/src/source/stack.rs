@@ -1,4 +1,4 @@
-//! The folders that a machine is started on.
+//! The stack of folders that a machine boots from.
 
 use std::path::{Path, PathBuf};
 
@@ -9,25 +9,25 @@ use super::identity;
 use super::root::{HOST, check};
 use crate::store::{Base, Store, TARBALL_LAYER};
 
-/// The folders below a machine.
+/// The folders that a machine boots from.
 #[derive(Debug)]
 pub(crate) struct Stack {
     /// The base below all layers.
     pub(crate) base: Base,
-    /// Layers in the store, top first.
+    /// IDs of layers in the store, top first.
     pub(crate) layers: Vec<String>,
-    /// All folders, top first.
+    /// Paths of all folders, top first.
     pub(crate) lower: Vec<PathBuf>,
 }
 
 /// The folders for a machine that starts from `source`.
 ///
 /// # Errors
-/// When one of them is missing.
+/// When a folder is missing.
 pub(crate) fn stack(run: &Run, store: &Store, source: &SourceImage) -> Result<Stack> {
     let identity = || source.identity.clone();
-    // A source that was just found and a candidate that was just captured are current. For an older image, the system
-    // below it may have changed since.
+    // A source that was just found and a candidate that was just captured are current. For an older image, its base may
+    // have changed since.
     let (base, layers, is_new) = match source.id.as_str() {
         HOST => (Base::Host { identity: identity() }, Vec::new(), true),
         id if id.starts_with('/') => (Base::Folder { path: id.into(), identity: identity() }, Vec::new(), true),

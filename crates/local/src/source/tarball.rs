@@ -1,4 +1,4 @@
-//! Root file systems in tar files. Each is unpacked once, into a layer named by its content.
+//! Unpacks root file systems in tar files, each once, into a layer named by its content.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(super) async fn unpacked(store: &Store, helper: &Helper, path: &Path) -> Res
     if folder.is_dir() {
         return Ok((layer, digest));
     }
-    // In the trash folder until it is complete, so that the rest of a killed process is removed.
+    // In the trash folder until it is complete, so that the remains of a killed process are removed.
     let partial = store.trash_folder().join(format!("unpack-{}", uuid::Uuid::new_v4().simple()));
     let unpacked = match unpack_into(helper, path, &partial).await {
         Ok(()) => match std::fs::rename(&partial, &folder) {

@@ -1,4 +1,4 @@
-//! Removes what is not needed any more.
+//! Removes machines, images and layers that are not needed any more.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use super::folder::{MachineFolder, Store, store_error};
 use super::image::{Image, new_id};
 use crate::sandbox::Helper;
 
-/// The prefix of the names of layers that were unpacked from tarballs.
+/// Prefix of the names of layers that were unpacked from tarballs.
 pub(crate) const TARBALL_LAYER: &str = "tar-";
 
-/// Files that were moved to the trash and still have to be removed from the disk.
+/// Files in the trash that still have to be removed from the disk.
 #[derive(Debug, Default)]
 #[must_use = "files in the trash use disk space until they are removed"]
 pub(crate) struct Trash(Vec<PathBuf>);
@@ -48,7 +48,7 @@ pub(crate) struct MachineInfo {
     pub(crate) purpose: String,
     /// The layers that it uses.
     pub(crate) layers: Vec<String>,
-    /// Until when it is kept, with `--keep-on-failure`.
+    /// Time until which it is kept, with `--keep-on-failure`.
     pub(crate) kept: Option<Timestamp>,
 }
 
@@ -83,7 +83,7 @@ impl Store {
         }
     }
 
-    /// Moves the layers that no image and no machine uses to the trash: those of deleted images, and of a bake that was
+    /// Moves layers that no image and no machine uses to the trash: those of deleted images, and of a bake that was
     /// killed before it wrote the image. The caller holds the lock.
     pub(crate) fn discard_unused_layers(&self) -> Result<Trash> {
         let images: Vec<Image> = self.images()?;
@@ -92,7 +92,7 @@ impl Store {
         let mut trash = Trash::default();
         for path in entries(&self.layers_folder()) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            // Unpacked tarballs are a cache, kept for some time.
+            // Unpacked tarballs are a cache, kept for [`CACHE_TIME`].
             let cached = name.starts_with(TARBALL_LAYER) && is_recent(&path);
             if !cached && !used.contains(&name) {
                 trash.append(self.discard(&path)?);
@@ -101,7 +101,7 @@ impl Store {
         Ok(trash)
     }
 
-    /// Machines whose process has ended, except those that are kept.
+    /// Machines whose process has ended, except kept ones.
     pub(crate) fn dead_machines(&self, now: Timestamp) -> Vec<DeadMachine> {
         let abandoned = self.machine_folders().into_iter().filter(|path| MachineFolder::is_abandoned(path));
         abandoned
@@ -138,11 +138,11 @@ impl Store {
     }
 }
 
-/// How long the layer of a tarball is kept for the next bake.
+/// Time for which the layer of a tarball is kept for the next bake.
 const CACHE_TIME: std::time::Duration = std::time::Duration::from_hours(24);
 
 fn is_recent(path: &Path) -> bool {
-    // The change time is when it was moved here; its modification time is that of the tarball's root.
+    // The change time is the time of the move to the trash; the modification time is that of the tarball's root.
     use std::os::unix::fs::MetadataExt;
     let Ok(changed) = std::fs::metadata(path).map(|data| data.ctime()) else { return false };
     let now = Timestamp::now().as_second();

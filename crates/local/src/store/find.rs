@@ -7,7 +7,7 @@ use semver::Version;
 
 use super::image::Image;
 
-/// The image with this name: an id, `NAME/IMAGE/VERSION`, or `[NAME/]IMAGE[@RANGE]` for the highest tested version.
+/// Finds an image: an id, `NAME/IMAGE/VERSION`, or `[NAME/]IMAGE[@RANGE]` for the highest tested version.
 ///
 /// # Errors
 /// When there is no such image, when the range is invalid, or when images of several manifests match.

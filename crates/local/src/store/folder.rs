@@ -37,7 +37,7 @@ pub(crate) fn store_error(what: &str, path: &Path, error: impl Into<std::io::Err
 }
 
 impl Store {
-    /// Opens the store in `root`, which is created when it is missing.
+    /// Opens the store in `root`, creating it if it is missing.
     ///
     /// # Errors
     /// When its folders can't be created.
@@ -45,7 +45,7 @@ impl Store {
         let root = std::path::absolute(root).map_err(|error| store_error("open the store", root, error))?;
         for name in ["images", "layers", "machines", "trash"] {
             let path = root.join(name);
-            // Private, because images may contain secrets of steps, and programs that run as root.
+            // Private, because images may contain secrets of steps, and set-user-id programs of root.
             let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
             made.map_err(|error| store_error("create the folder", &path, error))?;
         }
@@ -69,7 +69,7 @@ impl Store {
         self.root.join("layers")
     }
 
-    /// A layer's files.
+    /// The folder with a layer's files.
     pub fn layer(&self, id: &str) -> PathBuf {
         self.root.join("layers").join(id)
     }
@@ -82,7 +82,7 @@ impl Store {
         self.root.join("trash")
     }
 
-    /// Locks images and layers against changes by other processes, as long as the returned file is open. Hold it only
+    /// Locks images and layers against changes by other processes until the returned file is closed. Hold it only
     /// briefly.
     pub(crate) async fn lock(&self) -> Result<File> {
         let path = self.root.join("store.lock");
@@ -114,8 +114,8 @@ fn lock_file(path: &Path) -> Result<File> {
     options.open(path).map_err(|error| store_error("open", path, error))
 }
 
-/// A machine's folder. The kernel releases the lock when this process ends, for whatever reason: that tells an orphan
-/// from a machine in use.
+/// A machine's folder. The kernel releases the lock when this process ends for any reason, which distinguishes an
+/// orphan from a machine in use.
 #[derive(Debug)]
 pub(crate) struct MachineFolder {
     path: PathBuf,
@@ -134,7 +134,7 @@ impl MachineFolder {
     /// True when no process holds the machine in `path`.
     pub(crate) fn is_abandoned(path: &Path) -> bool {
         let Ok(file) = File::open(path.join(OWNER_LOCK)) else {
-            // Either it is just being created, or its process ended before it locked it: the age tells.
+            // Either it is being created, or its process ended before it locked it: the age decides.
             let age =
                 std::fs::metadata(path).and_then(|data| data.modified()).ok().and_then(|time| time.elapsed().ok());
             return age.is_some_and(|age| age.as_secs() > 60);

@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::{Store, store_error};
 
-/// The version of the file format, raised when an older ami-bake would misread a file.
+/// Version of the file format, raised when an older ami-bake would misread a file.
 const FORMAT: u32 = 1;
 
 /// An image: layers over a base, with a name and tags.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
-    /// The format of the file.
+    /// Version of the file format.
     pub format: u32,
-    /// The id: `img-` and random digits.
+    /// ID of the image: `img-` and random digits.
     pub id: String,
     /// Name of the image.
     pub name: String,
@@ -27,38 +27,38 @@ pub struct Image {
     pub candidate: bool,
     /// The base below all layers.
     pub base: Base,
-    /// Its layers in the store, top first.
+    /// IDs of its layers in the store, top first.
     pub layers: Vec<String>,
     /// Architecture of the image.
     pub architecture: Option<Architecture>,
     /// Time of the capture.
     pub created: Timestamp,
-    /// Its tags, including those of ami-bake.
+    /// Tags of the image, including those of ami-bake.
     pub tags: BTreeMap<String, String>,
 }
 
-/// What is below an image's layers.
+/// The base below an image's layers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Base {
-    /// Nothing: the lowest layer is a whole root file system.
+    /// No base: the lowest layer is a whole root file system.
     Layers,
     /// This machine's own root.
     Host {
-        /// The identity of its content when the image was baked.
+        /// Identity of its content when the image was baked.
         identity: String,
     },
     /// A root file system in a folder, used in place.
     Folder {
         /// Path of the folder.
         path: PathBuf,
-        /// The identity of its content when the image was baked.
+        /// Identity of its content when the image was baked.
         identity: String,
     },
 }
 
 impl Image {
-    /// The namespace, and which image and variant; `None` when the tags are missing.
+    /// The namespace, and the key of image and variant; `None` when the tags are missing.
     pub fn key(&self) -> Option<(&str, ImageKey)> {
         let namespace = self.tags.get(tags::NAME)?;
         let image = self.tags.get(tags::IMAGE)?.clone();
@@ -100,7 +100,7 @@ impl Image {
             created: Some(self.created),
             tags: self.tags.clone(),
             architecture: self.architecture,
-            // Layers never change, and every captured layer has an id of its own.
+            // Layers never change, and every captured layer has an ID of its own.
             identity: self.layers.first().unwrap_or(&self.id).clone(),
             version: self.version(),
         }
@@ -176,7 +176,7 @@ pub(crate) fn architecture() -> Option<Architecture> {
     }
 }
 
-/// A new id: the prefix and 17 hexadecimal digits, as EC2 writes ids.
+/// A new ID: the prefix and 17 hexadecimal digits, as in EC2's IDs.
 pub(crate) fn new_id(prefix: &str) -> String {
     let digits = uuid::Uuid::new_v4().simple().to_string();
     format!("{prefix}-{}", digits.get(..17).unwrap_or(&digits))

@@ -1,4 +1,4 @@
-//! The cases that every platform passes.
+//! Runs the platform conformance tests on sandboxes.
 
 use std::path::PathBuf;
 use std::sync::Arc;

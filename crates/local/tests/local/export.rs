@@ -1,4 +1,4 @@
-//! Images as files: read back by the tools that people would read them with.
+//! Tests of exports, which are read back with common tools.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use ami_bake_local::Format;
 
 use crate::fixture::{LocalFixture, small_root};
 
-/// What every export has to show of the image; links, owners, modes, attributes and what is gone among it.
+/// Prints what every export has to contain, including links, owners, modes, attributes and deleted files.
 const LOOK: &str = "cd \"$0\" && stat -c '%n %a %u %g %Y %F' opt/keep opt/link opt/pipe && readlink opt/link && cat opt/keep && \
                     stat -c '%h' opt/one && ls opt/emptied && ! ls opt/gone opt/emptied/old var/marked 2>/dev/null && \
                     python3 -c 'import os; print(os.getxattr(\"opt/keep\", \"user.note\").decode())'";
@@ -43,7 +43,7 @@ fn looks_right(root: &Path) {
     assert_eq!(String::from_utf8_lossy(&output.stdout), SEEN, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs a program that must succeed, and answers what it printed.
+/// Runs a program that must succeed, and returns its standard output.
 fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("{program} ({error}): .ci/setup installs what the tests need"));
@@ -88,7 +88,7 @@ fn json(path: &Path) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The content of a descriptor.
+/// The JSON content of a descriptor's blob.
 fn blob(folder: &Path, descriptor: &serde_json::Value) -> serde_json::Value {
     json(&folder.join("blobs/sha256").join(descriptor["digest"].as_str().unwrap().trim_start_matches("sha256:")))
 }
@@ -104,7 +104,7 @@ async fn a_tarball_unpacks_to_the_same_files() {
         std::fs::create_dir(&to).unwrap();
         run("tar", &["--xattrs", "--same-owner", "-xpf", file.to_str().unwrap(), "-C", to.to_str().unwrap()]);
         looks_right(&to);
-        // It is a source of the next bake too.
+        // The export is a source for the next bake.
         fixture.source(file.to_str().unwrap()).await;
     }
 }
@@ -126,7 +126,7 @@ async fn a_disk_is_sparse_sound_and_mounts() {
     looks_right(&mounted.0);
 }
 
-/// A mount that ends with the test.
+/// A mount that is unmounted when dropped.
 struct Mounted(PathBuf);
 
 impl Drop for Mounted {

@@ -1,4 +1,4 @@
-//! A platform with a store of its own, and what the tests look at.
+//! The local platform with a store of its own, and helpers to inspect it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ use ami_bake_local::Local;
 use ami_bake_testkit::runs;
 use tempfile::TempDir;
 
-/// The binary that runs the hidden verb.
+/// The binary with the hidden command.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ami-bake-sandbox");
 
-/// A platform with a store of its own.
+/// The local platform with a store of its own.
 pub(crate) struct LocalFixture {
     pub(crate) local: Local,
     pub(crate) run: Run,
@@ -59,7 +59,7 @@ impl LocalFixture {
         (machine, inside)
     }
 
-    /// Bakes an image by one command and registers it.
+    /// Bakes an image with one command and registers it.
     pub(crate) async fn bake(&self, source: &SourceImage, version: &str, command: &str) -> ImageRecord {
         let (machine, inside) = self.launch(source).await;
         sh(inside.as_ref(), command).await;
@@ -106,7 +106,7 @@ pub(crate) fn plan(source: &SourceImage, version: &str) -> ImagePlan {
     }
 }
 
-/// Runs a command that must succeed, and answers its standard output.
+/// Runs a command that must succeed, and returns its standard output.
 pub(crate) async fn sh(inside: &dyn Communicator, command: &str) -> String {
     let mut output = Collect::default();
     let exit = inside.exec(Exec::new(command), &mut output).await.unwrap();
@@ -137,7 +137,7 @@ pub(crate) fn small_root(at: &Path) {
     }
 }
 
-/// A command that sleeps for as long as no other command of any test does.
+/// A command that sleeps for a duration that no other test uses, so that its process can be identified.
 pub(crate) fn long_sleep() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("sleep 47{:07}{:03}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))

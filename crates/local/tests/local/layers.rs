@@ -1,4 +1,4 @@
-//! Images: what survives a capture, and what goes when.
+//! Tests of images: what a capture keeps, and when layers are deleted.
 
 use ami_bake_core::plan::{BakedQuery, ImageKey, SourceQuery};
 use ami_bake_core::platform::Platform;

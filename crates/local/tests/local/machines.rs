@@ -1,4 +1,4 @@
-//! Machines: what they see, how commands end, what is left of them.
+//! Tests of machines: visible files, ends of commands, remains.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -30,7 +30,7 @@ async fn credentials_of_this_system_are_not_visible() {
 
 #[tokio::test]
 async fn the_environment_of_the_bake_is_hidden() {
-    // Cargo gives this process some.
+    // Cargo sets variables in this process's environment.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     let fixture = LocalFixture::new();
     let source = fixture.source("host").await;
@@ -66,17 +66,17 @@ async fn exits_are_distinguished() {
     assert_eq!(ran("exit 137").await, Exit::Status(137));
     assert_eq!(ran("kill -KILL $$").await, Exit::Signal("KILL".to_owned()));
     assert_eq!(ran("kill -SEGV $$").await, Exit::Signal("SEGV".to_owned()));
-    // A daemon that keeps the output open is no reason to wait, and lives on.
+    // A daemon that keeps the output open does not block the command, and lives on.
     let (daemon, late, dropped) = (long_sleep(), long_sleep(), long_sleep());
     assert_eq!(ran(&format!("setsid {daemon} & exit 0")).await, Exit::Status(0));
     eventually("the daemon does not run", || is_running(&daemon)).await;
-    // What runs out of time is killed with what hid in a session of its own.
+    // A command that times out is killed with its processes in other sessions.
     let limit = Duration::from_millis(300);
     let slow = format!("(setsid {late} &) ; {late}");
     let slow = Exec::new(&slow).timeout(limit);
     assert_eq!(inside.exec(slow, &mut Collect::default()).await.unwrap(), Exit::TimedOut(limit));
     assert!(!is_running(&late) && is_running(&daemon));
-    // A command that nobody waits for any more ends.
+    // A command whose caller is dropped ends.
     let (mut output, begun) = FirstOutput::new();
     let command = format!("echo begun; {dropped}");
     tokio::select! {
@@ -137,7 +137,7 @@ async fn twenty_run_side_by_side() {
     assert!(fixture.run.ledger().open_entries().is_empty());
 }
 
-/// All at once; the answers in the order of the questions.
+/// Runs all futures concurrently; the results are in the order of the futures.
 async fn futures_in_order<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|cx| {
@@ -156,7 +156,7 @@ async fn futures_in_order<T>(futures: impl Iterator<Item = impl Future<Output = 
     pending.into_iter().filter_map(|(_, answer)| answer).collect()
 }
 
-/// Run by the next case as another process: starts a machine and waits to be killed.
+/// Helper process of the next case: starts a machine and waits to be killed.
 #[tokio::test]
 #[ignore = "the other process of a_killed_bake_is_cleaned_up"]
 async fn a_bake_to_kill() {

@@ -1,4 +1,5 @@
-//! The local platform on real sandboxes. Run as root: the cases without root become another user by themselves.
+//! Tests of the local platform with real sandboxes. Run as root: the cases without root become another user by
+//! themselves.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod conformance;

@@ -1,4 +1,4 @@
-//! The sandbox itself, by its hidden command line.
+//! Tests of the sandbox itself, by its hidden command line.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -53,7 +53,7 @@ fn it_sees_its_own_world() {
 
 #[test]
 fn hidden_is_empty_and_what_is_written_there_is_kept() {
-    // Not in `/tmp`, which is every sandbox's own.
+    // Not in `/tmp`, which is private in every sandbox.
     let folder = tempfile::tempdir_in("/var/tmp").unwrap();
     let secret = folder.path().join("secret");
     std::fs::create_dir(&secret).unwrap();
@@ -114,7 +114,7 @@ fn a_mounted_part_of_the_system_is_seen_and_its_changes_are_kept() {
     assert_eq!(text(&output), "on its own disk\n", "{output:?}");
     assert_eq!(std::fs::read_to_string(folder.path().join("upper/srv/new")).unwrap(), "new\n");
     assert!(part.join("file").exists() && !part.join("new").exists());
-    // The next layer over it shows the same.
+    // Another layer on top shows the same files.
     let script = "ls /srv";
     let over = Spec {
         lower: vec![folder.path().join("upper"), "/".into()],
@@ -143,14 +143,14 @@ fn what_fails_is_named() {
     assert!(said.contains("/no/layer"), "{said}");
 }
 
-/// A sandbox with a daemon in a session of its own, which runs for as long as `sleep` says.
+/// A sandbox with a daemon in a session of its own, which runs as long as `sleep` says.
 fn daemon(folder: &Path, sleep: &str, change: impl FnOnce(&mut Spec)) -> Child {
     let mut spec = spec(folder, &format!("trap 'exit 3' TERM; setsid {sleep} & {sleep} & wait"));
     change(&mut spec);
     command(folder, &spec).stdin(Stdio::piped()).spawn().unwrap()
 }
 
-/// One whose daemon is running when this returns, and how to find it.
+/// A sandbox whose daemon is running when this returns, and the text by which to find it.
 async fn running_daemon(folder: &Path, change: impl FnOnce(&mut Spec)) -> (Child, String) {
     let sleep = long_sleep();
     let child = daemon(folder, &sleep, change);
@@ -191,7 +191,7 @@ async fn the_lifeline_ends_it() {
 #[tokio::test]
 async fn a_lifetime_ends_it() {
     let folder = tempfile::tempdir().unwrap();
-    // Whether its daemon began before makes no difference.
+    // It does not matter whether the daemon has started before.
     let mut holder = daemon(folder.path(), "sleep 3600", |spec| spec.lifetime = Some(1));
     assert_eq!(holder.wait().unwrap().code(), Some(128 + 9));
 }

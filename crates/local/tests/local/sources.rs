@@ -1,4 +1,4 @@
-//! What a machine can start from.
+//! Tests of sources for machines.
 
 use std::path::Path;
 use std::process::Command;
@@ -70,7 +70,7 @@ async fn what_is_no_root_file_system_is_refused_by_name() {
     assert!(error.help_text().is_some_and(|help| help.contains("`local` source")), "{error:?}");
 }
 
-/// Tarballs that nobody would make by accident. Names and targets as an attacker writes them: the library would refuse to.
+/// Malicious tarballs, built byte by byte because the tar library refuses to write such names and targets.
 #[tokio::test]
 async fn a_tarball_reaches_nothing_outside_its_root() {
     use tar::EntryType::{self, Directory, Link, Regular, Symlink};
@@ -102,7 +102,7 @@ async fn a_tarball_reaches_nothing_outside_its_root() {
         SourceQuery::Reference(tarball.to_str().unwrap().to_owned())
     };
 
-    // Links of every kind are part of a root file system; files that go through them stay inside.
+    // Links of every kind are part of a root file system; files written through them stay inside.
     let deep = format!("up/{}victim/up", "../".repeat(20));
     let through = make(
         "links.tar",
@@ -153,7 +153,7 @@ async fn a_tarball_reaches_nothing_outside_its_root() {
     assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
 }
 
-/// Some KiB that unpack to more than the disk has.
+/// A tarball of some KiB that unpacks to more than the disk has.
 #[tokio::test]
 async fn a_compressed_bomb_is_refused_before_it_fills_the_disk() {
     let fixture = LocalFixture::new();

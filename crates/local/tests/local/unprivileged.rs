@@ -1,5 +1,5 @@
-//! Without root: in a user namespace, as a user who has a range of sub-ids. The outer case becomes that user in a mount
-//! namespace with its own `/etc/passwd`, `/etc/subuid` and `/etc/subgid`, so that this machine's stay as they are.
+//! Tests without root: in a user namespace, as a user with a range of sub-IDs. The outer case becomes that user in a
+//! mount namespace with its own `/etc/passwd`, `/etc/subuid` and `/etc/subgid`, so that this machine's do not change.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -33,7 +33,7 @@ fn as_user(folder: &Path, case: &str, sub_ids: &str) -> Output {
         .unwrap()
 }
 
-/// A folder of the user's with a tarball of a small root in it.
+/// A folder owned by the user, with a tarball of a small root.
 fn folder_of_user() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root");
@@ -99,7 +99,7 @@ async fn bakes() {
     let host = SourceQuery::Reference("host".to_owned());
     let error = fixture.local.find_source(&fixture.run, &host).await.unwrap_err();
     assert!(error.help_text().is_some_and(|help| help.contains("sudo")), "{error:?}");
-    // The unpacked tarball holds files of other users, which a temporary folder can't remove by itself.
+    // The unpacked tarball contains files of other users, which a temporary folder can't remove by itself.
     let layers: Vec<_> = std::fs::read_dir(fixture.store().join("layers")).unwrap().flatten().collect();
     assert_eq!(layers.len(), 1);
 }
