@@ -117,7 +117,7 @@ pub(crate) struct IdentityArgs {
 }
 
 impl PlatformArgs {
-    /// Fills in what the flags leave out: from the environment, then from the manifest.
+    /// Fills in missing values: from the environment, then from the manifest.
     pub(crate) fn resolve(self, manifest: Option<&Manifest>) -> Self {
         let Self { region, store, mut identity } = self;
         if identity.role.is_empty() {
@@ -127,8 +127,8 @@ impl PlatformArgs {
     }
 }
 
-/// The role in AWS' own variable. Together with a token file it belongs to the SDK's credential chain, which assumes
-/// the role by itself.
+/// The role in AWS' own environment variable. Together with a token file it belongs to the SDK's credential chain,
+/// which assumes the role by itself.
 fn role_of_environment() -> Option<String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     set("AWS_ROLE_ARN").filter(|_| set("AWS_WEB_IDENTITY_TOKEN_FILE").is_none())
@@ -163,12 +163,12 @@ pub(crate) struct VersionArgs {
 }
 
 impl VersionArgs {
-    /// True when versions were given: the event does not decide then whether there is something to bake.
+    /// True when versions were given, so that the event does not decide whether there is something to bake.
     pub(crate) fn is_given(&self) -> bool {
         !self.image_version.is_empty()
     }
 
-    /// The engine's options for a run that starts from `facts`.
+    /// The engine's options for a run with these facts.
     pub(crate) fn options(&self, facts: &Facts, context: VersionContext) -> Options {
         Options {
             force: self.force,
@@ -227,7 +227,7 @@ pub(crate) struct LogArgs {
 /// Parses `NAME=VALUE`; the value may contain further `=`.
 ///
 /// # Errors
-/// When there is no name before a `=`.
+/// When there is no name before the first `=`.
 pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
@@ -235,10 +235,10 @@ pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Parses the name of a variable that may be read.
+/// Parses the name of an environment variable that may be read.
 ///
 /// # Errors
-/// When it is not a name, or the name of a credential.
+/// When the name is invalid, or that of a credential.
 fn allowed_variable(name: &str) -> Result<String, String> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err("expected the name of one environment variable, such as MIRROR".to_owned());
@@ -249,7 +249,7 @@ fn allowed_variable(name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// Parses a version; a leading `v`, as tags have it, is ignored.
+/// Parses a version; a leading `v`, as in tags, is ignored.
 ///
 /// # Errors
 /// When the text is not a semantic version.

@@ -1,4 +1,4 @@
-//! The command line: its commands, and what runs for each.
+//! The command line: defines the commands and dispatches to them.
 
 use std::process::ExitCode;
 
@@ -91,7 +91,7 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// The command line as clap sees it: for completions, the action's inputs and the reference.
+/// The command line as a clap command: for completions, the action's inputs and the reference.
 pub(crate) fn command() -> clap::Command {
     Cli::command()
 }

@@ -1,4 +1,4 @@
-//! Errors as text: what failed, where, why, and what to do.
+//! Formats errors as text: what failed, where, why, and what to do.
 
 use ami_bake_core::Error;
 use ami_bake_core::event::Failure;
@@ -10,7 +10,7 @@ pub(crate) fn render(error: &Error, paint: Paint) -> String {
     failure(&Failure::from(error), None, paint)
 }
 
-/// Renders a failure with its causes and help. `shown` is its message with the line of the manifest, where it has one.
+/// Formats a failure with its causes and help. `shown` is its message with the line of the manifest, if there is one.
 pub(crate) fn failure(failure: &Failure, shown: Option<&str>, paint: Paint) -> String {
     let mut text = match (shown, &failure.route) {
         (Some(shown), _) => shown.to_owned(),
@@ -38,7 +38,7 @@ pub(crate) fn failure(failure: &Failure, shown: Option<&str>, paint: Paint) -> S
     text
 }
 
-/// Indents all lines but the first.
+/// Indents all lines except the first.
 fn indent(text: &str) -> String {
     text.trim_end().replace('\n', "\n  ")
 }

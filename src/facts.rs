@@ -1,4 +1,4 @@
-//! What is known about the commit and the workflow run. Expressions, tags and versions use it.
+//! Facts about the commit and the workflow run, for expressions, tags and versions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,44 +8,44 @@ use ami_bake_core::engine::VersionContext;
 use ami_bake_core::tags;
 use ami_bake_core::version::Bump;
 
-/// Where the run comes from: event, branch, tag.
+/// Facts about the origin of a run: event, branch, tag.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// The commit, 40 digits.
     pub(crate) sha: Option<String>,
     /// The full ref, such as `refs/heads/main`.
     pub(crate) reference: Option<String>,
-    /// The branch; for a pull request that of its head.
+    /// The branch; for a pull request its head branch.
     pub(crate) branch: Option<String>,
     /// The tag that the run is for.
     pub(crate) tag: Option<String>,
-    /// The id of the workflow run.
+    /// ID of the workflow run.
     pub(crate) run_id: Option<String>,
     /// The user who started the run.
     pub(crate) actor: Option<String>,
-    /// `owner/name`.
+    /// The repository, `owner/name`.
     pub(crate) repository: Option<String>,
-    /// The ids of the repository's owner and of the repository.
+    /// The IDs of the repository's owner and of the repository.
     pub(crate) ids: Option<(String, String)>,
     /// The number of the pull request.
     pub(crate) pull_request: Option<u64>,
-    /// The address of the workflow run.
+    /// URL of the workflow run.
     pub(crate) run_url: Option<String>,
-    /// Which part of the version the pull request's labels raise.
+    /// The version part in the labels of the pull request.
     pub(crate) bump: Option<Bump>,
 }
 
-/// What the host knows about the versions of a manifest's images.
+/// The host's decision about the versions of a manifest's images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Baking {
-    /// They are baked.
+    /// The images are baked.
     Images {
-        /// What their versions depend on.
+        /// The context for their versions.
         context: VersionContext,
-        /// How a tag was read, where that is not obvious.
+        /// How a tag was read, if that is not obvious.
         notices: Vec<String>,
     },
-    /// Nothing is baked, and why, as a sentence.
+    /// Nothing is baked, for this reason (a sentence).
     #[allow(dead_code, reason = "a build without the feature `github` does not use it")]
     Nothing(String),
 }
@@ -56,22 +56,22 @@ impl Default for Baking {
     }
 }
 
-/// The names by which a tag may refer to images.
+/// Names by which a tag can refer to images.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ImageNames {
-    /// The manifest's name.
+    /// Name of the manifest.
     pub(crate) manifest: String,
-    /// Its images and their variants.
+    /// Names of its images and their variants.
     pub(crate) images: Vec<String>,
 }
 
 impl Facts {
-    /// Asks git about the repository around `folder`.
+    /// The facts from the Git repository around `folder`.
     pub(crate) fn of_git(folder: &Path) -> Self {
         Self::of_repository(|arguments| git(folder, arguments))
     }
 
-    /// The facts that git knows. Unlike in a workflow, the branch does not influence the version.
+    /// The facts that git knows. In contrast to a workflow, the branch does not influence the version.
     fn of_repository(git: impl Fn(&[&str]) -> Option<String> + Sync) -> Self {
         let git = &git;
         let (head, tag, remote) = std::thread::scope(|scope| {
@@ -88,7 +88,7 @@ impl Facts {
         Self { sha, reference, branch, tag, repository: remote.as_deref().and_then(repository), ..Self::default() }
     }
 
-    /// The tags that say where an image or a machine comes from.
+    /// Tags that describe the origin of an image or a machine.
     pub(crate) fn origin(&self) -> BTreeMap<String, String> {
         [(tags::REPOSITORY, &self.repository), (tags::COMMIT, &self.sha), (tags::RUN_URL, &self.run_url)]
             .into_iter()
@@ -97,7 +97,7 @@ impl Facts {
     }
 }
 
-/// `owner/name` in a remote's address, in its forms `https://host/owner/name.git` and `git@host:owner/name.git`.
+/// The `owner/name` in a remote's URL, in the forms `https://host/owner/name.git` and `git@host:owner/name.git`.
 fn repository(remote: &str) -> Option<String> {
     let path = remote.trim().trim_end_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);
@@ -106,10 +106,11 @@ fn repository(remote: &str) -> Option<String> {
     (!name.is_empty() && !owner.is_empty()).then(|| format!("{owner}/{name}"))
 }
 
-/// The output of git in `folder`; none when git fails or is not installed.
+/// The output of git in `folder`; `None` when git fails or is not installed.
 ///
-/// The folder may be a stranger's, and look like a bare repository whose configuration names commands: git reads none that is not
-/// named (git-config, `safe.bareRepository`), and fetches nothing (git, `GIT_ALLOW_PROTOCOL`), which older versions rely on.
+/// The folder may come from a stranger, and look like a bare repository whose configuration contains commands. So git
+/// is told to read only explicitly named bare repositories (git-config, `safe.bareRepository`), and, for older
+/// versions, to fetch nothing (git, `GIT_ALLOW_PROTOCOL`).
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let answer = Command::new("git")
         .args(["-c", "safe.bareRepository=explicit", "-C"])

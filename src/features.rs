@@ -1,4 +1,4 @@
-//! The only place that asks which cargo features this build has: platforms, commands and hosts are registered here.
+//! The only place that checks the cargo features of this build: platforms, commands and hosts are registered here.
 //!
 //! Code that needs an optional crate lives in the folder of its feature.
 
@@ -26,7 +26,7 @@ mod local;
 #[cfg(not(any(feature = "aws", feature = "docker", all(feature = "local", target_os = "linux"))))]
 compile_error!("ami-bake needs a platform to bake on: enable the feature `aws`, `docker` or `local`");
 
-/// The platforms of this build. The first one is used when nothing names a platform.
+/// The platforms of this build. The first one is the default.
 pub(crate) const PLATFORMS: Platforms = Platforms(&[
     #[cfg(feature = "aws")]
     &aws::AwsFactory,
@@ -36,7 +36,7 @@ pub(crate) const PLATFORMS: Platforms = Platforms(&[
     &local::LocalFactory,
 ]);
 
-/// The commands that a feature brings.
+/// Commands that need a feature.
 #[cfg_attr(
     all(feature = "aws", feature = "github"),
     expect(clippy::large_enum_variant, reason = "made once, by the command line")
@@ -53,7 +53,7 @@ impl Command {
     /// Runs the command and returns the exit code.
     ///
     /// # Errors
-    /// Whatever the command fails with.
+    /// When the command fails.
     #[cfg_attr(not(any(feature = "aws", feature = "github")), expect(unused_variables, reason = "there is no command"))]
     pub(crate) fn run(self, program: &Program) -> Result<u8> {
         match self {
@@ -65,7 +65,7 @@ impl Command {
     }
 }
 
-/// Runs this program as what it started itself as: a sandbox of the local platform. None when a person started it.
+/// Runs a sandbox process of the local platform, if this program was started as one; `None` when a person started it.
 pub(crate) fn run_sandbox() -> Option<ExitCode> {
     #[cfg(all(feature = "local", target_os = "linux"))]
     return ami_bake_local::dispatch(std::env::args_os());
@@ -73,7 +73,7 @@ pub(crate) fn run_sandbox() -> Option<ExitCode> {
     None
 }
 
-/// Where this process runs, when it is not an action.
+/// The host of this process, when it is not an action.
 pub(crate) fn host(cleaner: Cleaner) -> Arc<dyn Host> {
     #[cfg(feature = "github")]
     return github::host(cleaner);
@@ -81,7 +81,7 @@ pub(crate) fn host(cleaner: Cleaner) -> Arc<dyn Host> {
     Arc::new(crate::host::TerminalHost::detect(cleaner))
 }
 
-/// What no line of output may be here: in a workflow, a command to the runner.
+/// A rule for lines of output: in a workflow, none may be a command for the runner.
 pub(crate) fn line_rule() -> Option<LineRule> {
     #[cfg(feature = "github")]
     return github::line_rule();
@@ -100,7 +100,7 @@ pub(crate) fn run_action(
     github::run_action(surface, run, PLATFORMS, masker)
 }
 
-/// This build can't be an action.
+/// A build without the feature can't run as an action.
 #[cfg(not(feature = "github"))]
 pub(crate) fn run_action(
     _: fn() -> clap::Command,

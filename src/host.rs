@@ -1,4 +1,4 @@
-//! Where the program runs: on a terminal, or in a workflow. Chosen once, in main, and passed down.
+//! The environment of the program: a terminal or a workflow. Chosen once, in main, and passed down.
 
 mod terminal;
 
@@ -22,13 +22,13 @@ use crate::ui::Ui;
 
 pub(crate) use terminal::TerminalHost;
 
-/// Where the program runs. The defaults are those of a terminal.
+/// The environment of the program. The default methods are those of a terminal.
 #[async_trait]
 pub(crate) trait Host: Send + Sync {
-    /// Colours, and whether lines may be redrawn.
+    /// Colors, and whether lines may be redrawn.
     fn ui(&self) -> Ui;
 
-    /// The secrets of this process: nothing that is shown has them.
+    /// The secrets of this process, which are never shown.
     fn masker(&self) -> &Arc<Masker>;
 
     /// Writes data that is text, such as a table.
@@ -43,38 +43,39 @@ pub(crate) trait Host: Send + Sync {
     /// The reporter that shows a run.
     fn reporter(&self, show: Show) -> Box<dyn Reporter>;
 
-    /// What is known about the commit around `folder` and about the workflow run.
+    /// Facts about the commit around `folder` and about the workflow run.
     fn facts(&self, folder: &Path) -> Facts {
         Facts::of_git(folder)
     }
 
-    /// Refuses a manifest that must not be used with the rights of this run: it may be a stranger's.
+    /// Refuses a manifest that must not be used with the rights of this run, because it may come from a stranger.
     ///
     /// # Errors
-    /// When it must not be used.
+    /// When the manifest is refused.
     fn admit(&self, _: &Path) -> Result<()> {
         Ok(())
     }
 
-    /// The versions of the images of `manifest` by what started the run.
+    /// Decides about the versions of a manifest's images, from what started the run.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// When that can't be determined.
     fn baking(&self, _: &Path, _: &ImageNames) -> Result<Baking> {
         Ok(Baking::default())
     }
 
-    /// Shows a notice, where the host has a place for it beside the log.
+    /// Shows a notice, if the host has a place for it besides the log.
     fn notice(&self, text: &str) {
         self.say(&format!("{text}\n"));
     }
 
-    /// Why the files that are read may be a stranger's, as the beginning of a sentence; none when they are trusted.
+    /// Why the files that are read may come from a stranger, as the beginning of a sentence; `None` when they are
+    /// trusted.
     fn strangers(&self) -> Option<String> {
         None
     }
 
-    /// The identity that the host lends to a cloud platform.
+    /// The host's identity for a cloud platform.
     ///
     /// # Errors
     /// When the host's settings for it are invalid.
@@ -83,29 +84,29 @@ pub(crate) trait Host: Send + Sync {
         Ok(HostIdentity::default())
     }
 
-    /// The folder for ledgers, where the host has one that outlives the process. Default: the user's state folder.
+    /// The folder for ledgers, if the host has one that outlives the process. Default: the user's state folder.
     fn ledger_folder(&self) -> Option<PathBuf> {
         None
     }
 
-    /// A manifest was read.
+    /// Called when a manifest was read.
     fn manifest_loaded(&self, _: &Arc<Manifest>) {}
 
-    /// Shows findings where the host has a place for them beside the log.
+    /// Shows findings, if the host has a place for them besides the log.
     fn annotate(&self, _: &[Diagnostic], _: &Sources) {}
 
-    /// A run begins, and listens for signals. True when it was cancelled before.
+    /// Called when a run begins to listen for signals. True when it was cancelled before.
     fn run_begins(&self) -> bool {
         false
     }
 
-    /// A run wrote its ledger to a file.
+    /// Called when a run has created its ledger file.
     fn ledger_created(&self, _: &Path) {}
 
-    /// A run created a file or a folder for its user.
+    /// Called when a run has created a file or a folder for its user.
     fn file_created(&self, _: &Path) {}
 
-    /// A run is about to use a platform.
+    /// Called when a run is about to use a platform.
     fn platform_chosen(&self, _: &Run, _: &str, _: &PlatformArgs) {}
 
     /// Sets an output for later steps of a workflow.
@@ -114,27 +115,27 @@ pub(crate) trait Host: Send + Sync {
     /// Shows the result of a command that bakes nothing to reviewers: a heading, and text for a code block.
     fn page(&self, _: &str, _: &str) {}
 
-    /// The command ended: shows its error.
+    /// Called when the command has ended: shows its error.
     fn ended(&self, result: &Result<u8>) {
         if let Err(error) = result {
             self.say(&error::render(error, self.ui().paint));
         }
     }
 
-    /// A run ended. True when the host itself presents the report, such as in a comment.
+    /// Called when a run has ended. True when the host itself presents the report, such as in a comment.
     async fn run_ended(&self, _: &Report, _: &Masker) -> bool {
         false
     }
 }
 
-/// An identity that the host lends to a cloud platform.
+/// The host's identity for a cloud platform.
 #[derive(Default)]
 #[allow(dead_code, reason = "a build without a cloud platform never asks")]
 pub(crate) struct HostIdentity {
-    /// A session name that leads back to the host's run.
+    /// A session name that identifies the host's run.
     pub(crate) session_name: Option<String>,
-    /// What to do when there are no tokens.
+    /// Help when there are no tokens.
     pub(crate) help: Option<String>,
-    /// Where identity tokens come from.
+    /// Source of identity tokens.
     pub(crate) tokens: Option<Arc<dyn TokenSource>>,
 }

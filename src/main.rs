@@ -30,10 +30,10 @@ use out::Cleaner;
 use program::Program;
 
 fn main() -> ExitCode {
-    // A file that gets too large for `ulimit -f` is an error of the write, as on a full disk, and not the end of the program.
-    // Programs that it starts are not affected: a handler ends with execve(2).
+    // Ignores SIGXFSZ: a file that exceeds `ulimit -f` is an error of the write, as on a full disk, instead of the end
+    // of the program. Programs that it starts are not affected: a handler ends with execve(2).
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
-    // First of all: the process in a sandbox must have one thread.
+    // First of all, since a sandbox process must have a single thread.
     if let Some(code) = features::run_sandbox() {
         return code;
     }
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 const ALWAYS_SECRET: [&str; 5] =
     ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
 
-/// The secrets that every process has.
+/// The masker with the secrets of every process.
 fn secrets() -> Masker {
     let masker = Masker::default();
     for secret in ALWAYS_SECRET.iter().filter_map(|name| std::env::var(name).ok()) {

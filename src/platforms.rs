@@ -1,4 +1,4 @@
-//! The registry of platforms. `features` fills it; everything else asks it by name.
+//! The registry of platforms. `features` fills it; everything else looks platforms up by name.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use crate::args::{PlatformArgs, StoreArgs};
 use crate::host::Host;
 
-/// What the program needs to know about a platform to offer it.
+/// Everything that the program needs to offer a platform.
 #[async_trait]
 pub(crate) trait PlatformFactory: Sync {
-    /// What the platform can do. Its name there is the one that manifests and `--platform` use.
+    /// Capabilities of the platform, including its name in manifests and in `--platform`.
     fn capabilities(&self) -> Capabilities;
 
     /// Connects to the platform.
@@ -43,7 +43,7 @@ pub(crate) trait PlatformFactory: Sync {
 pub(crate) struct Platforms(pub(crate) &'static [&'static dyn PlatformFactory]);
 
 impl Platforms {
-    /// The platform that is used when nothing names one.
+    /// Name of the default platform.
     pub(crate) fn default_name(self) -> &'static str {
         self.0.first().map_or("", |platform| platform.capabilities().platform)
     }
@@ -53,7 +53,7 @@ impl Platforms {
         self.0.iter().map(|platform| platform.capabilities()).collect()
     }
 
-    /// The platform of that name.
+    /// The platform with this name.
     ///
     /// # Errors
     /// When this build does not include the platform.

@@ -1,4 +1,4 @@
-//! Counts in text.
+//! Formats counts.
 
 /// A count with its noun: `1 image`, `2 images`.
 pub(crate) fn counted(number: usize, noun: &str) -> String {

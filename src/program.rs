@@ -1,4 +1,4 @@
-//! What main hands to every command.
+//! The context that main passes to every command.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::args::PlatformArgs;
 use crate::host::Host;
 use crate::platforms::Platforms;
 
-/// Where the program runs, and which platforms are compiled in.
+/// The host and the platforms of this build.
 #[derive(Clone)]
 pub(crate) struct Program {
     /// The terminal or the workflow.

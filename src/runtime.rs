@@ -1,11 +1,11 @@
-//! The async runtime. Only commands that talk to a platform start one.
+//! The async runtime, which only commands that use a platform start.
 
 use ami_bake_core::{Error, Result};
 
 /// Runs a future to its end on a runtime of its own.
 ///
 /// # Errors
-/// When the runtime can't be started, and whatever the future fails with.
+/// When the runtime can't be started, or the future fails.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

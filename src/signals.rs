@@ -1,4 +1,4 @@
-//! Signals that cancel a run: the first cancels it, the second ends the program at once.
+//! Signals: the first cancels the run, the second ends the program at once.
 
 use std::io::Result;
 use std::sync::Arc;
@@ -13,23 +13,24 @@ use tokio_util::sync::CancellationToken;
 use crate::host::Host;
 use crate::report::Snapshot;
 
-/// Time for the last words of a program that ends at once. Its terminal may be gone, or take no more text.
+/// Time limit for the last message of a program that ends at once. Its terminal may be gone, or accept no more text.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// SIGINT and SIGQUIT of a terminal, SIGTERM of a supervisor, SIGHUP of a terminal or a connection that is gone.
+/// Signals that cancel: SIGINT and SIGQUIT of a terminal, SIGTERM of a supervisor, SIGHUP of a terminal or a connection
+/// that is gone.
 pub(crate) struct Cancels {
     interrupt: Signal,
     terminate: Signal,
     quit: Signal,
-    /// None when the program was started under `nohup`, which is to survive it.
+    /// `None` when the program was started under `nohup`, since it is to survive SIGHUP.
     hang_up: Option<Signal>,
 }
 
 impl Cancels {
-    /// Listens from now on, for as long as the program runs.
+    /// Starts to listen, for as long as the program runs.
     ///
     /// # Errors
-    /// When the system refuses it.
+    /// When a handler can't be installed.
     pub(crate) fn listen() -> Result<Self> {
         let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self {
@@ -56,9 +57,9 @@ impl Cancels {
         }
     }
 
-    /// Waits for a signal that means: now. SIGHUP does not: a terminal that is closed sends it twice, by the kernel and
-    /// by the shell, and nobody is there to be in a hurry. A supervisor that ends a session sends SIGHUP and SIGTERM
-    /// together, in whichever order (systemd.kill(5), `SendSIGHUP`): after SIGHUP, one SIGTERM says the same again.
+    /// Waits for a signal to end at once. SIGHUP is none: a closed terminal sends it twice (from the kernel and from
+    /// the shell), although nobody is waiting. A supervisor that ends a session sends SIGHUP and SIGTERM together, in
+    /// whichever order (systemd.kill(5), `SendSIGHUP`): so the first SIGTERM after SIGHUP does not count, either.
     async fn second(&mut self, first: SignalKind) {
         let mut same = first == SignalKind::hangup();
         loop {
@@ -80,7 +81,7 @@ fn ignores_hang_up() -> bool {
 }
 
 /// Listens for as long as the program runs. The first signal cancels `token`: everything that the run created is
-/// deleted, but nothing is waited for. The second writes the report as it is and exits with 130.
+/// deleted without waiting. The second writes the current report and exits with 130.
 pub(crate) fn listen(token: CancellationToken, host: Arc<dyn Host>, report: Snapshot) {
     let Ok(mut cancels) = Cancels::listen() else { return };
     if host.run_begins() {
@@ -89,7 +90,7 @@ pub(crate) fn listen(token: CancellationToken, host: Arc<dyn Host>, report: Snap
     tokio::spawn(async move {
         let first = cancels.first().await;
         token.cancel();
-        // Not waited for: a terminal that takes no text must not hold up the clean-up.
+        // Not awaited: a terminal that accepts no text must not hold up the clean-up.
         drop(say(&host, "\nCancelling, cleaning up… (Ctrl-C again to quit now)\n"));
         cancels.second(first).await;
         let code = ErrorKind::Cancelled.exit_code();
@@ -131,7 +132,7 @@ mod tests {
                 "SIGTERM of the same supervisor ends the clean-up"
             );
         }
-        // Signals that are not taken yet become one.
+        // Signals that have not been received yet are merged into one.
         while timeout(LAST_WORDS, &mut second).await.is_err() {
             raise(Raised::TERM);
         }

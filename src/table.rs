@@ -1,8 +1,8 @@
-//! Tables for people: columns as wide as their widest cell, two spaces apart, no lines.
+//! Tables for people: columns as wide as their widest cell, two spaces apart, without lines.
 
 use crate::ui::{Paint, Painted};
 
-/// How a cell looks.
+/// The style of a cell.
 pub(crate) type Look = for<'a> fn(Paint, &'a str) -> Painted<'a>;
 
 /// One cell of a table.
@@ -13,7 +13,8 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// Plain text. It is one line: names come from manifests and clouds, and a line of their own could look like ours.
+    /// A cell of plain text, reduced to one line: names come from manifests and clouds, and a line break in them could
+    /// imitate our output.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         let text: String = text.into();
         let text = if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text };
@@ -33,7 +34,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// Renders a table; columns that are empty in every row are left out.
+/// Formats a table; columns that are empty in every row are left out.
 pub(crate) fn table(head: &[&str], rows: &[Vec<Cell>], paint: Paint) -> String {
     let used: Vec<usize> = (0..head.len())
         .filter(|column| rows.iter().any(|row| row.get(*column).is_some_and(|cell| !cell.text.is_empty())))
@@ -47,7 +48,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<Cell>], paint: Paint) -> String {
     let mut line = |cells: &mut dyn Iterator<Item = Cell>| {
         let mut text = String::new();
         for (position, (cell, width)) in cells.zip(&widths).enumerate() {
-            // The last column is not filled up: no line ends in spaces.
+            // The last column is not padded, so that no line ends with spaces.
             let width = if position + 1 == widths.len() { 0 } else { *width };
             let gap = if position == 0 { "" } else { "  " };
             text.push_str(gap);

@@ -1,14 +1,14 @@
-//! How text looks: colours, and whether lines may be redrawn.
+//! The style of text: colors, and whether lines may be redrawn.
 
 use clap::builder::styling::{AnsiColor, Style};
 
 use crate::out::{Cleaner, Out, are_terminals, mark};
 
-/// Whether and how text is coloured.
+/// Whether and how text is colored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paint {
-    /// False: no escape sequence is ever written. Else they are marked as this program's own: foreign ones never reach a
-    /// stream.
+    /// False: no escape sequence is written. True: escape sequences are marked as this program's own, since foreign
+    /// ones never reach a stream.
     pub(crate) on: bool,
 }
 
@@ -17,38 +17,38 @@ impl Paint {
         Painted { style: if self.on { Some(style) } else { None }, text }
     }
 
-    /// Names.
+    /// Style of names.
     pub(crate) const fn bold(self, text: &str) -> Painted<'_> {
         self.wrap(Style::new().bold(), text)
     }
 
-    /// Less important text: times, ids, a machine's own output.
+    /// Style of less important text: times, IDs, output of machines.
     pub(crate) const fn dim(self, text: &str) -> Painted<'_> {
         self.wrap(Style::new().dimmed(), text)
     }
 
-    /// Success.
+    /// Style of success.
     pub(crate) fn good(self, text: &str) -> Painted<'_> {
         self.wrap(AnsiColor::Green.on_default(), text)
     }
 
-    /// Failure.
+    /// Style of failure.
     pub(crate) fn bad(self, text: &str) -> Painted<'_> {
         self.wrap(AnsiColor::Red.on_default().bold(), text)
     }
 
-    /// Warnings, and changes.
+    /// Style of warnings and changes.
     pub(crate) fn odd(self, text: &str) -> Painted<'_> {
         self.wrap(AnsiColor::Yellow.on_default(), text)
     }
 
-    /// Advice.
+    /// Style of help.
     pub(crate) fn help(self, text: &str) -> Painted<'_> {
         self.wrap(AnsiColor::Cyan.on_default(), text)
     }
 }
 
-/// A text in a style. A width counts only the text, not the escape sequences.
+/// A text with a style. Its width counts only the text, not the escape sequences.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Painted<'a> {
     style: Option<Style>,
@@ -68,14 +68,14 @@ impl std::fmt::Display for Painted<'_> {
     }
 }
 
-/// What the two streams can show: data goes to standard output, everything else to standard error.
+/// Capabilities of the two streams: data goes to standard output, everything else to standard error.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ui {
-    /// Colours on standard error.
+    /// Colors on standard error.
     pub(crate) paint: Paint,
-    /// Colours on standard output.
+    /// Colors on standard output.
     pub(crate) paint_data: Paint,
-    /// Standard error is a terminal that may be redrawn.
+    /// True when standard error is a terminal that may be redrawn.
     pub(crate) live: bool,
 }
 
@@ -92,12 +92,12 @@ impl Ui {
         }
     }
 
-    /// Standard output, in these colours.
+    /// Standard output with these colors.
     pub(crate) fn out(self, cleaner: Cleaner) -> Out {
         Out::stdout(cleaner, self.paint_data.on)
     }
 
-    /// Standard error, in these colours.
+    /// Standard error with these colors.
     pub(crate) fn err(self, cleaner: Cleaner) -> Out {
         Out::stderr(cleaner, self.paint.on)
     }

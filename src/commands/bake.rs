@@ -1,4 +1,4 @@
-//! `ami-bake bake`
+//! The command `ami-bake bake`.
 
 use std::path::PathBuf;
 
@@ -65,7 +65,7 @@ enum Until {
     Validate,
 }
 
-/// Parses one line of an authorized_keys file. Options are not allowed: they would come from whoever may log in there.
+/// Parses one line of an authorized_keys file. Options are not allowed, since whoever may log in could set them.
 fn public_key(text: &str) -> Result<String, String> {
     let text = text.trim();
     let known = ["ssh-ed25519 ", "ssh-rsa ", "ecdsa-sha2-", "sk-ssh-ed25519@openssh.com ", "sk-ecdsa-sha2-"];

@@ -1,4 +1,4 @@
-//! `ami-bake check`
+//! The command `ami-bake check`.
 
 use ami_bake_core::Result;
 use ami_bake_core::plan::Recipe as _;

@@ -1,4 +1,4 @@
-//! `ami-bake completions`
+//! The command `ami-bake completions`.
 
 use clap_complete::Shell;
 
@@ -16,7 +16,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// `surface` is the whole command line.
+/// Prints completions; `surface` is the whole command line.
 pub(crate) fn run(args: &Args, surface: &mut clap::Command, program: &Program) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, surface, "ami-bake", &mut script);

@@ -1,4 +1,4 @@
-//! `ami-bake component run`, `ami-bake component check`
+//! The commands `ami-bake component run` and `ami-bake component check`.
 
 use std::path::{Path, PathBuf};
 
@@ -248,15 +248,15 @@ fn baked(name: &str) -> Value {
         (Some(from), Some(image), Some(version)) => {
             json!({ "from": from, "image": image, "version": format!("={version}") })
         }
-        // No image has such a name: it is reported as a missing file.
+        // No image can have such a name; it will be reported as a missing file.
         _ => json!({ "local": name }),
     }
 }
 
-/// The most characters of a document's name that are shown before its log lines.
+/// Maximum characters of a document's name that are shown before its log lines.
 const WIDTH: usize = 24;
 
-/// A name for the image, which is never captured: the document's.
+/// Name of the image, which is never captured: derived from the document's.
 fn name(file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();

@@ -1,4 +1,4 @@
-//! `ami-bake images`, `ami-bake images export`
+//! The commands `ami-bake images` and `ami-bake images export`.
 
 use std::path::PathBuf;
 
@@ -127,7 +127,7 @@ pub(crate) async fn run(mut args: Args, program: &Program) -> Result<u8> {
         Err(error) => return session.fail(error).await,
     };
     images.retain(|listed| is_selected(&listed.image, &selected));
-    // A stable sort: regions stay in the order of the manifest.
+    // A stable sort: regions stay in the manifest's order.
     images.sort_by(|Listed { image: a, .. }, Listed { image: b, .. }| {
         (&a.namespace, &a.key, &a.version).cmp(&(&b.namespace, &b.key, &b.version))
     });
@@ -142,7 +142,8 @@ pub(crate) async fn run(mut args: Args, program: &Program) -> Result<u8> {
     Ok(session.end(0).await)
 }
 
-/// The image, with `used-by` where the platform knows uses: a list, or null when it could not be determined.
+/// The image as JSON, with `used-by` if the platform knows its users: a list, or null when they could not be
+/// determined.
 fn as_value(listed: &Listed) -> Result<Value> {
     let mut value = serde_json::to_value(&listed.image)
         .map_err(|error| Error::internal("could not write the images as JSON").because(error))?;
@@ -158,7 +159,7 @@ fn is_selected(image: &ImageRecord, names: &[String]) -> bool {
     names.is_empty() || names.iter().any(|name| *name == image.key.image || *name == image.key.to_string())
 }
 
-/// Columns that a platform has no data for are left out.
+/// The images as a table. Columns without data on the platform are left out.
 fn as_table(images: &[Listed], now: Timestamp, paint: Paint) -> String {
     let (regions, uses) =
         (images.iter().any(|listed| listed.image.region.is_some()), images.iter().any(|listed| listed.usage.is_some()));
@@ -194,7 +195,7 @@ fn state(image: &ImageRecord) -> Cell {
     }
 }
 
-/// An age in its largest unit: `40 min`, `7 h`, `12 d`.
+/// Formats an age in its largest unit: `40 min`, `7 h`, `12 d`.
 fn age(at: Timestamp, now: Timestamp) -> String {
     let minutes = now.duration_since(at).as_mins().max(0);
     match minutes {

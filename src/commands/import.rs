@@ -1,4 +1,4 @@
-//! `ami-bake import`
+//! The command `ami-bake import`.
 
 use std::path::{Path, PathBuf};
 
@@ -132,7 +132,7 @@ fn folder(output: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Fails when a file must not be overwritten.
+/// Fails when a file exists with other content and must not be overwritten.
 fn check_writable(path: &Path, text: &str, force: bool) -> Result<()> {
     let name = path.display();
     if path.is_dir() {

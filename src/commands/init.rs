@@ -1,4 +1,4 @@
-//! `ami-bake init`
+//! The command `ami-bake init`.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `ami-bake matrix`
+//! The command `ami-bake matrix`.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::plural::counted;
 use crate::program::Program;
 
-/// The most jobs that GitHub generates from a matrix (GitHub Actions, "Limits").
+/// Maximum number of jobs in a matrix (GitHub Actions, "Limits").
 const JOBS: usize = 256;
 
 /// Print a job matrix that bakes each image in a separate job
@@ -118,7 +118,7 @@ impl Matrix {
         self.levels.iter().map(Vec::len).sum()
     }
 
-    /// All images, as `strategy.matrix` takes them. GitHub fails a job with an empty matrix, so jobs check `changed`
+    /// All images in the form of `strategy.matrix`. GitHub fails a job with an empty matrix, so jobs check `changed`
     /// first.
     pub(crate) fn all(&self) -> Value {
         json!({"include": self.levels.concat()})

@@ -1,4 +1,4 @@
-//! The commands, one a file: its arguments and what it does. Commands that need an optional crate are in `features`.
+//! The commands, one per file: arguments and implementation. Commands that need an optional crate are in `features`.
 
 pub(crate) mod bake;
 pub(crate) mod check;

@@ -1,4 +1,4 @@
-//! `ami-bake plan`
+//! The command `ami-bake plan`.
 
 use std::ops::ControlFlow;
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     plan(program, args.target, &args.version, args.json, args.permissions).await
 }
 
-/// Plans and shows the plan, also for `bake --dry-run`.
+/// Plans the images and shows the plan; also for `bake --dry-run`.
 pub(crate) async fn plan(
     program: &Program,
     target: TargetArgs,
@@ -84,7 +84,7 @@ pub(crate) async fn plan(
     Ok(session.end(if denied { ErrorKind::Preflight.exit_code() } else { 0 }).await)
 }
 
-/// A plan without images.
+/// Shows a plan without images.
 fn nothing(program: &Program, as_json: bool) -> u8 {
     let (host, matrix) = (program.host.as_ref(), Matrix::of(&[]));
     matrix.output(host);
@@ -100,7 +100,7 @@ async fn check_permissions(run: &Run, context: &BakeContext, images: &[PlannedIm
     context.platform.permissions(run, &plans, &grants(steps)).await
 }
 
-/// The plans of the images that are decided already, for the permissions they need.
+/// The plans of the images that are already decided, for checking permissions.
 fn plans(images: &[PlannedImage]) -> Vec<ImagePlan> {
     images
         .iter()
@@ -148,7 +148,7 @@ fn as_text(images: &[PlannedImage], paint: Paint) -> String {
     }
 }
 
-/// What each image would be deployed to.
+/// The deployment targets of each image.
 fn deploying(images: &[PlannedImage]) -> String {
     let mut text = String::new();
     for image in images {
@@ -161,7 +161,7 @@ fn deploying(images: &[PlannedImage]) -> String {
     text
 }
 
-/// The old versions that would be deleted, and those that would be kept because something uses them.
+/// The old versions that would be deleted, and those that would be kept because they are in use.
 fn retiring(images: &[PlannedImage], paint: Paint) -> String {
     let rows: Vec<Vec<Cell>> = images
         .iter()

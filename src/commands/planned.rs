@@ -1,4 +1,4 @@
-//! What `plan` and `matrix` have in common: every selected image, and what a bake would do with it.
+//! Shared by `plan` and `matrix`: plans every selected image.
 
 use std::ops::ControlFlow;
 
@@ -15,22 +15,22 @@ pub(super) struct Planned {
     pub(super) loaded: Loaded,
     /// The run that planned them.
     pub(super) session: Session,
-    /// Manifest and platform.
+    /// Manifest, platform and provisioner.
     pub(super) context: BakeContext,
-    /// Each image after the one it is built on.
+    /// The images, each after its base.
     pub(super) images: Vec<PlannedImage>,
 }
 
-/// What a bake would do.
+/// The plan of a bake.
 pub(super) enum PlannedImages {
-    /// This.
+    /// The planned images.
     Planned(Box<Planned>),
-    /// The event is for nothing in the manifest, as was shown.
+    /// The event concerns nothing in the manifest, which has been shown.
     Nothing,
 }
 
 impl Planned {
-    /// Shows an error with its line of the manifest, ends the run, and returns the exit code.
+    /// Shows an error with its line in the manifest, ends the run, and returns the exit code.
     pub(super) async fn fail(program: &Program, loaded: &Loaded, session: Session, error: &Error) -> u8 {
         let host = program.host.as_ref();
         host.say(&loaded.explain(host)(&error.into()));
@@ -38,8 +38,8 @@ impl Planned {
     }
 }
 
-/// Plans the images. Breaks with an exit code when the manifest is invalid or an image can't be planned, which is
-/// shown.
+/// Plans the images. Breaks with an exit code when the manifest is invalid or an image can't be planned; the reason has
+/// been shown then.
 ///
 /// # Errors
 /// When the manifest can't be read or the platform can't be connected to.

@@ -1,4 +1,4 @@
-//! `ami-bake publish`, `ami-bake deploy` and `ami-bake promote`
+//! The commands `ami-bake publish`, `ami-bake deploy` and `ami-bake promote`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -139,7 +139,7 @@ pub(crate) async fn promote(args: PromoteArgs, program: &Program) -> Result<u8> 
 struct Request {
     chosen: Chosen,
     work: Work,
-    /// The report that named the images.
+    /// The report that the images were read from.
     from: Option<PathBuf>,
     /// The report that the results of a deployment are added to.
     amends: Option<PathBuf>,
@@ -148,7 +148,7 @@ struct Request {
 }
 
 impl ImageSelection {
-    /// The images. Those of a report are on the platform that made them, whatever platform the manifest names.
+    /// The images. Those of a report are on the platform that made them, whichever platform the manifest names.
     fn choose(&self, manifest: &mut ManifestArgs) -> Result<Chosen> {
         match (&self.report, &self.image_version) {
             (Some(file), _) => {
@@ -186,7 +186,7 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
     let mut settings = loaded.creating(program.host.as_ref(), request.json)?;
-    // Without a report to add to, the results are one of their own.
+    // Without a report to add to, the results are written as a report of their own.
     if request.from.is_none() {
         settings.report = Some(PathBuf::new());
     }
@@ -203,7 +203,7 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     }
     let Some(file) = &request.amends else { return Ok(results.exit_code.unwrap_or(code)) };
     match amend(file, &results) {
-        // The images are deployed, whatever becomes of the report.
+        // The images are deployed, even if the report can't be written.
         Err(error) if code == 0 => {
             program.host.say(&error::render(&error, program.host.ui().paint));
             Ok(UNCLEAN)
@@ -212,7 +212,8 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     }
 }
 
-/// Adds the results of a deployment to the report that named the images: later commands and people read that one.
+/// Adds the results of a deployment to the report that the images were read from, since later commands and people read
+/// that one.
 fn amend(file: &Path, results: &Report) -> Result<()> {
     let mut whole = report::read(file)?;
     let before = whole.clone();

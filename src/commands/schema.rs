@@ -1,4 +1,4 @@
-//! `ami-bake schema`
+//! The command `ami-bake schema`.
 
 use crate::program::Program;
 
@@ -20,7 +20,7 @@ pub(crate) fn run(_: &Args, program: &Program) -> u8 {
     0
 }
 
-/// The schema, as it is in the repository.
+/// The schema as in the repository.
 #[cfg(test)]
 pub(crate) fn text() -> String {
     crate::out::json_text(&ami_bake_manifest::schema(), &ami_bake_core::mask::Masker::default(), false)

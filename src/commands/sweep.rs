@@ -1,4 +1,4 @@
-//! `ami-bake sweep`
+//! The command `ami-bake sweep`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -82,15 +82,15 @@ enum Found {
 enum State {
     Found,
     Deleted,
-    /// It belongs to something that is published, and why.
+    /// It belongs to something published, for this reason.
     Kept(String),
-    /// It can't be deleted yet, and why.
+    /// It can't be deleted yet, for this reason.
     Later {
         why: String,
-        /// The kind of what holds it, where that is known.
+        /// Kind of the resource that blocks the deletion, if known.
         held_by: Option<&'static str>,
     },
-    /// Deleting it failed, and why; where another attempt may help, it is made.
+    /// Deleting it failed, for this reason; it is retried if that may help.
     Refused {
         why: String,
         definite: bool,
@@ -138,7 +138,7 @@ impl Row {
 struct Ledgers {
     /// Resources in the ledgers of killed runs.
     killed: Vec<Ledger>,
-    /// The runs whose process is still there.
+    /// The runs whose process is still running.
     active: BTreeSet<String>,
 }
 
@@ -163,7 +163,7 @@ async fn sweep(args: &Args, run: &Run, program: &Program) -> Result<u8> {
 }
 
 /// Deletes the resources. Those that can't be deleted yet, such as the security group of a machine that is still
-/// terminating, are tried again for a while.
+/// terminating, are retried for a limited time.
 async fn remove_all(run: &Run, rows: &mut [Row], ledgers: &[Ledger]) -> Result<()> {
     let patience = Patience::begin(run);
     loop {
@@ -191,7 +191,7 @@ async fn remove_all(run: &Run, rows: &mut [Row], ledgers: &[Ledger]) -> Result<(
     run.check()
 }
 
-/// Connects to the platform, once for each region, and says where else the manifest brings images.
+/// Connects to the platform, once for each region, and returns where else the manifest publishes images.
 async fn platforms(args: &Args, run: &Run, program: &Program) -> Result<(Vec<Arc<dyn Platform>>, SweepScope)> {
     let manifest = ManifestArgs {
         manifest: args.manifest.clone(),
@@ -215,11 +215,11 @@ async fn platforms(args: &Args, run: &Run, program: &Program) -> Result<(Vec<Arc
     Ok((platforms, scope))
 }
 
-/// The ledgers on this machine. Warns of those that can't be read.
+/// The ledgers on this machine. Warns about unreadable ones.
 fn ledgers_on_this_machine(run: &Run, program: &Program) -> Result<Ledgers> {
     let mut found = Ledgers { killed: Vec::new(), active: BTreeSet::new() };
     for path in Ledger::left_in(&ledgers(program.host.as_ref())?)? {
-        // Another process may be done with it meanwhile.
+        // Another process may have completed it meanwhile.
         if !path.exists() {
             continue;
         }
@@ -248,7 +248,7 @@ async fn find(
         let name = platform.capabilities().platform;
         for (index, ledger) in ledgers.killed.iter().enumerate() {
             let open = ledger.open_entries().into_iter();
-            // A ledger says where its resources are; regions that are given restrict it.
+            // A ledger records the regions of its resources; regions on the command line restrict it.
             let here = |entry: &Entry| args.region.is_empty() || in_region(entry, platform.as_ref());
             for entry in open.filter(|entry| entry.platform == name && here(entry)) {
                 rows.push(Row {

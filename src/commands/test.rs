@@ -1,4 +1,4 @@
-//! `ami-bake test`
+//! The command `ami-bake test`.
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     Ok(session.end(code).await)
 }
 
-/// The one image of the manifest that has the tests.
+/// The single image of the manifest whose tests are run.
 fn one(mut keys: Vec<ImageKey>) -> Result<ImageKey> {
     match (keys.pop(), keys.as_slice()) {
         (Some(key), []) => Ok(key),

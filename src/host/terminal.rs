@@ -1,4 +1,4 @@
-//! A terminal, a pipe or a log file.
+//! The host for a terminal, a pipe or a log file.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use crate::out::{Cleaner, Out};
 use crate::report::{self, Reporter, Show};
 use crate::ui::Ui;
 
-/// Writes data to standard output and everything for people to standard error.
+/// Writes data to standard output, and everything else to standard error.
 pub(crate) struct TerminalHost {
     ui: Ui,
     cleaner: Cleaner,
     out: Out,
     err: Out,
-    /// The progress lines of the run. What is written while they are there must go above them, or is drawn over.
+    /// Progress lines of the run. Other output must be written above them while they are shown, or it is drawn over.
     progress: MultiProgress,
 }
 
 impl TerminalHost {
-    /// Looks at the streams and at the environment.
+    /// Inspects the streams and the environment.
     pub(crate) fn detect(cleaner: Cleaner) -> Self {
         let ui = Ui::detect();
         let (out, err) = (ui.out(cleaner.clone()), ui.err(cleaner.clone()));
@@ -65,7 +65,7 @@ impl Host for TerminalHost {
         if !self.ui.live || self.progress.is_hidden() {
             self.err.text(text);
         } else {
-            // A terminal that went away must not end the bake.
+            // A terminal that is gone must not end the bake.
             let _ = self.progress.println(self.err.render(text));
         }
     }

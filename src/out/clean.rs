@@ -10,17 +10,17 @@ use super::marks::parts;
 /// Changes a line so that the reader of a stream finds no command in it.
 pub(crate) type LineRule = fn(&str) -> String;
 
-/// Takes out of text what steers a terminal, what is secret, and what the reader of the stream would obey.
+/// Removes terminal control sequences and secrets from text, and defuses commands for the reader of the stream.
 #[derive(Clone)]
 pub(crate) struct Cleaner {
     /// The secrets of this process.
     pub(crate) masker: Arc<Masker>,
-    /// What else a line must not be; none outside of a workflow.
+    /// Rule for lines of output; `None` outside of a workflow.
     pub(crate) rule: Option<LineRule>,
 }
 
 impl Cleaner {
-    /// The text without anything that acts. Colours of this program stay, where they are wanted.
+    /// The cleaned text. Colors of this program are kept if they are enabled.
     pub(super) fn clean(&self, text: &str, colours: bool) -> String {
         let mut clean = String::with_capacity(text.len());
         for (colour, part) in parts(text) {
@@ -34,7 +34,7 @@ impl Cleaner {
         clean
     }
 
-    /// The same, and no line of it is a command. Says how many would have been one.
+    /// Cleans a text so that no line of it is a command. Returns the number of lines that would have been one.
     pub(super) fn obeyed_by_nobody(&self, clean: String) -> (String, usize) {
         let Some(rule) = self.rule else { return (clean, 0) };
         let mut changed = 0;
@@ -44,7 +44,7 @@ impl Cleaner {
             changed += usize::from(ruled != line);
             safe.push_str(&ruled);
         }
-        // What is written next must not continue this line.
+        // The next output must not continue this line.
         if !safe.is_empty() && !safe.ends_with('\n') {
             safe.push('\n');
         }

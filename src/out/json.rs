@@ -1,4 +1,4 @@
-//! JSON for standard output: the parsed values are exactly those that were meant.
+//! Formats JSON for standard output so that the parsed values are exactly the original ones.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use ami_bake_core::invisible::is_invisible;
 use ami_bake_core::mask::{Masker, mask_json};
 use serde_json::Value;
 
-/// A value as JSON, secrets in it masked: on several lines, or on one.
+/// A value as JSON with secrets masked, on several lines or on one.
 pub(crate) fn json_text(value: &Value, masker: &Masker, one_line: bool) -> String {
     let mut value = value.clone();
     mask_json(&mut value, masker);
@@ -14,8 +14,8 @@ pub(crate) fn json_text(value: &Value, masker: &Masker, one_line: bool) -> Strin
     escaped(&text) + "\n"
 }
 
-/// Writes as `\u` escapes what a terminal or the runner of a workflow would obey, which is only found within strings: no
-/// line of JSON begins with `::`, and an escape means the same to every reader of JSON.
+/// Escapes with `\u` everything that a terminal or the runner of a workflow would act on. It only occurs within
+/// strings: no line of JSON begins with `::`, and an escape means the same to every JSON parser.
 pub(super) fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {

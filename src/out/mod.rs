@@ -1,7 +1,8 @@
 //! The only way to standard output and standard error.
 //!
-//! Everything passes the same cleaning: text from machines, reports, tags and manifests can neither steer a terminal nor
-//! be a workflow command, and no secret is shown. clippy refuses `print!`, `std::io::stdout` and the like anywhere else.
+//! All output is cleaned in the same way: text from machines, reports, tags and manifests can neither control a
+//! terminal nor be a workflow command, and no secret is shown. clippy refuses `print!`, `std::io::stdout` and the like
+//! anywhere else.
 
 mod clean;
 mod json;

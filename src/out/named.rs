@@ -1,14 +1,14 @@
-//! The two streams under the names that they have as files.
+//! The two standard streams by their file names.
 
 use std::path::Path;
 
-/// A stream that a file name means.
+/// A stream that a file name refers to.
 pub(crate) enum Named {
     Stdout,
     Stderr,
 }
 
-/// The stream of this name. Whoever writes to it uses the host, so that what is written is cleaned.
+/// The stream with this name. Callers write to it through the host, so that the output is cleaned.
 pub(crate) fn named(file: &Path) -> Option<Named> {
     match file.to_str()? {
         "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(Named::Stdout),

@@ -1,11 +1,12 @@
-//! What a panic prints.
+//! Prints panics.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 
 use super::clean::Cleaner;
 use super::writer::Out;
 
-/// Panics are written as all other text: their message may quote anything. As usual, `RUST_BACKTRACE` asks for the calls.
+/// Prints panics like all other text, cleaned: their message may quote anything. As usual, `RUST_BACKTRACE` adds a
+/// backtrace.
 pub(crate) fn catch_panics(cleaner: Cleaner) {
     let err = Out::stderr(cleaner, false);
     std::panic::set_hook(Box::new(move |panic| {

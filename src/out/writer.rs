@@ -1,4 +1,4 @@
-//! Writes to the two streams.
+//! Writers for the two standard streams.
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Write};
@@ -18,7 +18,7 @@ enum Stream {
     Screen(std::sync::Arc<std::sync::Mutex<Vec<u8>>>),
 }
 
-/// Writes clean text to a stream. A reader that went away is not an error.
+/// Writes cleaned text to a stream. A reader that is gone is not an error.
 #[derive(Clone)]
 pub(crate) struct Out {
     stream: Stream,
@@ -27,12 +27,12 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    /// Standard output: data.
+    /// Standard output, for data.
     pub(crate) fn stdout(cleaner: Cleaner, colours: bool) -> Self {
         Self { stream: Stream::Stdout, cleaner, colours }
     }
 
-    /// Standard error: text for people.
+    /// Standard error, for text for people.
     pub(crate) fn stderr(cleaner: Cleaner, colours: bool) -> Self {
         Self { stream: Stream::Stderr, cleaner, colours }
     }
@@ -43,8 +43,8 @@ impl Out {
         Self { stream: Stream::Screen(std::sync::Arc::clone(screen)), cleaner, colours }
     }
 
-    /// Writes text and returns how many of its lines had to be changed, because the reader of the stream would have
-    /// obeyed them. It reads no file, so text that goes to one is not changed.
+    /// Writes text, and returns how many of its lines were changed because the reader of the stream would have executed
+    /// them. Text that goes to a file is not changed.
     pub(crate) fn text(&self, text: &str) -> usize {
         let clean = self.render(text);
         let (text, changed) = if self.is_file() { (clean, 0) } else { self.cleaner.obeyed_by_nobody(clean) };
@@ -52,7 +52,7 @@ impl Out {
         changed
     }
 
-    /// Clean text, for who draws on the terminal itself.
+    /// Cleans text for callers that draw on the terminal themselves.
     pub(crate) fn render(&self, text: &str) -> String {
         self.cleaner.clean(text, self.colours)
     }
@@ -62,18 +62,18 @@ impl Out {
         self.write(&json_text(value, &self.cleaner.masker, one_line));
     }
 
-    /// Writes a line of JSON in which secrets are masked already, as an event is.
+    /// Writes a line of JSON whose secrets are already masked, such as an event.
     pub(crate) fn json_line(&self, line: &str) {
         self.write(&(escaped(line) + "\n"));
     }
 
-    /// Writes a command to the reader of the stream. What is foreign in it must be escaped.
+    /// Writes a command for the reader of the stream. Foreign text in it must be escaped.
     #[allow(dead_code, reason = "a build without the feature `github` does not use it")]
     pub(crate) fn command(&self, command: &str) {
         self.write(&format!("{command}\n"));
     }
 
-    /// True for a file: a runner reads pipes.
+    /// True if the stream is a file: a runner only reads pipes.
     fn is_file(&self) -> bool {
         let descriptor = match self.stream {
             Stream::Stdout => stdout().as_fd().try_clone_to_owned(),
@@ -101,13 +101,13 @@ impl Out {
     }
 }
 
-/// Standard output, for the log of an action: it writes commands, and cleans everything else by the same rules.
+/// Standard output for the log of an action, which writes commands and cleans everything else by the same rules.
 #[allow(dead_code, reason = "a build without the feature `github` does not use it")]
 pub(crate) fn commands() -> Box<dyn Write + Send> {
     Box::new(stdout())
 }
 
-/// Standard error, for the log of a step of a workflow whose standard output is data.
+/// Standard error for the log of a step whose standard output is data.
 #[allow(dead_code, reason = "a build without the feature `github` does not use it")]
 pub(crate) fn commands_on_stderr() -> Box<dyn Write + Send> {
     Box::new(stderr())
@@ -153,7 +153,7 @@ mod tests {
         let text = format!("{} is {name}: hunter22\rx\n", Paint { on: true }.bold(name));
         assert_eq!(shown(&text, true, None).0, "\u{1b}[1mweb2J\u{1b}[0m is web2J: ***x\n");
         assert_eq!(shown(&text, false, None).0, "web2J is web2J: ***x\n");
-        // Who could guess the mark of another process gets nothing.
+        // A text that guesses the mark of another process has no effect.
         assert!(!shown("\u{100001}\u{100002}31mx\n", true, None).0.contains('\u{1b}'));
     }
 

@@ -14,14 +14,14 @@ use super::display::Display;
 use super::reporter::Reporter;
 use crate::error::sentence;
 
-/// The report so far and its folder, for a run that is broken off.
+/// The current report and its folder, for a run that is interrupted.
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot(Arc<Mutex<Option<(Report, PathBuf)>>>);
 
 impl Snapshot {
-    /// Writes the report as it is.
+    /// Writes the current report.
     pub(crate) fn write(&self, exit_code: u8) {
-        // The lock may be held by a thread that never comes back: then no report is written.
+        // If a thread that never returns holds the lock, no report is written.
         if let Ok(shared) = self.0.try_lock()
             && let Some((report, folder)) = shared.as_ref()
         {
@@ -29,8 +29,7 @@ impl Snapshot {
         }
     }
 
-    /// Copies the report after an event. Output lines are not worth a copy: a report that breaks off does not need
-    /// them.
+    /// Copies the report after an event, except for output lines: the report of an interrupted run does not need them.
     fn update(&self, report: &Report, event: &Event, folder: &Path) {
         if !matches!(event, Event::StepOutput { .. } | Event::Progress { .. }) {
             let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,8 +46,8 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts to read. With a `folder` the report is written there when the run ends, however it ends; the reader of the
-    /// log is not waited for before that. Once `cancel` is cancelled, output that was not shown yet is left out.
+    /// Starts to read events. With a `folder` the report is written there when the run ends, however it ends, without
+    /// waiting for the reader of the log. Once `cancel` is cancelled, output that was not shown yet is dropped.
     pub(crate) fn start(
         mut events: EventReceiver,
         reporter: Box<dyn Reporter>,
@@ -71,7 +70,7 @@ impl Dispatcher {
                         let _ = sender.send(QueuedEvent::from(warning));
                     }
                 }
-                // A display that has ended shows nothing more.
+                // If the display has ended, nothing more is shown.
                 let _ = sender.send(queued);
                 if end {
                     break;
@@ -82,13 +81,13 @@ impl Dispatcher {
         Self { task, display, snapshot }
     }
 
-    /// The report so far, for a run that is broken off.
+    /// The current report, for a run that is interrupted.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.snapshot.clone()
     }
 
-    /// Waits for the last event, calls `ended`, and waits until everything has been shown. A reader that stalls is not
-    /// waited for without end.
+    /// Waits for the last event, calls `ended`, and waits until everything has been shown; the wait for a stalled
+    /// reader is limited.
     pub(crate) async fn finish(self, ended: impl FnOnce()) -> Report {
         let report = self.task.await.unwrap_or_default();
         ended();
@@ -115,8 +114,8 @@ fn mask(event: &mut Event, masker: &Masker) {
     }
 }
 
-/// Writes the report at the last event. The event then says where the report is; else a warning says why there is none,
-/// and a run that did all else is not clean.
+/// Writes the report at the last event. The event then has its path; otherwise a warning has the reason, and the run
+/// counts as not clean.
 fn write_at_end(envelope: &mut Envelope, report: &mut Report, folder: &Path) -> Option<Envelope> {
     let Event::RunFinished { exit_code, report: file } = &mut envelope.event else { return None };
     match report::write(report, folder) {

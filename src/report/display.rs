@@ -1,4 +1,4 @@
-//! Shows events on a thread of its own: what reads the log may be slow, stall or go away.
+//! Shows events on a thread of its own, because the reader of the log may be slow, stall or disconnect.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reporter::Reporter;
 
-/// How long the end of a cancelled run waits for the reader of its log.
+/// Maximum wait for the reader of the log at the end of a cancelled run.
 const CANCELLED: Duration = Duration::from_secs(1);
 /// The same for any other run, whose reader may be a person with a pager. Everything is cleaned up by then.
 const DONE: Duration = Duration::from_mins(10);
@@ -23,7 +23,7 @@ pub(super) struct Display {
 }
 
 impl Display {
-    /// Starts to show what is sent.
+    /// Starts to show events.
     pub(super) fn start(
         reporter: Box<dyn Reporter>,
         cancel: CancellationToken,
@@ -34,7 +34,7 @@ impl Display {
         (sender, Self { thread, cancel })
     }
 
-    /// Waits until everything is shown, within limits.
+    /// Waits until everything is shown, within these limits.
     pub(super) async fn finish(self) {
         let Self { mut thread, cancel } = self;
         tokio::select! {
@@ -45,7 +45,7 @@ impl Display {
     }
 }
 
-/// Shows events, with a report of its own: the thread that writes the report does not wait for this one.
+/// Shows events, with its own copy of the report: the thread that writes the report does not wait for this one.
 fn show(mut events: UnboundedReceiver<QueuedEvent>, mut reporter: Box<dyn Reporter>, cancel: &CancellationToken) {
     let mut report = Report::default();
     let mut left_out = 0;
@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes an event for each message on its gate, and remembers its name.
+    /// Shows an event for each message on its gate, and records its name.
     struct Gated {
         gate: mpsc::Receiver<()>,
         seen: Arc<Mutex<Vec<String>>>,
@@ -122,7 +122,7 @@ mod tests {
         // The reader stalls at the second line.
         display.finish().await;
         assert_eq!(*seen.lock().unwrap(), ["0"]);
-        // It comes back: what was queued is left out, and the end is shown.
+        // The reader continues: queued output was dropped, and the end is shown.
         drop(open);
         ami_bake_testkit::wait::until_true("the end is not shown", || seen.lock().unwrap().len() == 4);
         let note = "Left out 998 lines of output that were not shown yet";

@@ -1,4 +1,4 @@
-//! `bake --json`: every event as one line of JSON, in the format that a recorded run has.
+//! Writes events for `bake --json`: one line of JSON each, in the format of a recorded run.
 
 use ami_bake_core::event::Envelope;
 use ami_bake_core::report::Report;

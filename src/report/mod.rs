@@ -1,4 +1,4 @@
-//! What a run shows: every reporter sees each event and the report so far, and nothing else prints.
+//! Reporters, which show a run: each sees all events and the current report, and nothing else prints.
 
 mod dispatch;
 mod display;

@@ -1,4 +1,4 @@
-//! Only warnings, for commands that print their own result.
+//! A reporter that only shows warnings, for commands that print their own result.
 
 use ami_bake_core::event::{Envelope, Event};
 use ami_bake_core::report::Report;
@@ -12,7 +12,7 @@ use crate::ui::Paint;
 pub(super) struct Quiet {
     /// The stream that warnings are written to.
     pub(super) err: Out,
-    /// Colours.
+    /// Whether to use colors.
     pub(super) paint: Paint,
 }
 

@@ -3,13 +3,13 @@
 use ami_bake_core::event::{Envelope, Failure};
 use ami_bake_core::report::Report;
 
-/// Shows a run while it goes on.
+/// Shows a run in progress.
 pub(crate) trait Reporter: Send {
     /// Takes the next event; `report` includes it already.
     fn on_event(&mut self, envelope: &Envelope, report: &Report);
 }
 
-/// Renders a failure, with its line of the manifest where it has one.
+/// Formats a failure, with its line in the manifest if it has one.
 pub(crate) type Explain = Box<dyn Fn(&Failure) -> String + Send>;
 
 /// The parts of a run that a reporter shows.

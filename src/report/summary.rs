@@ -1,4 +1,4 @@
-//! The end of a run: what failed and why, and a table of the images.
+//! Formats the end of a run: failures with their reasons, and a table of the images.
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::duration::human;
@@ -10,7 +10,7 @@ use super::reporter::Explain;
 use crate::table::{Cell, table};
 use crate::ui::Paint;
 
-/// Lines of a failed step's log that are shown again below its failure.
+/// Lines of a failed step's log that are repeated below its failure.
 const LOG_LINES: usize = 10;
 
 /// Each failure with the end of its log, then the resources that still exist.
@@ -87,7 +87,7 @@ fn row(image: &ImageReport) -> Vec<Cell> {
     ]
 }
 
-/// The last line: how the run ended, how long it took, where the report is.
+/// The last line: how the run ended, its duration, and the path of the report.
 pub(crate) fn last_line(report: &Report, event: &Event, paint: Paint) -> String {
     let Event::RunFinished { exit_code, report: file } = event else { return String::new() };
     let took = human(report.took);
@@ -103,7 +103,8 @@ pub(crate) fn last_line(report: &Report, event: &Event, paint: Paint) -> String 
     format!("{verdict}{}\n", file.unwrap_or_default())
 }
 
-/// "2 of 4 images failed, 1 not deployed, 1 skipped": an image that exists is not counted as failed.
+/// A summary of failures: "2 of 4 images failed, 1 not deployed, 1 skipped". An image that exists does not count as
+/// failed.
 fn what_failed(report: &Report) -> String {
     let all = report.images.len();
     let bad = || report.images.iter().filter(|image| !image.status.is_good());

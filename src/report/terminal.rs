@@ -1,4 +1,4 @@
-//! A run for people: log lines, progress lines on a terminal, and the result at the end.
+//! Shows a run to people: log lines, progress lines on a terminal, and the result at the end.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::text::Lines;
 use crate::out::Out;
 use crate::ui::Ui;
 
-/// How often a progress line is redrawn.
+/// Interval for redrawing progress lines.
 const TICK: Duration = Duration::from_millis(120);
 
 /// The reporter of a terminal or a log with these streams. On a terminal, images in progress get a line of `progress`.
@@ -47,7 +47,7 @@ impl Terminal {
 
     fn line(&mut self, line: &str) {
         match &self.progress {
-            // A terminal that went away must not end the bake.
+            // A terminal that is gone must not end the bake.
             Some(progress) => _ = progress.all.println(self.err.render(line)),
             None => _ = self.err.text(&format!("{line}\n")),
         }
@@ -108,7 +108,7 @@ impl ProgressLines {
         }
     }
 
-    /// Shows what is being done for an image, and restarts its time.
+    /// Shows the current action for an image, and restarts its timer.
     fn show(&mut self, key: &ImageKey, doing: &str) {
         let bar = self.bars.entry(key.clone()).or_insert_with(|| {
             let bar = self.all.add(ProgressBar::new_spinner());
@@ -142,7 +142,7 @@ mod tests {
 
     /// Shows events ten seconds apart, and returns what was on the screen.
     fn shown(paint: Paint, events: Vec<(Option<&str>, Event)>) -> String {
-        // Both streams, in the order in which they were written.
+        // Both streams, in the order of writing.
         let screen: Arc<Mutex<Vec<u8>>> = Arc::default();
         let cleaner = Cleaner { masker: Arc::default(), rule: None };
         let stream = Out::screen(cleaner, paint.on, &screen);
@@ -258,7 +258,7 @@ mod tests {
         ");
     }
 
-    /// Not a single escape sequence without colours, and at least one with them.
+    /// Without colors there is no escape sequence, and with colors at least one.
     #[test]
     fn colours_are_only_where_they_are_wanted() {
         assert!(!shown(Paint { on: false }, a_failing_run()).contains('\u{1b}'));

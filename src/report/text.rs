@@ -1,4 +1,4 @@
-//! Events as log lines.
+//! Formats events as log lines.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::ui::Paint;
 /// Renders events.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lines {
-    /// Colours.
+    /// Whether to use colors.
     pub(crate) paint: Paint,
-    /// True when a progress line shows what is being done, so that only results get a log line.
+    /// True when progress lines show the current action, so that only results are logged.
     pub(crate) live: bool,
 }
 
 impl Lines {
-    /// The log line of an event, without its line feed. None for events that are not logged.
+    /// The log line for an event, without its line feed; `None` for events that are not logged.
     pub(crate) fn line(self, envelope: &Envelope, report: &Report) -> Option<String> {
         if let Event::RunStarted { run, namespace, platform, region, images } = &envelope.event {
             let region = region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Lines {
             }
             Event::StageFinished { stage, took, failure: None } => {
                 let (_, done) = stage_words(*stage).filter(|(_, done)| !done.is_empty())?;
-                // A stage that takes no time is only logged when it begins.
+                // A stage that takes no time is only logged at its beginning.
                 (*took >= Duration::from_millis(100)).then(|| format!("{done} after {}", human(*took)))
             }
             Event::StepStarted { phase, index, name, attempt } => {
@@ -102,7 +102,7 @@ impl Lines {
         }
     }
 
-    /// What was published to one region, and what was not.
+    /// The result of publishing to one region.
     fn delivery(self, delivery: &Delivery) -> String {
         let Delivery { region: name, account, image, done, failure } = delivery;
         let region = region(Some(name), account.as_deref());
@@ -120,7 +120,7 @@ impl Lines {
         }
     }
 
-    /// The result of a deployment. One that is skipped is logged too: nobody should think that it happened.
+    /// The result of a deployment. A skipped one is logged, too, so that nobody thinks it was made.
     fn rollout(self, rollout: &Rollout) -> String {
         let target = rollout.place();
         let version = rollout.version.map(|version| format!(", template version {version}")).unwrap_or_default();
@@ -155,7 +155,7 @@ impl Lines {
     }
 }
 
-/// Time since the run began: seconds with a tenth below a minute, then minutes and seconds.
+/// Formats the time since the run began: seconds with one decimal below a minute, then minutes and seconds.
 fn clock(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -180,8 +180,8 @@ pub(crate) fn region(region: Option<&str>, account: Option<&str>) -> String {
     }
 }
 
-/// The log lines of a stage's beginning and end. Stages that consist of steps have none: their steps are logged. The
-/// end of a launch is logged with the machine.
+/// The log messages for the beginning and end of a stage. Stages that consist of steps have none, since their steps are
+/// logged. The end of a launch is logged with the machine.
 fn stage_words(stage: Stage) -> Option<(&'static str, &'static str)> {
     Some(match stage {
         Stage::Source | Stage::Build | Stage::Validate => return None,
@@ -223,7 +223,7 @@ fn named(name: &str, id: &str) -> String {
     if name.is_empty() || name == id { id.to_owned() } else { format!("{name} ({id})") }
 }
 
-/// A message, and what to do about it.
+/// A message with its help.
 pub(super) fn with_help(text: &str, help: Option<&str>) -> String {
     let text = text.trim_end_matches('.');
     help.map_or_else(|| text.to_owned(), |help| format!("{text}. {help}"))

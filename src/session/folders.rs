@@ -1,4 +1,4 @@
-//! Where the program keeps its state (XDG Base Directory Specification).
+//! Folders for the program's state (XDG Base Directory Specification).
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub(crate) fn ledgers(host: &dyn Host) -> Result<PathBuf> {
     }
 }
 
-/// Warns of lines of a ledger that can't be read.
+/// Warns about unreadable lines in a ledger.
 pub(crate) fn report_broken(run: &Run, ledger: &Ledger) {
     let (count, Some(path)) = (ledger.broken(), ledger.path()) else { return };
     if count > 0 {

@@ -1,4 +1,4 @@
-//! A Packer template or an Image Builder resource in place of a manifest: imported on the fly.
+//! Imports a Packer template or an Image Builder resource that is used in place of a manifest.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use ami_bake_manifest::access::{FileAccess, FileError};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use ami_bake_manifest::{Loaded, Manifest, Options};
 
-/// Imports a file or folder as a manifest. None when it is a manifest itself.
+/// Imports a file or folder as a manifest. `None` when it is a manifest.
 ///
 /// # Errors
-/// When a file of variables can't be read.
+/// When a variable file can't be read.
 pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
     let (files, mut var_files) = if path.is_dir() {
         inputs(&[path.to_owned()], &options.allow_files)?
     } else if FileAccess::check_named(path, &options.allow_files).is_err() {
         return Ok(None);
     } else {
-        // The caller reports a file that can't be read, as for every manifest.
+        // The caller reports an unreadable file, as for every manifest.
         let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
         if !is_importable(path, &text) {
             return Ok(None);
@@ -54,7 +54,7 @@ pub(super) fn load(path: &Path, options: &Options) -> Result<Option<Loaded>> {
 /// Reads a file to import; `-` is standard input. `allowed` are the folders of `--allow-files`.
 ///
 /// # Errors
-/// When it can't be read, or is a link out of its repository.
+/// When the file can't be read, or is a link that leads out of its repository.
 pub(crate) fn read(path: &Path, allowed: &[PathBuf]) -> Result<Source> {
     let name = path.display();
     let (path, bytes) = if path == Path::new("-") {
@@ -79,10 +79,10 @@ pub(crate) fn read(path: &Path, allowed: &[PathBuf]) -> Result<Source> {
     }
 }
 
-/// Checks that a file that a person named is no link out of its repository.
+/// Checks that a file named by a person is not a link that leads out of its repository.
 ///
 /// # Errors
-/// When it is one.
+/// When it is such a link.
 pub(crate) fn check_named(path: &Path, allowed: &[PathBuf]) -> Result<()> {
     match FileAccess::check_named(path, allowed) {
         Err(FileError::Forbidden { message, help }) => Err(Error::usage(message).help(help)),
@@ -95,11 +95,11 @@ pub(super) fn holds_template(folder: &Path) -> bool {
     gather(folder).is_ok_and(|found| !found.templates.is_empty())
 }
 
-/// Reads the files to import, and the variable files that Packer would load automatically. A folder means the template
-/// in it.
+/// Reads the files to import, and the variable files that Packer would load automatically. A folder stands for the
+/// template in it.
 ///
 /// # Errors
-/// When a file or a folder can't be read, or a folder holds no template.
+/// When a file or a folder can't be read, or a folder contains no template.
 pub(crate) fn inputs(paths: &[PathBuf], allowed: &[PathBuf]) -> Result<(Vec<Source>, Vec<Source>)> {
     let (mut files, mut variables) = (Vec::new(), Vec::new());
     for path in paths {
@@ -147,7 +147,7 @@ fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options)
     let options = Options { var_files: Vec::new(), sets, ..options.clone() };
     let shown = format!("{name} (imported)");
     let mut loaded = Manifest::load_generated(&shown, &text, imported.written, folder, &options);
-    // The text holds what was read from files and the environment.
+    // The text contains values that were read from files and the environment.
     if !imported.private.is_empty() {
         imported.private.hide(&mut loaded.findings, &loaded.sources);
         loaded.sources.make_private(&shown);
@@ -157,7 +157,7 @@ fn manifest(path: &Path, folder: PathBuf, imported: Imported, options: &Options)
     loaded
 }
 
-/// What the import left out or changed, as findings.
+/// Findings about everything that the import left out or changed.
 fn differences(imported: &Imported) -> Vec<Diagnostic> {
     let mut findings: Vec<Diagnostic> = lines(&imported.findings, FindingKind::Dropped, false)
         .into_iter()

@@ -17,17 +17,17 @@ use crate::facts::{Baking, Facts, ImageNames};
 use crate::host::Host;
 use crate::program::Program;
 
-/// Where a manifest is looked for when none is named.
+/// Default paths of the manifest.
 const DEFAULT_PATHS: [&str; 2] = ["bake.yml", ".github/bake.yml"];
 
-/// What a manifest is read for.
+/// The purpose for which a manifest is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To look at: variables may be missing.
+    /// To check it: variables may be missing.
     Check,
-    /// To bake the selected images and what they are built on.
+    /// To bake the selected images and their bases.
     Bake,
-    /// To do something with selected images that exist.
+    /// To use selected images that exist.
     Existing,
 }
 
@@ -35,15 +35,16 @@ pub(crate) enum Purpose {
 pub(crate) struct ToBake {
     /// The manifest.
     pub(crate) loaded: Loaded,
-    /// What the versions of its images depend on.
+    /// The context for the versions of its images.
     pub(crate) context: VersionContext,
 }
 
-/// Reads the manifest that the flags name, to bake what the event is for. None when that is nothing, which is shown.
+/// Reads the manifest that the flags name, to bake the images that the event is for. `None` when there are none, which
+/// has been shown.
 ///
 /// # Errors
-/// When there is no such file, it must not be used here, or the event's tag can't be understood. Problems in the manifest
-/// are findings.
+/// When there is no such file, it must not be used here, or the event's tag can't be interpreted. Problems in the
+/// manifest are findings.
 pub(crate) fn load_to_bake(program: &Program, args: &TargetArgs, version: &VersionArgs) -> Result<Option<ToBake>> {
     let (manifest, region) = (&args.manifest, args.platform.region.as_deref());
     let loaded = load(program, manifest, region, Purpose::Bake)?;
@@ -65,7 +66,7 @@ pub(crate) fn load_to_bake(program: &Program, args: &TargetArgs, version: &Versi
     for notice in &notices {
         program.host.notice(notice);
     }
-    // A tag of one image is no reason to bake the others.
+    // A tag for one image does not bake the others.
     let only = match &context {
         VersionContext::Tag(tag) if !version.is_given() => tag.image.clone(),
         _ => None,
@@ -118,13 +119,13 @@ pub(crate) fn load(program: &Program, args: &ManifestArgs, region: Option<&str>,
 pub(crate) struct Generated<'a> {
     /// Name of the manifest in messages.
     pub(crate) name: String,
-    /// Its text; paths in it are relative to the working directory.
+    /// Text of the manifest; its paths are relative to the working directory.
     pub(crate) text: String,
-    /// What it is generated for.
+    /// Purpose of the manifest.
     pub(crate) purpose: Purpose,
-    /// The document that it is made for, which may be anywhere.
+    /// The component document, which may be anywhere.
     pub(crate) document: &'a Path,
-    /// Codes of findings that have no meaning in it.
+    /// Codes of findings that are to be ignored.
     pub(crate) ignored: &'a [&'a str],
 }
 
@@ -199,7 +200,7 @@ fn options(program: &Program, args: &ManifestArgs, region: Option<&str>, purpose
     }
 }
 
-/// The environment as manifests and templates see it, as far as it is text.
+/// The environment variables that manifests and templates can read, if they are valid UTF-8.
 pub(crate) fn environment(host: &dyn Host, access: &AccessArgs) -> VisibleEnv {
     let values =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

@@ -1,4 +1,4 @@
-//! A manifest that was read, with its findings and what is known about the run.
+//! A manifest that was read, with its findings and the facts about the run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// What was read from the file `name`. The secrets that it declares are known to `masker` from here on.
+    /// The manifest in the file `name`. Its declared secrets are known to `masker` from here on.
     pub(super) fn new(name: String, loaded: LoadedManifest, facts: Facts, masker: &Masker) -> Self {
         let LoadedManifest { manifest, findings, sources } = loaded;
         let loaded = Self { name, manifest: manifest.map(Arc::new), findings, sources, facts };
@@ -45,12 +45,12 @@ impl Loaded {
         loaded
     }
 
-    /// The manifest's path, as the user gave it.
+    /// The manifest's path as the user gave it.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// What is known about the commit and the workflow run.
+    /// Facts about the commit and the workflow run.
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -75,7 +75,7 @@ impl Loaded {
         diagnostic::json(&self.findings, &self.sources)
     }
 
-    /// Shows the findings, and in a workflow annotates the lines of the manifest too.
+    /// Shows the findings, and in a workflow also annotates the lines of the manifest.
     pub(crate) fn show(&self, host: &dyn Host) {
         if self.findings.is_empty() {
             return;
@@ -84,7 +84,7 @@ impl Loaded {
         host.annotate(&self.findings, &self.sources);
     }
 
-    /// Renders failures of a bake with their line of the manifest, and of the file it names.
+    /// Formats failures of a bake with their line in the manifest, and in files that it names.
     pub(crate) fn explain(&self, host: &dyn Host) -> Explain {
         let (manifest, sources, paint) = (self.manifest.clone(), self.sources.clone(), host.ui().paint);
         Box::new(move |failure| explain(manifest.as_deref(), &sources, failure, paint))
@@ -105,7 +105,7 @@ impl Loaded {
         })
     }
 
-    /// Tags of everything that a run creates: the manifest's, and where the run comes from.
+    /// Tags for everything that a run creates: the manifest's, and the origin of the run.
     fn origin(&self) -> BTreeMap<String, String> {
         let mut origin = self.manifest.iter().flat_map(|manifest| manifest.tags().clone()).collect::<BTreeMap<_, _>>();
         origin.extend(self.facts.origin());
@@ -117,7 +117,7 @@ impl Loaded {
         Settings { origin: self.origin(), secrets: self.known_secrets(), ..Settings::reading(Show::Warnings) }
     }
 
-    /// The values of the declared secrets; an empty one is a value too.
+    /// The values of the declared secrets; an empty one is valid.
     fn secrets(&self) -> Result<BTreeMap<String, SecretString>> {
         let withheld = |manifest: &Arc<Manifest>| {
             manifest.used_secrets().into_iter().find_map(|name| manifest.env().withheld_secret(name))
@@ -129,7 +129,7 @@ impl Loaded {
         let names = self.manifest.iter().flat_map(|manifest| manifest.required_secrets());
         let missing: Vec<&str> = names.filter(|name| !found.contains_key(*name)).collect();
         if missing.is_empty() {
-            // What may be unset is empty.
+            // Secrets that may be unset are empty.
             let names = self.manifest.iter().flat_map(|manifest| manifest.secrets());
             let mut all: BTreeMap<_, _> = names.map(|name| (name.clone(), SecretString::from(""))).collect();
             all.extend(found);
@@ -144,14 +144,14 @@ impl Loaded {
             .help(format!("Set the environment {variables}, or edit `secrets` in {}.", self.name)))
     }
 
-    /// The values of those declared secrets that are set, for runs that only have to mask them.
+    /// The values of declared secrets that are set, for runs that only mask them.
     fn known_secrets(&self) -> BTreeMap<String, SecretString> {
         let all = self.manifest.iter().flat_map(|manifest| manifest.secrets().iter().map(move |name| (manifest, name)));
         all.filter_map(|(manifest, name)| Some((name.clone(), SecretString::from(manifest.env().secret(name)?))))
             .collect()
     }
 
-    /// What the engine needs to bake `manifest`.
+    /// The engine's context for baking `manifest`.
     ///
     /// # Errors
     /// When the platform can't be connected to.
@@ -169,7 +169,7 @@ impl Loaded {
     }
 }
 
-/// The code of a failure, which is shown with its line.
+/// The code of a failure in the form of a finding's.
 fn code(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Manifest => "manifest",
@@ -186,7 +186,7 @@ fn style(paint: Paint) -> Style {
     if paint.on { Style::Coloured } else { Style::Plain }
 }
 
-/// Renders a failure with its line of the manifest, its line of another file, its causes and its help.
+/// Formats a failure with its line in the manifest, its line in another file, its causes and its help.
 fn explain(manifest: Option<&Manifest>, sources: &Sources, failure: &Failure, paint: Paint) -> String {
     let step = manifest.zip(failure.route.as_ref()).map(|(manifest, route)| manifest.span(route));
     let line = failure.place.as_ref().and_then(|location| line(sources, location));

@@ -1,4 +1,4 @@
-//! What commands have in common: the manifest, the run, its end.
+//! Shared by commands: reading the manifest, beginning and ending a run.
 
 mod folders;
 mod imported;

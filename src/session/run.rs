@@ -1,4 +1,4 @@
-//! A run from its first event to its last.
+//! A run, from its first event to its last.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,18 +26,18 @@ pub(crate) struct Settings {
     pub(crate) show: Show,
     /// True when the run creates something, so that its ledger must survive the process.
     pub(crate) creates: bool,
-    /// The folder for the report; without one no report is written.
+    /// Folder for the report; `None` writes no report.
     pub(crate) report: Option<PathBuf>,
-    /// The folder for the whole output of steps; without one it is only shown.
+    /// Folder for the whole output of steps; `None` does not keep it.
     pub(crate) logs: Option<PathBuf>,
-    /// Tags that say which commit and workflow run something comes from.
+    /// Tags with the origin of resources: commit and workflow run.
     pub(crate) origin: BTreeMap<String, String>,
     /// Values of the declared secrets.
     pub(crate) secrets: BTreeMap<String, SecretString>,
 }
 
 impl Settings {
-    /// A run that creates nothing.
+    /// Settings of a run that creates nothing.
     pub(crate) fn reading(show: Show) -> Self {
         Self { show, creates: false, report: None, logs: None, origin: BTreeMap::new(), secrets: BTreeMap::new() }
     }
@@ -69,7 +69,7 @@ impl Session {
         Ok(Self::with_logs(id, ledger, logs, settings, host))
     }
 
-    /// Begins a run that continues with a ledger, which may be another run's.
+    /// Begins a run with an existing ledger, which may be that of another run.
     #[allow(dead_code, reason = "a build without the feature `github` does not use it")]
     pub(crate) fn with_ledger(id: String, ledger: Ledger, settings: Settings, host: &Arc<dyn Host>) -> Self {
         Self::with_logs(id, ledger, None, settings, host)
@@ -116,7 +116,7 @@ impl Session {
         Err(error)
     }
 
-    /// Ends the run with its last event, its report and its ledger, and returns the exit code. It is another one when the
+    /// Ends the run with its last event, its report and its ledger, and returns the exit code, which changes when the
     /// report could not be written.
     pub(crate) async fn end(self, exit_code: u8) -> u8 {
         self.end_with_report(exit_code).await.exit_code.unwrap_or(exit_code)

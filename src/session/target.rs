@@ -1,4 +1,4 @@
-//! The platform of a command that needs no manifest, but uses one when it is there.
+//! The platform of a command that does not need a manifest, but uses one if it exists.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::load::{Purpose, find, load};
 use crate::args::{ManifestArgs, PlatformArgs};
 use crate::program::Program;
 
-/// A platform that a command looks at.
+/// The platform that a command uses.
 pub(crate) struct Target {
-    /// The namespace of the manifest, where there is one.
+    /// Namespace of the manifest, if there is one.
     pub(crate) namespace: Option<String>,
-    /// The regions and accounts that the manifest publishes to.
+    /// Regions and accounts that the manifest publishes to.
     pub(crate) published: Vec<Distribution>,
-    /// The launch templates that the manifest deploys to.
+    /// Launch templates that the manifest deploys to.
     pub(crate) deployed: Vec<Deployment>,
     platform: String,
     args: PlatformArgs,

@@ -1,4 +1,4 @@
-//! What the cargo feature `aws` brings: the platform, and the command that prints its IAM policies.
+//! The cargo feature `aws`: the platform, and the command that prints its IAM policies.
 
 mod platform;
 mod policy;

@@ -34,7 +34,7 @@ impl PlatformFactory for AwsFactory {
     }
 }
 
-/// The identity that the flags ask for, with what the host adds to it.
+/// The identity settings from the flags and from the host.
 fn identity(args: IdentityArgs, host: HostIdentity, run: &Run) -> Identity {
     let warn = run.for_all();
     let name = args.session_name.or(host.session_name);

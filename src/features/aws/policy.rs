@@ -1,4 +1,4 @@
-//! `ami-bake policy`
+//! The command `ami-bake policy`.
 
 use ami_bake_aws::{Outline, PolicyScope, RoleArn, policy, policy_of_target, subject_forms, targets, trust_policy};
 use ami_bake_component::grants;
@@ -15,7 +15,7 @@ use crate::session::{Purpose, load};
 
 /// The OIDC provider of github.com; GitHub Enterprise Server has its own (GitHub: OpenID Connect reference).
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
-/// Two versions without a common part: what differs between their plans depends on the version.
+/// Two versions without a common part: text that differs between their plans depends on the version.
 const VERSIONS: [Version; 2] = [Version::new(11, 22, 33), Version::new(44, 55, 66)];
 
 /// Print the least-privilege IAM policy for this manifest, or the role's trust policy

@@ -1,4 +1,4 @@
-//! The state of an action: what the runner said, the step's log, and what was written to the runner's files.
+//! The state of an action: the runner's environment, the step's log, and the runner's files.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, lchown};
@@ -23,27 +23,27 @@ use crate::out;
 
 /// A step of a workflow that uses ami-bake as an action.
 pub(super) struct Action {
-    /// Inputs, state and variables.
+    /// Inputs, state and variables of the step.
     pub(super) environment: Environment,
-    /// What started the workflow.
+    /// Facts about the workflow run.
     pub(super) workflow: Workflow,
     /// The step's log.
     pub(super) log: Arc<Log>,
     /// The secrets of this process.
     pub(super) masker: Arc<Masker>,
-    /// Signals that came before the first run.
+    /// Signals that arrived before the first run.
     pub(super) signals: Arc<EarlySignals>,
     files: Files,
     outputs: Mutex<BTreeMap<String, String>>,
     manifest: OnceLock<Arc<Manifest>>,
     summarised: AtomicBool,
-    /// The command that runs.
+    /// Name of the command.
     command: OnceLock<String>,
     findings: Mutex<String>,
     commenting: Mutex<Option<JoinHandle<()>>>,
     has_comment: AtomicBool,
     begun: AtomicBool,
-    /// True in a plain step: no post step follows, and files are the runner's own already.
+    /// True in a plain step: no post step follows, and files belong to the runner already.
     pub(super) plain: bool,
 }
 
@@ -53,7 +53,8 @@ impl Action {
         Self::with_log(environment, signals, masker, out::commands(), false)
     }
 
-    /// The same for a plain step, `run: ami-bake bake`: data is on standard output, so the log is on standard error.
+    /// An action for a plain step, `run: ami-bake bake`: data goes to standard output, so the log goes to standard
+    /// error.
     pub(super) fn of_step(environment: Environment, masker: Arc<Masker>) -> Self {
         Self::with_log(environment, Arc::default(), masker, out::commands_on_stderr(), true)
     }
@@ -99,7 +100,7 @@ impl Action {
         }
     }
 
-    /// Sets the output that is the path of the report. It is valid for later steps: they start in the workspace too.
+    /// Sets the output with the path of the report. It is valid in later steps, which start in the workspace, too.
     pub(super) fn report_output(&self, file: &Path) {
         self.give_to_runner(file);
         self.output("report", &file.display().to_string());
@@ -128,17 +129,17 @@ impl Action {
         self.summarised.load(Ordering::Relaxed)
     }
 
-    /// Remembers the command, once it is known.
+    /// Records the command, once it is known.
     pub(super) fn set_command(&self, command: &str) {
         let _ = self.command.set(command.to_owned());
     }
 
-    /// The command that runs.
+    /// Name of the command.
     pub(super) fn command(&self) -> &str {
         self.command.get().map_or("", String::as_str)
     }
 
-    /// Remembers the findings of a manifest as text, for the page that says why nothing was baked.
+    /// Records the findings of a manifest as text, for the page that explains why nothing was baked.
     pub(super) fn remember_findings(&self, text: &str) {
         self.findings.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }
@@ -148,12 +149,12 @@ impl Action {
         self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Remembers the thread that writes a comment.
+    /// Records the thread that writes a comment.
     pub(super) fn commenting(&self, thread: JoinHandle<()>) {
         *self.commenting.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     }
 
-    /// True once, for the comment that says that a bake runs.
+    /// True once, for the comment that announces a bake.
     pub(super) fn may_begin_comment(&self) -> bool {
         !self.begun.swap(true, Ordering::SeqCst)
     }
@@ -165,12 +166,12 @@ impl Action {
         }
     }
 
-    /// True for the first comment of this step.
+    /// True once, for the first comment of this step.
     pub(super) fn is_first_comment(&self) -> bool {
         !self.has_comment.swap(true, Ordering::SeqCst)
     }
 
-    /// The key of the comment. It must be the same whether the manifest is valid or not.
+    /// The key of the comment, which must be the same whether the manifest is valid or not.
     pub(super) fn comment_key(&self) -> String {
         if let Some(key) = self.environment.input("comment-key").or_else(|| self.environment.state("comment-key")) {
             return key.to_owned();
@@ -184,7 +185,7 @@ impl Action {
         comment::default_key(&self.environment, namespace.as_deref().unwrap_or_default())
     }
 
-    /// Remembers the manifest, so that failures are shown at its lines.
+    /// Records the manifest, so that failures are shown at its lines.
     pub(super) fn remember(&self, manifest: &Arc<Manifest>) {
         let _ = self.manifest.set(Arc::clone(manifest));
     }
@@ -207,7 +208,7 @@ impl Action {
         }
     }
 
-    /// A client for the API with the token of the inputs; none without a token.
+    /// A client for the API with the token from the inputs; `None` without a token.
     ///
     /// # Errors
     /// When the settings are invalid.
@@ -219,7 +220,7 @@ impl Action {
         Settings::of(&self.environment, token, None).and_then(Api::new).map(Some)
     }
 
-    /// Annotates an error that must not fail the bake as a warning.
+    /// Annotates an error that must not fail the bake, as a warning.
     pub(super) fn warn(&self, error: &Error) {
         let help = error.help_text().map(|help| format!("\n{help}")).unwrap_or_default();
         self.log.annotate(&Annotation::new(Level::Warning, "ami-bake", format!("{}{help}", in_full(error))));

@@ -1,4 +1,4 @@
-//! Findings and failures as annotations of their lines: of the manifest, or of a file that it names.
+//! Converts findings and failures to annotations of their lines: in the manifest, or in a file that it names.
 
 use ami_bake_core::SourceLocation;
 use ami_bake_core::event::Failure;
@@ -6,7 +6,7 @@ use ami_bake_github::runner::{Annotation, Level};
 use ami_bake_manifest::Manifest;
 use ami_bake_manifest::diagnostic::{Diagnostic, Severity, Sources, Span};
 
-/// The findings of a manifest.
+/// Annotations for the findings of a manifest.
 pub(super) fn of_findings<'a>(
     findings: &'a [Diagnostic],
     sources: &'a Sources,
@@ -23,13 +23,13 @@ pub(super) fn of_findings<'a>(
     })
 }
 
-/// A failure, at its line of a file or of the manifest where it has one.
+/// An annotation for a failure, at its line in a file or in the manifest if it has one.
 pub(super) fn of_failure(title: &str, failure: &Failure, manifest: Option<&Manifest>) -> Annotation {
     let mut message = failure.message.clone();
     for cause in &failure.causes {
         message.push_str(&format!("\n{cause}"));
     }
-    // A long help text, such as a policy, is in the log.
+    // A long help text, such as a policy, is only in the log.
     if let Some(help) = failure.help.as_ref().filter(|help| help.lines().count() <= 8) {
         message.push_str(&format!("\n{help}"));
     }
@@ -43,7 +43,7 @@ pub(super) fn of_failure(title: &str, failure: &Failure, manifest: Option<&Manif
     }
 }
 
-/// A warning of a run, at the line of a file where it has one.
+/// An annotation for a warning of a run, at its line in a file if it has one.
 pub(super) fn of_warning(message: &str, help: Option<&str>, location: Option<&SourceLocation>) -> Annotation {
     let help = help.map(|help| format!("\n{help}")).unwrap_or_default();
     at_line(Annotation::new(Level::Warning, "ami-bake", format!("{message}{help}")), location)

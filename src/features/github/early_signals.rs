@@ -1,4 +1,4 @@
-//! Signals that come before a run listens for them.
+//! Handles signals that arrive before a run listens for them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,9 +7,9 @@ use ami_bake_core::ErrorKind;
 
 use crate::signals::Cancels;
 
-/// Signals that cancel, from the start of the process. An action is the first process of its container, to which the
-/// kernel delivers only signals that it listens for: without this, a job that is cancelled early would bake all the
-/// same.
+/// Listens for signals that cancel, from the start of the process. An action is the first process of its container, to
+/// which the kernel delivers only signals that it listens for: without this, a job that is cancelled early would still
+/// bake.
 #[derive(Debug, Default)]
 pub(super) struct EarlySignals {
     runs: AtomicUsize,
@@ -17,7 +17,7 @@ pub(super) struct EarlySignals {
 }
 
 impl EarlySignals {
-    /// Listens on a thread of its own. Before the first run a signal ends the program at once.
+    /// Starts to listen, on a thread of its own. Before the first run a signal ends the program at once.
     pub(super) fn listen() -> Arc<Self> {
         let signals = Arc::new(Self::default());
         let shared = Arc::clone(&signals);
@@ -35,7 +35,7 @@ impl EarlySignals {
         signals
     }
 
-    /// A run begins. True when a signal came before.
+    /// Called when a run begins. True when a signal has arrived before.
     pub(super) fn run_begins(&self) -> bool {
         self.runs.fetch_add(1, Ordering::SeqCst);
         self.cancelled.load(Ordering::SeqCst)

@@ -1,5 +1,5 @@
-//! What reviewers see of a step besides its log: one comment on the pull request, and the job summary. Neither is ever
-//! stale: whatever way a step ends, its last words are there.
+//! Feedback for reviewers besides the step's log: one comment on the pull request, and the job summary. Neither is ever
+//! stale: however a step ends, both have its result.
 
 use ami_bake_core::plan::Recipe as _;
 use ami_bake_core::{Error, Result};
@@ -11,29 +11,29 @@ use ami_bake_github::runner::Environment;
 use super::action::{Action, in_fence, in_full};
 use super::workflow::block_on_thread;
 
-/// Time limit of the comment that says that a bake runs: the bake itself does not wait for it.
+/// Time limit for the comment that announces a bake; the bake itself does not wait for it.
 const BEGIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// When and how a comment is written: the input `comment`.
+/// When and how a comment is written, from the input `comment`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommentMode {
     /// On a pull request, if the token is allowed to.
     Auto,
-    /// The same; it is a warning when the token is not allowed to.
+    /// On a pull request, with a warning when the token is not allowed to.
     Always,
-    /// Not at all.
+    /// Never.
     Never,
-    /// As `always`; the comment of an earlier run is deleted, so that the new one is the last.
+    /// Like `always`, but the comment of an earlier run is deleted, so that the new one is the last.
     Recreate,
-    /// As `always`; the comment of an earlier run stays, hidden as outdated.
+    /// Like `always`, but the comment of an earlier run is kept, hidden as outdated.
     HideOld,
 }
 
 impl CommentMode {
-    /// The input of this environment.
+    /// Reads the input from the environment.
     ///
     /// # Errors
-    /// When it is something else.
+    /// When the value is invalid.
     pub(super) fn of(environment: &Environment) -> Result<Self> {
         match environment.input("comment") {
             None | Some("auto") => Ok(Self::Auto),
@@ -57,7 +57,7 @@ impl CommentMode {
 
 /// A result that is not a report, such as a plan or why nothing was baked.
 pub(super) struct Page<'a> {
-    /// Its first line, with a sign.
+    /// First line, with an icon.
     pub(super) title: &'a str,
     /// Text for a code block.
     pub(super) text: &'a str,
@@ -65,7 +65,7 @@ pub(super) struct Page<'a> {
 
 impl Page<'_> {
     fn markdown(&self, action: &Action) -> String {
-        // A colon before a blank makes no link.
+        // A colon before a blank is no link.
         let title = Escape::new(&action.masker).text(self.title).replace("&#58; ", ": ");
         let links = links(action).join(" · ");
         let facts = if links.is_empty() { String::new() } else { format!("{links}\n\n") };
@@ -74,7 +74,7 @@ impl Page<'_> {
     }
 }
 
-/// The commit, the run and the job, as Markdown.
+/// Links to the commit, the run and the job, as Markdown.
 fn links(action: &Action) -> Vec<String> {
     let workflow = &action.workflow;
     let escape = Escape::new(&action.masker);
@@ -85,14 +85,14 @@ fn links(action: &Action) -> Vec<String> {
     links
 }
 
-/// Writes a page as summary and comment, in place of the report that there is not.
+/// Writes a page as summary and comment, in place of a report.
 pub(super) fn show(action: &Action, page: &Page<'_>) {
     let markdown = page.markdown(action);
     action.summary(&markdown);
     comment_page(action, &markdown);
 }
 
-/// What a step says that ends without a report: its comment must not be that of an earlier run.
+/// Writes the result of a step that ends without a report, so that its comment is not that of an earlier run.
 pub(super) fn last_words(action: &Action, text: &str) {
     if action.is_summarised() {
         return;
@@ -115,7 +115,7 @@ pub(super) fn comment_page(action: &Action, markdown: &str) {
     failed(action, written);
 }
 
-/// Says on the pull request that a bake runs, beside the bake.
+/// Announces a bake on the pull request, concurrently with the bake.
 pub(super) fn begin(action: &std::sync::Arc<Action>, namespace: &str) {
     let Ok(mode) = CommentMode::of(&action.environment) else { return };
     if mode == CommentMode::Never || action.workflow.untrusted().is_some() || action.workflow.pull_request.is_none() {
@@ -145,7 +145,7 @@ pub(super) async fn write(action: &Action, api: &Api, body: impl FnOnce(&Pull, &
     }
     let Some(pull) = comment::of_event(api, &action.environment.event()).await? else { return Ok(()) };
     let key = action.comment_key();
-    // Once for a run: what it wrote itself is updated.
+    // Only once per run: its own comment is updated.
     if action.is_first_comment() {
         comment::retire(api, pull.number, &key, mode.previous()).await?;
     }
@@ -159,7 +159,7 @@ pub(super) fn failed(action: &Action, written: Result<()>) {
     action.save("commented", "true");
     match (written, CommentMode::of(&action.environment)) {
         (Ok(()), _) => {}
-        // Many workflows deliberately give their token no right to write comments.
+        // Many workflows deliberately give their token no permission to write comments.
         (Err(error), Ok(CommentMode::Auto) | Err(_)) => {
             action.log.say(&format!("Skipped the comment: {}\n", in_full(&error)));
         }
@@ -167,7 +167,7 @@ pub(super) fn failed(action: &Action, written: Result<()>) {
     }
 }
 
-/// The name that a manifest says it has, also where the rest of it is invalid: the key of its comment.
+/// The name in a manifest, even if the rest of it is invalid: the key of its comment.
 pub(super) fn namespace(text: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix("name:"))?;
     let value = value.split(" #").next().unwrap_or(value).trim().trim_matches(['"', '\'']);

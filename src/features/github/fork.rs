@@ -1,4 +1,5 @@
-//! Runs that get no credentials from GitHub: pull requests of forks and of Dependabot. They do what is useful without.
+//! Runs that get no credentials from GitHub: pull requests of forks and of Dependabot. They do what is possible
+//! without.
 
 use std::sync::Arc;
 
@@ -19,9 +20,9 @@ use crate::session::{Purpose, Session, Settings, load};
 use crate::table::{Cell, table};
 use crate::ui::Paint;
 
-/// Commands that need credentials when the manifest is for AWS.
+/// Commands that need credentials if the manifest is for AWS.
 const NEED_CREDENTIALS: [&str; 8] = ["bake", "plan", "matrix", "publish", "promote", "deploy", "test", "images"];
-/// Inputs that have no meaning without credentials.
+/// Inputs that have no effect without credentials.
 const OF_CREDENTIALS: &[&str] =
     &["role", "region", "audience", "session-name", "role-duration", "platform", "keep-on-failure"];
 
@@ -32,7 +33,7 @@ type Dispatch<'a> = &'a dyn Fn(&[String]) -> Result<u8>;
 pub(super) struct ForkRun<'a> {
     /// The action.
     pub(super) action: &'a Arc<Action>,
-    /// Host and platforms.
+    /// The host and the platforms.
     pub(super) program: &'a Program,
     /// The command line of the program.
     pub(super) surface: &'a clap::Command,
@@ -41,7 +42,7 @@ pub(super) struct ForkRun<'a> {
 }
 
 impl ForkRun<'_> {
-    /// Does what is possible and returns the exit code. None when the run is trusted or the command needs no
+    /// Does what is possible and returns the exit code; `None` when the run is trusted or the command needs no
     /// credentials.
     ///
     /// # Errors
@@ -65,13 +66,12 @@ impl ForkRun<'_> {
             Some("fail") => Err(Error::preflight(format!("{why}, and `on-fork` is `fail`"))
                 .help("GitHub gives such runs neither secrets nor an OIDC token.")),
             None | Some("check") => self.check(why, command, &manifest).map(Some),
-            // Validated when the step began.
+            // The value was validated when the step began.
             Some(other) => Err(Error::internal(format!("unknown value {other} for input `on-fork`"))),
         }
     }
 
-    /// Runs `check`, shows as much of a plan as is known without credentials, and bakes on Docker where a daemon
-    /// answers.
+    /// Runs `check`, shows as much of a plan as is known without credentials, and bakes on Docker if a daemon answers.
     fn check(&self, why: &str, command: &str, manifest: &ManifestArgs) -> Result<u8> {
         let action = self.action;
         notice(
@@ -87,7 +87,7 @@ impl ForkRun<'_> {
         }
         let plan = self.outline(manifest)?;
         action.log.say(&plan);
-        // Jobs that fan out over the matrix find nothing to do.
+        // Jobs that fan out over the matrix have nothing to do.
         Matrix::of(&[]).output(self.program.host.as_ref());
         if command != "bake" || !self.bakes_on_docker(manifest)? {
             action.summary(&format!(
@@ -102,7 +102,7 @@ impl ForkRun<'_> {
         (self.dispatch)(&line.words)
     }
 
-    /// The images with their versions and sources, as far as the manifest has them.
+    /// The images with their versions and sources, as far as the manifest contains them.
     fn outline(&self, manifest: &ManifestArgs) -> Result<String> {
         let loaded = load(self.program, manifest, None, Purpose::Check)?;
         let Some(manifest) = loaded.manifest() else { return Ok(String::new()) };
@@ -110,7 +110,7 @@ impl ForkRun<'_> {
         Ok(table(&["image", "version", "from"], &rows, Paint { on: false }))
     }
 
-    /// True when the manifest bakes on Docker too, and a daemon answers.
+    /// True when the manifest also bakes on Docker, and a daemon answers.
     fn bakes_on_docker(&self, manifest: &ManifestArgs) -> Result<bool> {
         let (log, program) = (&self.action.log, self.program);
         let on_docker = ManifestArgs { platform: Some("docker".to_owned()), ..manifest.clone() };

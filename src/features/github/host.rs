@@ -28,15 +28,15 @@ use crate::out::{Cleaner, json_text};
 use crate::report::{self, Reporter, Show};
 use crate::ui::Ui;
 
-/// Hands what a command does to the action.
+/// Forwards the results of a command to the action.
 pub(super) struct ActionHost {
     action: Arc<Action>,
     ui: Ui,
-    /// Where data goes in a plain step. An action has only its log.
+    /// Receives data in a plain step; an action only has its log.
     terminal: Option<TerminalHost>,
 }
 
-/// Commands whose manifest is baked, so that a comment may say that it runs.
+/// Commands that take long, so that a comment announces them.
 const LONG: [&str; 5] = ["bake", "test", "publish", "promote", "deploy"];
 
 impl ActionHost {
@@ -121,7 +121,7 @@ impl Host for ActionHost {
         workflow::identity(&self.action.environment, &self.action.workflow, run)
     }
 
-    /// The runner's own folder, so that the post step finds the ledger.
+    /// The runner's own folder, in which the post step finds the ledger.
     fn ledger_folder(&self) -> Option<PathBuf> {
         if self.terminal.is_some() {
             return None;
@@ -158,7 +158,7 @@ impl Host for ActionHost {
         self.action.give_to_runner(path);
     }
 
-    /// Saves how the post step reaches the platform of a run that creates something.
+    /// Saves how the post step connects to the platform, for a run that creates something.
     fn platform_chosen(&self, run: &Run, name: &str, args: &PlatformArgs) {
         if run.ledger().path().is_some() {
             self.action.save("platform", name);
@@ -195,7 +195,7 @@ impl Host for ActionHost {
 
     async fn run_ended(&self, report: &Report, masker: &Masker) -> bool {
         if self.terminal.is_some() && !report.images.is_empty() {
-            // With --json, no log is there to set them.
+            // With `--json` there is no log that sets them.
             for (name, value) in outputs::known(report) {
                 self.action.output(name, &value);
             }

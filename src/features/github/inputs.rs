@@ -1,4 +1,4 @@
-//! The inputs of action.yml, and the command line they are translated to.
+//! The inputs of action.yml, and their translation to a command line.
 
 use ami_bake_core::event::Failure;
 use ami_bake_core::{Error, Result};
@@ -7,28 +7,28 @@ use ami_bake_github::runner::Environment;
 /// How an input becomes flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Translation {
-    /// The command itself.
+    /// Name of the command.
     Command,
     /// The path of the manifest.
     Manifest,
-    /// The image that `test` is for.
+    /// ID of the image for `test`.
     ImageId,
     /// A flag with the input's value.
     Value(&'static str),
     /// The flag once for each entry; entries are separated by commas or lines.
     List(&'static str),
-    /// The same; entries may also be separated by blanks.
+    /// Like `List`; entries may also be separated by blanks.
     Words(&'static str),
     /// The flag once for each `NAME=VALUE`, one per line, or `NAME<<END` with the lines of a longer value.
     Assignments(&'static str),
-    /// The flag, when the input is true.
+    /// The flag, if the input is true.
     Switch(&'static str),
-    /// Nothing: the action itself acts on the input.
+    /// No flag: the action itself uses the input.
     Own,
 }
 
 impl Translation {
-    /// The flag, where it is translated to one.
+    /// The flag, if the input is translated to one.
     pub(super) fn flag(self) -> Option<&'static str> {
         match self {
             Self::Command | Self::Manifest | Self::ImageId | Self::Own => None,
@@ -38,7 +38,7 @@ impl Translation {
         }
     }
 
-    /// A value for each time the flag is given; none for a switch.
+    /// A value for each occurrence of the flag; `None` for a switch.
     fn values(self, name: &str, value: &str, environment: &Environment) -> Result<Vec<Option<String>>> {
         let each = |values: Vec<String>| values.into_iter().map(Some).collect();
         Ok(match self {
@@ -48,7 +48,7 @@ impl Translation {
             Self::Words(_) => each(environment.words(name)),
             Self::Assignments(_) => each(environment.assignments(name)?),
             Self::Switch(_) if environment.flag(name)? != Some(true) => Vec::new(),
-            // Not the workspace: a key there is easily uploaded as an artifact.
+            // Not the workspace: a key there could easily be uploaded as an artifact.
             Self::Switch("keep-on-failure") => vec![Some(environment.shared_folder().display().to_string())],
             Self::Switch(_) => vec![None],
         })
@@ -102,13 +102,13 @@ pub(super) const COMMANDS: [&str; 12] =
 /// Inputs without which a command can't run.
 const REQUIRED: [(&str, &str); 3] = [("test", "image-id"), ("promote", "version"), ("promote", "environment")];
 
-/// The command that the inputs ask for.
+/// The command that the inputs select.
 ///
 /// # Errors
-/// When there is no such command in `surface`, the command line, or an input that it needs is not set.
+/// When `surface`, the command line, has no such command, or a required input is not set.
 pub(super) fn command(surface: &clap::Command, environment: &Environment) -> Result<String> {
     let name = environment.input("command").unwrap_or_default();
-    // A build without a feature lacks its command.
+    // A build without a feature lacks the feature's commands.
     let names: Vec<&str> = COMMANDS.into_iter().filter(|name| surface.find_subcommand(name).is_some()).collect();
     let missing = REQUIRED.iter().find(|(command, input)| *command == name && environment.input(input).is_none());
     if let Some((command, input)) = missing {
@@ -160,7 +160,7 @@ pub(super) fn line(
                 let Some(flag) = translation.flag() else { continue };
                 let values = translation.values(name, value, environment)?;
                 if supports(flag) {
-                    // With `=`, so that a value that begins with a hyphen is not taken for a flag.
+                    // With `=`, so that a value that begins with a hyphen is not parsed as a flag.
                     words.extend(values.into_iter().map(|value| match value {
                         Some(value) => format!("--{flag}={value}"),
                         None => format!("--{flag}"),
@@ -175,7 +175,7 @@ pub(super) fn line(
     Ok(Line { words, ignored })
 }
 
-/// The failure of an action: its advice names inputs instead of the flags that they are translated to.
+/// The failure with advice about inputs instead of the flags that they are translated to.
 pub(super) fn with_inputs(failure: &Failure) -> Failure {
     Failure { help: failure.help.as_deref().map(inputs_for_flags), ..failure.clone() }
 }

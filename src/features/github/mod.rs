@@ -1,7 +1,7 @@
-//! What the cargo feature `github` brings: the program as an action and as a step of a workflow, and `ami-bake report`.
+//! The cargo feature `github`: the program as an action and as a step of a workflow, and `ami-bake report`.
 //!
 //! As an action, inputs become a command line, a run's events become groups, annotations and outputs, and the post step
-//! cleans up what a cancelled job left.
+//! cleans up after a cancelled job.
 
 mod action;
 mod annotate;

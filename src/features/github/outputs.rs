@@ -1,4 +1,4 @@
-//! The outputs of action.yml, as far as the report has them.
+//! The outputs of action.yml.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(super) const OUTPUTS: &[&str] = &[
     "clean",
 ];
 
-/// The outputs that the report has the values of by now.
+/// The outputs whose values the report already has.
 pub(super) fn known(report: &Report) -> Vec<(&'static str, String)> {
     let mut known = Vec::new();
     let exists = |image: &&ImageReport| image.image.is_some() && image.status.is_good();
@@ -40,7 +40,7 @@ pub(super) fn known(report: &Report) -> Vec<(&'static str, String)> {
         first.and_then(|image| image.image.as_ref().map(|image| &image.version).or(image.version.as_ref()))
     {
         known.push(("version", version.to_string()));
-        // As tags for floating references: `1`, `1.4`, `1.4.2`.
+        // For tags of floating references: `1`, `1.4`, `1.4.2`.
         known.push(("major", version.major.to_string()));
         known.push(("minor", format!("{}.{}", version.major, version.minor)));
         known.push(("patch", format!("{}.{}.{}", version.major, version.minor, version.patch)));
@@ -75,7 +75,7 @@ pub(super) fn known(report: &Report) -> Vec<(&'static str, String)> {
     known
 }
 
-/// Image → region → ID; the key of a region in another account is `ACCOUNT/REGION`.
+/// Maps images to regions to IDs; the key of a region in another account is `ACCOUNT/REGION`.
 fn amis(report: &Report) -> Value {
     let mut amis: BTreeMap<&str, BTreeMap<String, &str>> = BTreeMap::new();
     for image in &report.images {
@@ -95,13 +95,13 @@ fn amis(report: &Report) -> Value {
     json!(amis)
 }
 
-/// The console page of an image in its home region.
+/// URL of the console page of an image in its home region.
 fn console_url(image: &ImageReport, report: &Report) -> Option<String> {
     let record = image.image.as_ref()?;
     console::image(record.region.as_deref().or(report.region.as_deref())?, &record.id)
 }
 
-/// Image → what is known about it.
+/// Maps images to their metadata.
 fn metadata(report: &Report) -> Value {
     let images = report.images.iter().map(|image| {
         let record = image.image.as_ref();
@@ -122,7 +122,7 @@ fn metadata(report: &Report) -> Value {
     Value::Object(images.collect())
 }
 
-/// Launch template → the version it now has, for everything that was deployed to.
+/// Maps launch templates to their present version, for all deployments.
 fn launch_templates(report: &Report) -> Option<Value> {
     let rollouts = report.images.iter().flat_map(|image| &image.deployed);
     let templates: BTreeMap<&str, Value> = rollouts

@@ -1,4 +1,4 @@
-//! The post step: cleans up what the main step left, with credentials of its own.
+//! The post step: cleans up after the main step, with credentials of its own.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::report::Show;
 use crate::runtime::block_on;
 use crate::session::{Session, Settings, report_broken};
 
-/// How long the main step may still be running. The runner stops waiting for a cancelled step, but its container goes
-/// on: it is busy with the same clean-up, and done within seconds.
+/// Maximum time to wait for the main step. The runner stops waiting for a cancelled step, but its container keeps
+/// running: it is busy with the same clean-up, and done within seconds.
 const MAIN_ENDS: Duration = Duration::from_secs(30);
-/// Pause between two looks at the ledger.
+/// Pause between two checks of the ledger.
 const PAUSE: Duration = Duration::from_millis(500);
 const NOTHING_LEFT: &str = "Nothing to clean up.\n";
 
@@ -36,7 +36,7 @@ pub(super) fn run(action: &Arc<Action>, platforms: Platforms) -> u8 {
     };
     match path.try_exists() {
         Ok(true) => {}
-        // A ledger is deleted when all of it was cleaned up, but its folder stays.
+        // A ledger is deleted once everything is cleaned up, but its folder stays.
         Ok(false) if path.parent().is_some_and(Path::is_dir) => {
             action.log.say(NOTHING_LEFT);
             return 0;
@@ -107,8 +107,8 @@ async fn clean_up(action: &Arc<Action>, platforms: Platforms, path: &Path) -> Re
     }
 }
 
-/// The main step's ledger, once that step has ended. A main step that is still running cleans up by itself, but is not
-/// waited for without end. None when there is nothing left.
+/// The main step's ledger, once that step has ended. A main step that is still running cleans up by itself, but the
+/// wait for it is limited. `None` when nothing is left.
 async fn ledger(action: &Action, path: &Path) -> Result<Option<Ledger>> {
     let clock = SystemClock::default();
     loop {

@@ -1,4 +1,4 @@
-//! `ami-bake report`
+//! The command `ami-bake report`.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ use crate::report::Show;
 use crate::runtime::block_on;
 use crate::session::{Session, Settings as RunSettings};
 
-/// No report is this long: a longer file is something else.
+/// Maximum size of a report in bytes; a larger file is something else.
 const FILE_LIMIT: u64 = 64 << 20;
 
 /// Show the report of a bake: as Markdown, as a pull request comment, in release notes
@@ -156,7 +156,7 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
     commented
 }
 
-/// Writes the report where later steps expect it, and sets their outputs.
+/// Writes the report to the place where later steps expect it, and sets their outputs.
 fn hand_on(all: &Report, host: &dyn Host) -> Result<()> {
     let file = report::write(all, Path::new(""))?;
     for (name, value) in outputs::known(all) {
@@ -248,7 +248,7 @@ fn json(report: &Report, masker: &Masker) -> Result<String> {
     Ok(json_text(&value(report)?, masker, false))
 }
 
-/// Writes a file, or to the stream that its name means.
+/// Writes to a file, or to the stream that its name refers to.
 fn write(file: &Path, text: &str, host: &dyn Host) -> Result<()> {
     match named(file) {
         Some(Named::Stdout) => host.data(text),

@@ -1,4 +1,4 @@
-//! A run in the log of an action: a group for each step, annotations for what went wrong, outputs as they become known.
+//! Shows a run in the log of an action: a group for each step, annotations for problems, outputs as they become known.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,24 +15,24 @@ use crate::report::text::Lines;
 use crate::report::{Explain, Reporter, summary};
 use crate::ui::Paint;
 
-/// Bytes of a step's output that are held back until its group is written: several images print at once, and groups
-/// don't nest.
+/// Maximum bytes of a step's output that are held back until its group is written: several images print at once, and
+/// groups can't be nested.
 const HELD: usize = 256 << 10;
 const PLAIN: Paint = Paint { on: false };
 
 /// A step of an image.
 type StepKey = (ImageKey, Phase, usize);
 
-/// Writes the log of an action.
+/// The reporter for the log of an action.
 pub(super) struct ActionLog {
     action: Arc<Action>,
-    /// Renders failures at the end; without it only warnings are shown.
+    /// Formats failures at the end; without it only warnings are shown.
     explain: Option<Explain>,
     lines: Lines,
     held: HashMap<StepKey, Held>,
 }
 
-/// Output that waits for the end of its step.
+/// Output held back until its step ends.
 #[derive(Default)]
 struct Held {
     title: String,
@@ -48,7 +48,7 @@ impl ActionLog {
 
     fn print(&mut self, step: StepKey, line: String) {
         let held = self.held.entry(step).or_default();
-        // With what the list itself holds: a flood of short lines is one too.
+        // Includes the list's own overhead, since a flood of short lines is a flood, too.
         held.size += line.len() + size_of::<String>();
         held.lines.push(line);
         if held.size > HELD {
@@ -129,7 +129,7 @@ impl ActionLog {
                 text.push_str(&summary::last_line(report, &envelope.event, PLAIN));
                 log.say(&text);
             }
-            // Shown as an annotation.
+            // Shown as an annotation instead.
             Event::Warning { .. } => {}
             _ => line.iter().for_each(|line| log.say(line)),
         }

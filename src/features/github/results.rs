@@ -1,4 +1,4 @@
-//! The results of a run outside its log: job summary, comment, release notes. None of it can fail a bake.
+//! Presents the results of a run outside of its log: job summary, comment, release notes. None of it can fail a bake.
 
 use std::path::Path;
 
@@ -45,13 +45,13 @@ pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
     feedback::failed(action, comment(action, report, &api, &context).await);
 }
 
-/// The report to compare with: a file, or the last release's.
+/// The report to compare with: from a file, or from the last release.
 async fn previous(action: &Action, report: &Report, api: Option<&Api>) -> Option<Report> {
     let tag = action.workflow.tag.as_deref();
     let found = match (action.environment.input("against"), api) {
         (Some(file), _) if file != "release" => report::read(Path::new(file)).map(Some),
         (Some(_), Some(api)) => release::last(api, &report.namespace, tag).await,
-        // Nobody asked for it, so a token without `contents: read` is not worth a warning.
+        // Nobody requested it, so a token without `contents: read` is not worth a warning.
         (None, Some(api)) if tag.is_some() => Ok(release::last(api, &report.namespace, tag).await.ok().flatten()),
         _ => Ok(None),
     };
@@ -66,7 +66,7 @@ async fn comment(action: &Action, report: &Report, api: &Api, context: &Context<
     let render = |pull: &comment::Pull, key: &str| {
         let context = &Context {
             run_url: pull.run_url.as_deref().or(context.run_url),
-            // Another run baked: this one's job is only the messenger.
+            // Another run baked the images; this job only reports it.
             job_url: context.job_url.filter(|_| pull.run_url.is_none()),
             untrusted: pull.fork || context.untrusted,
             ..*context

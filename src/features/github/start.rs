@@ -26,10 +26,10 @@ use crate::program::Program;
 use crate::runtime::block_on;
 use crate::ui::Paint;
 
-/// The program's other name, under which it is the post step: the entrypoint of an action can't have arguments.
+/// Name under which the program is the post step: the entrypoint of an action can't have arguments.
 const POST: &str = "ami-bake-post";
 
-/// GitHub answers within a second; a bake does not wait longer for labels.
+/// Time limit for reading labels: GitHub answers within a second.
 const LABELS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs a command line: the arguments after the program's name.
@@ -53,7 +53,7 @@ pub(in crate::features) fn run_action(
         return None;
     }
     let action = Arc::new(Action::new(environment, EarlySignals::listen(), Arc::clone(masker)));
-    // The runner gives state only to the post step, so this recognises it under any name.
+    // The runner passes state only to the post step, so this recognizes it under any name.
     let result = if post || action.environment.state("main").is_some() {
         Ok(post::run(&action, platforms))
     } else {
@@ -100,7 +100,7 @@ fn run(
     }
     let mut line = inputs::line(surface, &command, &action.environment, &[])?;
     line.words.extend(bump(action, &command));
-    // The action itself compares packages.
+    // The action itself uses this input.
     let ignored: Vec<&str> = line.ignored.into_iter().filter(|name| *name != "against").collect();
     if !ignored.is_empty() {
         let inputs = if ignored.len() == 1 { "the input" } else { "the inputs" };
@@ -113,7 +113,7 @@ fn run(
     Ok(end(code))
 }
 
-/// The input `on-unclean`: whether the step fails when all was done but something could not be deleted.
+/// The input `on-unclean`: whether the step fails when only the clean-up is incomplete.
 fn fails_when_unclean(action: &Action) -> Result<bool> {
     match action.environment.input("on-unclean") {
         None | Some("warn") => Ok(false),
@@ -124,14 +124,15 @@ fn fails_when_unclean(action: &Action) -> Result<bool> {
     }
 }
 
-/// The images are there: the step does not fail for what is left.
+/// The images exist: the step does not fail because of resources that are left.
 fn unclean(action: &Action) -> u8 {
     let text = "Done, but not clean: see the log for what is left. The post step tries to delete it again.";
     action.log.annotate(&Annotation::new(Level::Warning, "not clean", text.to_owned()));
     0
 }
 
-/// `--bump` from the labels of the pull request that was merged: a push to the default branch has no labels of its own.
+/// The value of `--bump` from the labels of the merged pull request: a push to the default branch has no labels of its
+/// own.
 fn bump(action: &Action, command: &str) -> Option<String> {
     let makes = ["bake", "plan", "matrix"].contains(&command) && action.environment.input("bump").is_none();
     let on_default = action.workflow.event == "push" && action.workflow.is_on_default_branch();
@@ -156,7 +157,7 @@ fn bump(action: &Action, command: &str) -> Option<String> {
     Some(format!("--bump={part}"))
 }
 
-/// Validates what no flag does, before anything begins.
+/// Validates inputs that are not translated to flags, before anything begins.
 fn validate(action: &Action) -> Result<()> {
     for name in ["summary", "dry-run", "force", "keep-on-failure", "yes"] {
         action.environment.flag(name)?;

@@ -1,4 +1,4 @@
-//! A command that a step runs by itself, `run: ami-bake bake`: the runner reads both of its streams.
+//! A step that runs a command itself, `run: ami-bake bake`: the runner reads both of its streams.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,12 +45,12 @@ fn is_on() -> bool {
     !std::env::args().any(|argument| argument == "--github=off")
 }
 
-/// In a workflow the runner reads both streams: no line may be a command by accident.
+/// The rule for lines of output: in a workflow the runner reads both streams, so no line may be a command by accident.
 pub(in crate::features) fn line_rule() -> Option<LineRule> {
     Environment::of_process().in_workflow().then_some(defuse)
 }
 
-/// A client for GitHub's API; none without a token.
+/// A client for GitHub's API; `None` without a token.
 fn api(environment: &Environment) -> Result<Option<Api>> {
     if ["GITHUB_TOKEN", "GH_TOKEN"].iter().all(|name| environment.get(name).is_none()) {
         return Ok(None);
@@ -58,7 +58,7 @@ fn api(environment: &Environment) -> Result<Option<Api>> {
     Settings::of(environment, None, None).and_then(Api::new).map(Some)
 }
 
-/// A terminal whose output the runner reads too.
+/// A terminal host whose output the runner reads, too.
 struct StepHost {
     terminal: TerminalHost,
     environment: Environment,

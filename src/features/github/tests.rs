@@ -1,4 +1,4 @@
-//! Holds action.yml, the command line and docs/action.md together.
+//! Checks that action.yml, the command line and docs/action.md agree.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -79,7 +79,8 @@ fn every_input_is_a_flag_of_the_command_line() {
         }
     }
     let bake = commands.iter().find(|command| command.get_name() == "bake").unwrap();
-    // A workflow can do what a person can, except for these: they belong to the machine or to the action.
+    // A workflow can do everything that a person can, except for these flags, which belong to the machine or to the
+    // action.
     let elsewhere = ["json", "store", "help"];
     for flag in bake.get_arguments().filter_map(|argument| argument.get_long()).filter(|flag| !elsewhere.contains(flag))
     {

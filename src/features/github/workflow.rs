@@ -1,4 +1,4 @@
-//! What the runner says about the workflow run.
+//! Facts about the workflow run.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,19 +32,19 @@ pub(super) fn facts(workflow: &Workflow) -> Facts {
     }
 }
 
-/// Refuses a manifest that may be a stranger's, in a run that has the repository's rights.
+/// Refuses a manifest that may come from a stranger, in a run that has the repository's rights.
 ///
 /// # Errors
-/// When it may be.
+/// When it may come from a stranger.
 pub(super) fn admit(workflow: &Workflow, manifest: &Path) -> Result<Code> {
     let folder = if manifest.is_dir() { Some(manifest) } else { manifest.parent() };
     workflow.code(folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
-/// The versions of a manifest's images by the event. `api` is only asked about a tag such as `v1.4`.
+/// Decides about the versions of a manifest's images from the event. `api` is only used for a tag such as `v1.4`.
 ///
 /// # Errors
-/// When the manifest must not be used here, and when such a tag can't be looked at.
+/// When the manifest must not be used here, or such a tag can't be looked up.
 pub(super) fn baking(
     workflow: &Workflow,
     manifest: &Path,
@@ -62,13 +62,13 @@ pub(super) fn baking(
     })
 }
 
-/// Waits for an answer of GitHub from code that may be inside of an async task.
+/// Waits for an answer of GitHub, for code that may run inside an async task.
 pub(super) fn block_on_thread<T: Send>(work: impl Future<Output = Result<T>> + Send) -> Result<T> {
     std::thread::scope(|scope| scope.spawn(|| block_on(work)).join())
         .unwrap_or_else(|_| Err(Error::internal("the thread that asks GitHub panicked")))
 }
 
-/// The workflow's own OIDC identity, under a session name that leads back to its run.
+/// The workflow's own OIDC identity, with a session name that identifies the run.
 ///
 /// # Errors
 /// When the proxy settings for GitHub's token endpoint are invalid.
