@@ -32,7 +32,7 @@ async fn main() {
     compare("one file, 315 MB", "cat | ssh", &ssh, &work, &large, &theirs).await;
 }
 
-/// Both ways in turn, into an empty folder each time.
+/// Runs both methods in turn, each into an empty folder.
 async fn compare(what: &str, name: &str, ssh: &Ssh, work: &str, archive: &str, theirs: &str) {
     let (mut ours_took, mut theirs_took) = (Vec::new(), Vec::new());
     let to = format!("{work}/to");

@@ -1,5 +1,5 @@
-//! Fuzz targets: everything that reads what others wrote. Manifests, templates and documents come with a repository, the
-//! rest from machines and earlier runs.
+//! Fuzz targets: every parser of untrusted input. Manifests, templates and documents come with a repository, the rest
+//! from machines and earlier runs.
 //!
 //! A panic, a stack overflow, more than a second of processor time, or more than 256 MB for one input is a finding. Its
 //! input becomes an entry of `fuzz/corpus`, which the tests replay.

@@ -1,20 +1,20 @@
-//! What an input may cost.
+//! Limits on the cost of an input.
 
 use std::time::Duration;
 
 use crate::targets::TARGETS;
 
-/// Processor time for one input: a second in a build with optimizations, and as much more as one without is slower.
+/// Maximum processor time for one input: a second in an optimized build, and accordingly more without optimizations.
 const TIME: Duration = if cfg!(feature = "libfuzzer") { Duration::from_secs(1) } else { Duration::from_secs(10) };
-/// Memory for one input, in KiB.
+/// Maximum memory for one input, in KiB.
 const MEMORY: u64 = 256 << 10;
-/// Stack for one input: that of a tokio thread, and of a main thread where frames are not optimized.
+/// Stack size for one input: that of a tokio thread, or in unoptimized builds that of a main thread.
 const STACK: usize = if cfg!(feature = "libfuzzer") { 2 << 20 } else { 8 << 20 };
 
-/// Gives an input to a target.
+/// Runs a target with an input.
 ///
 /// # Panics
-/// When the target does, or when the input costs more than it may.
+/// When the target panics, or the input exceeds a limit.
 pub fn check(target: &str, input: &[u8]) {
     let (_, run) = TARGETS.iter().find(|(name, _)| *name == target).unwrap();
     let before = memory();
@@ -34,13 +34,13 @@ pub fn check(target: &str, input: &[u8]) {
     assert!(grown <= MEMORY, "an input of {} bytes took {} MB of memory", input.len(), grown >> 10);
 }
 
-/// Processor time of this thread (`/proc/thread-self/schedstat`, in nanoseconds). The time on the wall depends on other work.
+/// Processor time of this thread (`/proc/thread-self/schedstat`, in nanoseconds). Wall time would depend on other work.
 fn processor_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     Duration::from_nanos(text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default())
 }
 
-/// The peak of resident memory in KiB since this was last asked, which then begins anew (proc_pid_clear_refs(5)).
+/// The peak of resident memory in KiB since the last call, which also resets it (proc_pid_clear_refs(5)).
 fn memory() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());

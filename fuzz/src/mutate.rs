@@ -1,11 +1,11 @@
-//! Mutations without coverage, for the ordinary tests: seeded, so that a finding comes again.
+//! Mutations without coverage, for the ordinary tests: seeded, so that findings can be reproduced.
 
 use fastrand::Rng;
 
-/// The longest input.
+/// Maximum length of an input in bytes.
 const LIMIT: usize = 64 << 10;
 
-/// One of the entries, changed in a few places.
+/// One of the entries with a few changes.
 pub fn mutate(entries: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
     let mut input = rng.choice(entries).cloned().unwrap_or_default();
     for _ in 0..=rng.usize(..4) {
@@ -18,7 +18,7 @@ pub fn mutate(entries: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
 fn change(input: &mut Vec<u8>, entries: &[Vec<u8>], rng: &mut Rng) {
     let at = rng.usize(..=input.len());
     match rng.u8(..8) {
-        // A byte that means something in most formats, or any.
+        // A byte that has a meaning in most formats, or any byte.
         0 if at < input.len() => input[at] = rng.u8(..),
         1 => input.insert(at, *rng.choice(b"{}[]()\"'\\$%`<>|&*!?:;,.=-+/\n\t\0\xff0").unwrap_or(&0)),
         2 => drop(input.drain(piece(input, rng))),
@@ -47,7 +47,7 @@ fn change(input: &mut Vec<u8>, entries: &[Vec<u8>], rng: &mut Rng) {
     }
 }
 
-/// Up to 64 bytes, or anything.
+/// A range of up to 64 bytes, or any range.
 fn piece(input: &[u8], rng: &mut Rng) -> std::ops::Range<usize> {
     let begin = rng.usize(..=input.len());
     let longest = input.len() - begin;

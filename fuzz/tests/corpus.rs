@@ -1,11 +1,11 @@
-//! Replays the corpus, and mutates it, in the ordinary test build.
+//! Replays the corpus and mutations of it in the ordinary test build.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests; what was run is shown when one fails")]
 
 use std::path::{Path, PathBuf};
 
 use ami_bake_fuzz::{TARGETS, check, mutate::mutate};
 
-/// Mutations of a target: the same ones on every machine. `fuzz/run` looks for more, with coverage.
+/// Mutations per target, the same on every machine. `fuzz/run` searches for more, with coverage.
 const MUTATIONS: usize = 200;
 
 macro_rules! targets {
@@ -22,7 +22,7 @@ fn every_target_is_tested() {
     assert_eq!(TARGETS.map(|(name, _)| name).as_slice(), NAMES);
 }
 
-/// What is run is in a file before it is run: a stack overflow says nothing about its input.
+/// Writes each input to a file before it is run, because a stack overflow says nothing about its input.
 fn holds(target: &str) {
     let corpus = entries(target);
     assert!(!corpus.is_empty(), "{target} has no corpus");

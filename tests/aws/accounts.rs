@@ -1,4 +1,4 @@
-//! Images for other accounts, each of its own there.
+//! Publishing to other accounts, each with its own copy.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::publish::{HOME, calls, images, manifest, web};
 const OTHER: &str = "222222222222";
 const ROLE: &str = "arn:aws:iam::222222222222:role/bake";
 
-/// What the report says of a region of the other account.
+/// The report's entry for a region of the other account.
 fn delivery(fixture: &Fixture, region: &str) -> Value {
     let report = fixture.report();
     let all = report["images"][0]["published"].as_array().cloned().unwrap_or_default();
@@ -40,7 +40,7 @@ fn another_account_gets_images_of_its_own_and_what_is_missing_is_finished() {
     assert_eq!(delivery(&fixture, "eu-west-1")["failure"]["kind"], "publish");
     fixture.holds_only(&["shop/web/1.0.0"; 2]);
 
-    // Copied by the other account, while the test booted, of a snapshot that is shared with it alone.
+    // The other account copied it while the test machine booted, from a snapshot that is shared with that account only.
     let copy = &of_other(&fixture, "CopySnapshot")[0];
     let shared = fixture.cloud.calls_of("ModifySnapshotAttribute");
     assert!(shared.iter().all(|call| call["parameters"]["UserIds"] == json!([OTHER])), "{shared:#?}");
@@ -91,14 +91,14 @@ fn a_failing_test_takes_another_accounts_copies_away_and_ec2_copies_what_it_must
     assert_eq!(of_other(&fixture, "CopyImage").len(), 1);
     fixture.holds_only(&["shop/web/1.0.0"; 2]);
 
-    // What is kept no longer goes there too, under the same role.
+    // Old versions are deleted there, too, with the same role.
     fixture.write("bake.yml", &manifest(&publish.replace("{targets", "{copy: image, keep: {last: 1}, targets")));
     fixture
         .run(&["bake", "--image-version", "1.1.0"])
         .exits(0)
         .says("Deleted old version 1.0.0: ")
         .says(" in eu-west-1 of 222222222222\n")
-        // The account that copied it at home may have it there too: EC2 looks first.
+        // The account that copied it in the home region may already have it there: EC2 is asked first.
         .says("Kept old version 1.0.0: ")
         .says("in us-east-1: its users are unknown");
     let publish = || fixture.run(&["publish", "--image-version", "1.1.0"]).exits(0);
@@ -121,7 +121,7 @@ fn a_refusal_of_another_account_is_reported_before_a_launch() {
     ec2(&fixture, "us-east-1", "Action=DisableEbsEncryptionByDefault");
     assert!(fixture.cloud.instances().is_empty());
 
-    // What publishing needs is part of the plan's permissions, by action and account.
+    // The permissions for publishing are part of the plan's permissions, by action and account.
     fixture.cloud.deny(&["ec2:CopySnapshot", "ec2:ModifySnapshotAttribute", "autoscaling:DescribeAutoScalingGroups"]);
     let plan = fixture.run(&["plan", "--permissions", "--json"]).exits(4);
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();

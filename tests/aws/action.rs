@@ -1,4 +1,5 @@
-//! The action on AWS: by the workflow's own token, for as long as a bake lasts, and what a killed step leaves.
+//! The action on AWS: credentials from the workflow's own token, for as long as a bake lasts, and clean-up after a
+//! killed step.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::fixture::{WEB, binary};
 
 const ROLE: &str = "arn:aws:iam::222222222222:role/bake";
 
-/// A job of this cloud that has no credentials but the workflow's token.
+/// A job on this cloud whose only credentials are the workflow's token.
 fn job(cloud: &Cloud, issuer: &Server, sts: &Server, manifest: &str) -> Job {
     let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
     let mut job = Job::new().variable("AWS_ENDPOINT_URL_STS", &sts.address());
@@ -27,7 +28,7 @@ fn job(cloud: &Cloud, issuer: &Server, sts: &Server, manifest: &str) -> Job {
     job
 }
 
-/// A job with keys in its environment.
+/// A job with access keys in its environment.
 pub(crate) fn job_with_keys(cloud: &Cloud, manifest: &str) -> Job {
     let job = cloud.env().into_iter().fold(Job::new(), |job, (name, value)| job.variable(name, &value));
     job.write("bake.yml", manifest);
@@ -38,7 +39,7 @@ fn is_empty(cloud: &Cloud) {
     is_empty_but_for(cloud, 0);
 }
 
-/// Waits until there is nothing but so many images with a snapshot each.
+/// Waits until only this many images are left, with a snapshot each.
 pub(crate) fn is_empty_but_for(cloud: &Cloud, images: usize) {
     wait::until_ok(|| {
         let leaks = cloud.leaks();
@@ -57,7 +58,7 @@ pub(crate) fn is_empty_but_for(cloud: &Cloud, images: usize) {
 fn a_bake_outlives_its_credentials() {
     let cloud = Cloud::start(Path::new(binary()));
     let issuer = oidc::issuer(vec![HttpAnswer::text(403, oidc::PENDING)]);
-    // What STS says on the way to a session, with each token a fresh one.
+    // Answers of STS before it grants a session; each token is a new one.
     let before = vec![
         oidc::refusal(
             "ValidationError",
@@ -65,7 +66,7 @@ fn a_bake_outlives_its_credentials() {
         ),
         oidc::refusal("InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider"),
     ];
-    // Each session is over when it is given, so that every call needs another.
+    // Each session has expired when it is returned, so every call needs another.
     let sts = oidc::short_sts(cloud.port(), 0, before);
     let manifest = format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n");
     let job = job(&cloud, &issuer, &sts, &manifest);
@@ -75,10 +76,10 @@ fn a_bake_outlives_its_credentials() {
     let amis: Value = serde_json::from_str(main.output("amis")).unwrap();
     assert_eq!(amis["web"]["us-east-1"], main.output("ami-id"));
     assert!(main.output("source-ami").starts_with("ami-"));
-    // Everything was done as the role, whose session was assumed again and again, each time with another token.
+    // Everything was done with the role, whose session was assumed again and again, each time with another token.
     let calls = cloud.calls();
     assert!(calls.iter().filter(|call| call["service"] == "ec2").all(|call| call["account"] == "222222222222"));
-    // The ledger says once whose account it is.
+    // The account was looked up once, for the ledger.
     let assumed: Vec<String> = sts.requests().into_iter().filter(|request| request.contains("Action=Assume")).collect();
     assert!(assumed.len() > 10, "{} sessions", assumed.len());
     let field = |request: &str, name: &str| {
@@ -133,7 +134,7 @@ fn a_role_that_does_not_trust_the_token_is_reported_with_the_policy_that_would()
     let china = "arn:aws-cn:iam::222222222222:role/bake";
     assert!(refused(&sts, &[("role", china)]).step.text().contains("is in the partition aws-cn"));
     assert!(cloud.calls().iter().all(|call| call["service"] != "ec2"), "nobody is nobody");
-    // No permission to ask for a token: the block to add.
+    // Without the permission to request a token, the error has the block to add.
     let unset = job(&cloud, &issuer, &sts, WEB).variable("ACTIONS_ID_TOKEN_REQUEST_URL", "");
     let main = unset.main(binary(), &[("role", ROLE)]).exits(4);
     assert!(main.step.text().contains("id-token: write        # to assume the role"), "{}", main.step.text());
@@ -145,7 +146,7 @@ fn post_assumes_the_role_again_and_cleans_up_after_a_killed_step() {
     let issuer = oidc::issuer(vec![]);
     let sts = oidc::short_sts(cloud.port(), 3600, vec![]);
     let job = job(&cloud, &issuer, &sts, &format!("{WEB}    build:\n      - run: sleep 3600\n"));
-    // A second role is assumed from the first.
+    // A second role is assumed with the first.
     let roles = format!("arn:aws:iam::111111111111:role/ci, {ROLE}");
     let inputs = [("role", roles.as_str())];
     let running = job.start(binary(), &inputs);

@@ -1,5 +1,5 @@
-//! A Packer template with the provisioner `ansible`, baked as it is: the template, the playbook and the requirements have the
-//! form of a public Jenkins image's, with small roles of our own in place of those that would be downloaded.
+//! Bakes a Packer template with the provisioner `ansible`: template, playbook and requirements have the form of a
+//! public Jenkins image's, with small roles of our own in place of those that would be downloaded.
 
 use std::path::Path;
 use std::process::Command;
@@ -84,7 +84,7 @@ const PLAYBOOK: &str = r#"- hosts: all
       - assert: {that: "again.stdout == 'admin'"}
 "#;
 
-/// A role in a repository of its own, as ansible-galaxy installs them.
+/// A role in a repository of its own, which ansible-galaxy installs.
 pub(crate) fn role(fixture: &Fixture, name: &str, tasks: &str) {
     fixture.write(&format!("{name}/tasks/main.yml"), tasks);
     fixture.write(
@@ -99,7 +99,7 @@ pub(crate) fn role(fixture: &Fixture, name: &str, tasks: &str) {
     }
 }
 
-/// The command, where it finds the `ansible-playbook` of the checks.
+/// The command with the PATH of the checks' `ansible-playbook`.
 pub(crate) fn with_ansible(mut command: Command) -> Command {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin");
     command.env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));

@@ -1,5 +1,5 @@
-//! A cancel in every stage: the exit code, and nothing is left. What the stage waits for never comes, so that a bake
-//! that waited for it would not end: GitHub kills a step 10 s after the cancel.
+//! A cancel in every stage: the exit code, and nothing is left. The event that the stage waits for never comes, so a
+//! bake that kept waiting would not end: GitHub kills a step 10 s after the cancel.
 
 use ami_bake_testkit::cloud::Hold;
 use ami_bake_testkit::test_dir::signal;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::fixture::{Fixture, WEB, finish};
 
-/// Bakes, sends SIGINT once the bake waits for what `hold` keeps from it, and asserts that nothing is left.
+/// Bakes, sends SIGINT once the bake waits for what `hold` holds back, and asserts that nothing is left.
 fn cancelled(manifest: &str, hold: impl FnOnce(&Fixture) -> Hold<'_>) {
     let fixture = Fixture::new(manifest);
     let hold = hold(&fixture);
@@ -68,13 +68,13 @@ fn while_it_tests() {
     cancelled_when(&Fixture::new(&manifest), |fixture| fixture.until_file("/opt/begun"));
 }
 
-/// Bakes, sends SIGINT once the bake has got there, and asserts that nothing is left.
+/// Bakes, sends SIGINT once `there` returns, and asserts that nothing is left.
 fn cancelled_when(fixture: &Fixture, there: impl FnOnce(&Fixture)) {
     let child = fixture.command(&["bake"]).spawn().unwrap();
     there(fixture);
     signal(&child, "INT");
     let outcome = finish(child).exits(130);
-    // Nothing was left to sweep: no ledger, and no group that a machine still held.
+    // Nothing is left to sweep: no ledger, and no group that a machine still uses.
     assert!(!outcome.stderr.contains("left behind"), "{}", outcome.stderr);
     fixture.holds_only(&[]);
 }

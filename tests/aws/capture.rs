@@ -1,4 +1,4 @@
-//! The ways to take an image.
+//! The capture methods.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ fn a_source_with_product_codes_goes_through_create_image() {
 /// A disk that is not part of the image.
 const SCRATCH: &str = "    machine: {type: t3.small, volumes: [{device: /dev/sdg, size: 3, scratch: true}]}\n";
 
-/// The machine of the test gets the disks of the image.
+/// Asserts that the scratch disk is only on the build machine: the test machine has the disks of the image.
 fn only_the_build_has_the_scratch_disk(fixture: &Fixture) {
     let calls = fixture.cloud.calls();
     let launched: Vec<bool> = calls

@@ -1,4 +1,4 @@
-//! Several images of one manifest.
+//! Several images in one manifest.
 
 use crate::fixture::Fixture;
 
@@ -19,7 +19,7 @@ images:
       - run: cat /opt/base /opt/web
 "#;
 
-/// Another version of `web` than of `base`: what is done with a version is done with `web` alone.
+/// `web` has another version than `base`: commands with a version only apply to `web`.
 #[test]
 fn an_image_is_built_on_another_and_promoted_without_it() {
     let fixture = Fixture::new(CHAIN);
@@ -41,7 +41,7 @@ fn an_image_is_built_on_another_and_promoted_without_it() {
     run(&["publish", "--image-version", "0.1.1"]).exits(0).says("nothing to publish");
     run(&["publish", "--image-version", "0.1.1", "--image", "web"]).exits(0);
     run(&["deploy", "--image-version", "0.1.1", "--image", "web"]).exits(0).says("no `deploy` section");
-    // An image that is named is looked for, and one that has work to do is not skipped.
+    // A named image is looked up, and one with something to do is not skipped.
     run(&["promote", "0.1.1", "--image", "base"]).exits(4).says("image not found");
     run(&["promote", "0.1.7"]).exits(4).says("image not found");
     let leaks = fixture.cloud.leaks();

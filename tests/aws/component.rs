@@ -48,7 +48,7 @@ fn documents_use_the_credentials_of_the_bake() {
     fixture.cloud.put_object("assets", "site/in/page.html", b"<p>hello</p>");
     fixture.cloud.put_object("assets", "site/index.html", b"index");
     fixture.cloud.put_object("assets", "tool", b"#!/bin/sh\necho \"tool for $1\" > /opt/result\n");
-    // A bucket in another region is asked there.
+    // A bucket in another region is accessed in that region.
     fixture.cloud.put_object_in("eu-west-1", "far", "away", b"from afar");
     let policy = fixture.run(&["policy"]).exits(0).stdout;
     for part in
@@ -61,15 +61,15 @@ fn documents_use_the_credentials_of_the_bake() {
     assert!(baked.stderr.contains(missing), "{}", baked.stderr);
     let result = fixture.cloud.object("assets", "results/result");
     assert!(result.starts_with("tool for ami-"), "{result}");
-    // No credentials on the machine: what it downloads comes over its connection.
+    // The machine has no credentials: its downloads come over the bake's connection.
     assert_eq!(fixture.cloud.instances().len(), 2);
     fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
-/// The test cloud's Debian 12 in us-east-1; ids of its images are the same in every run.
+/// The test cloud's Debian 12 in us-east-1; its image IDs are the same in every run.
 const SOURCE: &str = "ami-0acf2ce5f8c7c79b3";
 
-/// What the documents call for that isn't there without a network: each notes what it was asked for.
+/// Stand-ins for tools that need a network: each records its arguments.
 const TOOLS: &str = r#"
           mkdir -p /usr/local/sbin /var/www/html; cd /usr/local/sbin
           for tool in yum apt apt-add-repository ansible-galaxy ansible-playbook curl; do
@@ -78,7 +78,7 @@ const TOOLS: &str = r#"
           printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' > /etc/systemd/system/httpd.service
 "#;
 
-/// The three documents of the project's origin, as they are, imported with the recipe that names one of them.
+/// The three documents that the project began with, unchanged, imported with the recipe that refers to one of them.
 #[test]
 fn the_required_documents_bake() {
     let Some(corpus) = corpus() else { return };
@@ -93,7 +93,7 @@ fn the_required_documents_bake() {
         .run(&["import", "recipe.json", "jenkins.yml", "linux-bin.yml", "httpd.yml", "-o", "bake.yml", "--force"])
         .exits(0);
     let imported = fixture.read("bake.yml");
-    // The tools that need a network are put in the place of the real ones, and the parent image is given.
+    // The stand-ins replace the real tools, and the parent image is set.
     let manifest = imported.replace("    build:\n", &format!("    build:\n      - run: |{TOOLS}"));
     assert_ne!(manifest, imported);
     fixture.write("bake.yml", &manifest);

@@ -1,4 +1,4 @@
-//! What is in an image, and what must not be.
+//! The content of images, and what must not be in them.
 
 use std::path::{Path, PathBuf};
 
@@ -66,7 +66,7 @@ fn a_secret_left_in_a_file_fails_the_bake() {
     for file in [".docker/config.json", ".aws/credentials", ".netrc", ".npmrc", ".git-credentials"] {
         assert!(outcome.stderr.contains(&format!("/opt/app/{file}")), "{file}: {}", outcome.stderr);
     }
-    // The log is removed before the search, and a registry is no credential.
+    // The log is deleted before the search, and a registry is no credential.
     for harmless in ["/var/log/app.log", "/opt/.npmrc", SECRET, "wJalrXUtnFEMI", "npm_0123"] {
         assert!(!outcome.stderr.contains(harmless), "{harmless}: {}", outcome.stderr);
     }
@@ -84,7 +84,7 @@ fn a_private_key_fails_the_bake_unless_it_is_allowed() {
     fixture.bake().exits(0);
 }
 
-/// The folders of the one image's own layers.
+/// The folders of the only image's own layers.
 fn layers(fixture: &Fixture) -> Vec<PathBuf> {
     let images = fixture.cloud.images();
     let ours: Vec<_> = images.iter().filter(|image| image["name"] == "shop/web/0.1.0").collect();
@@ -94,7 +94,7 @@ fn layers(fixture: &Fixture) -> Vec<PathBuf> {
         .values()
         .flat_map(|layers| layers.as_array().unwrap())
         .map(|layer| PathBuf::from(layer.as_str().unwrap()))
-        // The seeds' own layers are the source image's content, the same for everybody.
+        // The seeds' layers have the source image's content, which all tests share.
         .filter(|layer| !layer.to_string_lossy().contains("/base"))
         .collect();
     assert!(!layers.is_empty(), "{images:?}");

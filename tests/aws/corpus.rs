@@ -1,5 +1,5 @@
-//! The Packer templates of the corpus, baked as they are: the images that they name are planted, and what they would get from a
-//! network is a command in those images that notes how it was called.
+//! Bakes the Packer templates of the corpus unchanged: the source images that they name are added to the cloud, and
+//! commands that need a network are replaced by stand-ins that record their arguments.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -17,10 +17,10 @@ const AMAZON: &str = "137112412989";
 
 const PASSWORD: &str = "a-password-of-the-author";
 
-/// Notes how it was called.
+/// A stand-in that records its arguments.
 const NOTE: &str = "#!/bin/sh\necho \"${0##*/} $*\" >> /opt/calls\n";
 
-/// A cloud and the corpus' templates of these names, as they are.
+/// A cloud and the corpus' templates with these names, unchanged.
 struct Templates {
     fixture: Fixture,
 }
@@ -44,14 +44,14 @@ impl Templates {
         Some(Self { fixture })
     }
 
-    /// An image with these commands; each begins by noting its call.
+    /// Adds an image with these commands; each first records its arguments.
     fn plant(&self, image: &Value, commands: &[(&str, &str)]) {
         let mut image = image.clone();
         let mut files = json!({"/opt/calls": {"text": "", "mode": "0666"}});
         for (path, more) in commands {
             files[path] = json!({"text": format!("{NOTE}{more}")});
         }
-        // Nobody waits half a minute for what was ready long before.
+        // Skips waits of half a minute for services that are ready long before.
         let sleep = "#!/bin/sh\n[ \"$1\" = 30 ] || exec /bin/sleep \"$@\"\n";
         files["/usr/local/bin/sleep"] = json!({"text": sleep});
         image["files"] = files;
@@ -63,13 +63,13 @@ impl Templates {
         std::fs::set_permissions(self.path(name), PermissionsExt::from_mode(0o755)).unwrap();
     }
 
-    /// Bakes a template, with further arguments, and answers the image that it made.
+    /// Bakes a template with further arguments, and returns the new image.
     #[track_caller]
     fn baked(&self, arguments: &[&str]) -> Image {
         self.made(with_ansible(self.command(&[&["bake"], arguments].concat())))
     }
 
-    /// The same, with a password in this variable of the environment, which nothing tells.
+    /// Like [`Self::baked`], with a password in this environment variable, which must not be shown.
     #[track_caller]
     fn secretly(&self, variable: &str, arguments: &[&str]) -> Image {
         let mut bake = with_ansible(self.command(&[&["bake"], arguments].concat()));
@@ -97,7 +97,7 @@ impl Templates {
         Image { id: id.as_str().unwrap().to_owned(), name, source, tags, content, outcome }
     }
 
-    /// The cloud holds the images of these bakes and nothing else.
+    /// Asserts that the cloud only has the images of these bakes.
     #[track_caller]
     fn hold_only(&self, images: &[&Image]) {
         let mut names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
@@ -120,7 +120,7 @@ impl Image {
         file_of(&self.content, path)
     }
 
-    /// Judges the name, `PREFIX` and seconds since 1970.
+    /// Asserts that the name is `PREFIX` and seconds since 1970.
     #[track_caller]
     fn is_called(&self, prefix: &str) {
         let time = self.name.strip_prefix(prefix).unwrap_or_else(|| panic!("{} is not {prefix}…", self.name));
@@ -134,7 +134,7 @@ impl Image {
     }
 }
 
-/// The command with mounts of its own.
+/// The command in a mount namespace with these mounts.
 fn apart(command: &Command, mounts: &str) -> Command {
     let mut apart = Command::new("unshare");
     apart.args(["--mount", "sh", "-ec", &format!("{mounts}; exec \"$@\""), "sh"]);
@@ -169,7 +169,7 @@ fn httpd() {
     assert_eq!(image.file("var/www/html/index.html").as_deref(), Some("hello\n"));
     assert!(image.file("etc/systemd/system/multi-user.target.wants/httpd.service").is_some(), "it is not enabled");
     assert!(image.outcome.stderr.contains("Building an AMI for Kubes & Clouds!"), "{}", image.outcome.stderr);
-    // The machine had a role for its steps' reads of S3, and neither is left.
+    // The machine had a role for reading from S3 in its steps, and neither is left.
     let role = &templates.cloud.calls_of("PutRolePolicy")[0]["parameters"]["PolicyDocument"];
     assert!(role.to_string().contains("s3:Get*"), "{role:#}");
     templates.hold_only(&[&image]);
@@ -193,12 +193,12 @@ fn the_iterations() {
     let refused = templates.run(&["bake", "iteration-2.invalid.json"]).exits(3);
     assert!(refused.stderr.contains("iteration-2.invalid.json:26:7"), "{}", refused.stderr);
 
-    // The playbook stands in its author's home, which only this bake sees.
+    // The playbook is in its author's home folder, which only this bake can see.
     let playbook = "- hosts: all\n  tasks:\n    - copy: {content: app, dest: /home/ubuntu/app}\n";
     templates.write("home/ubuntu/packer-files/app_playbook.yaml", playbook);
     let allowed = ["--allow-files", "/home/ubuntu/packer-files"];
     let mut command = with_ansible(templates.command(&[&["bake", "iteration-3.json"][..], &allowed].concat()));
-    // `ami-bake policy` does not see the playbook: this bake may do all.
+    // `ami-bake policy` can't read the playbook, so this bake may do everything.
     command.envs(templates.cloud.env());
     let third = templates.made(apart(&command, "mount --bind home /home"));
     third.is_called("eng74-jared-packer-ami-");
@@ -215,7 +215,7 @@ fn the_iterations() {
     templates.hold_only(&[&first, &third, &fourth]);
 }
 
-/// Makes a package of what it is asked for, which the real dpkg installs.
+/// A stand-in for curl: builds a package for each URL of a `.deb`, which the real dpkg installs.
 const CURL: &str = r#"
 for url in "$@"; do case $url in https://*.deb)
   file=${url##*/}; folder=$(mktemp -d); mkdir "$folder/DEBIAN"; chmod 755 "$folder"
@@ -246,12 +246,12 @@ fn java() {
     }
     assert_eq!(base.file("tmp/filebeat-7.7.0-amd64.deb"), None);
 
-    // Whose the base is stands in the template as a gap to fill in.
+    // The owner of the base image is a placeholder in the template.
     let gap = templates.run(&["bake", "java-on-base.json"]);
     assert_eq!(gap.code, Some(3), "{}", gap.stderr);
     assert!(gap.stderr.contains("--set owner="), "{}", gap.stderr);
     let whose = ["java-on-base.json", "--set", "owner=123456789012"];
-    // Nobody is asked for DOCKER_HUB_PASSWORD, which only its other builder uses; unset is "" in Packer.
+    // DOCKER_HUB_PASSWORD is not required, since only the other builder uses it; unset is "" in Packer.
     let on_base = templates.baked(&whose);
     let java = "apt-get install -y openjdk-11-jre-headless";
     on_base.is_called("packer-example-");
@@ -271,7 +271,7 @@ fn java() {
     templates.hold_only(&[&base, &on_base, &alone, &minimal]);
 }
 
-/// The roles that the requirements name are small ones here; git is told where they are.
+/// The roles in the requirements are replaced by small ones; git is configured to find them.
 #[test]
 fn jenkins() {
     let Some(templates) = Templates::new(&["jenkins-ansible.json"]) else { return };

@@ -1,4 +1,4 @@
-//! A tested image at work: the template's version, the refresh, and what is refused before anything is moved.
+//! Deployments of a tested image: template version, refresh, and refusals before anything is changed.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn a_group_moves_to_the_new_version_once() {
     let disk = "&LaunchTemplateData.UserData=aGVsbG8=&LaunchTemplateData.BlockDeviceMapping.1.DeviceName=/dev/sdf&LaunchTemplateData.BlockDeviceMapping.1.Ebs.SnapshotId=snap-0123456789abcdef0&LaunchTemplateData.BlockDeviceMapping.1.Ebs.VolumeSize=9";
     let web = template(&fixture, "web", disk);
     group(&fixture, "web", &web, "1", "");
-    // The answers of both are lost: neither is done twice.
+    // The answers of both calls are lost: neither is repeated.
     for action in ["CreateLaunchTemplateVersion", "StartInstanceRefresh"] {
         fixture.cloud.fault(&json!({"kind": "lose-answer", "action": action}));
     }
@@ -60,19 +60,19 @@ fn a_group_moves_to_the_new_version_once() {
     );
     fixture.holds_only(&["shop/web/1.0.0"]);
 
-    // Everything is there: a second run only looks.
+    // Everything is done: a second run only reads.
     fixture.cloud.forget_calls();
     fixture.bake().exits(0).says("Already deployed to web in us-east-1");
     fixture.run(&["deploy", "--image-version", "1.0.0"]).exits(0);
     assert_eq!(moves(&fixture), [""; 0]);
     assert_eq!(rollouts(&fixture)[0]["outcome"], "unchanged");
-    // What a pull request bakes is deployed nowhere.
+    // Images of a pull request are not deployed.
     fixture.run(&["bake", "--image-version", "1.1.0-pr.7.abc"]).exits(0).says("Skipped deployment to web in us-east-1");
     assert_eq!(moves(&fixture), [""; 0]);
     assert_eq!(rollouts(&fixture)[0]["outcome"], "skipped");
 }
 
-/// An image that an old version names is in use; what nothing asks for goes, and nothing of somebody else.
+/// An image that an old version names is in use. Versions that nothing requests are deleted, but not those of others.
 #[test]
 fn old_template_versions_are_deleted_unless_used() {
     let fixture = Fixture::new(&manifest("[{launch-template: web, set-default: true, keep-versions: 2}]"));
@@ -83,7 +83,7 @@ fn old_template_versions_are_deleted_unless_used() {
         ec2(&fixture, HOME, &format!("{query}&LaunchTemplateId={web}&VersionDescription=web{who}"));
     }
     group(&fixture, "side", &web, "3", "");
-    // What can't be deleted is no failure of the deployment.
+    // A version that can't be deleted does not fail the deployment.
     fixture.cloud.deny(&["ec2:DeleteLaunchTemplateVersions"]);
     fixture.bake().exits(0).says("old versions of web were not deleted").says("ec2:DeleteLaunchTemplateVersions");
     assert_eq!(template_versions(&fixture, &web).0.len(), 7);
@@ -114,7 +114,7 @@ fn a_mixed_group_keeps_its_policy_and_somebody_elses_default_is_kept() {
     let refresh = fixture.cloud.hold_refresh(0);
     let child = fixture.command(&["bake"]).spawn().unwrap();
     fixture.cloud.until_answered("StartInstanceRefresh", 1);
-    // Meanwhile somebody makes a version of their own and the default of it.
+    // Meanwhile somebody creates a version and makes it the default.
     ec2(
         &fixture,
         HOME,
@@ -135,7 +135,7 @@ fn a_mixed_group_keeps_its_policy_and_somebody_elses_default_is_kept() {
     let rollout = &rollouts(&fixture)[0];
     assert_eq!(rollout["outcome"], "failed");
     assert!(rollout["done"].to_string().contains("5 of 5 machines of web run version 2"), "{rollout:#}");
-    // A run that was cut off is run again; now the moved default is what it begins with.
+    // An interrupted run is repeated, and now begins with the changed default.
     fixture.run(&["deploy", "--report", "bake-report.json", "--force"]).exits(0);
     assert_eq!(template_versions(&fixture, &web).1, "2");
 }
@@ -186,7 +186,7 @@ fn an_impossible_deployment_is_refused_before_a_launch() {
     fixture.write("bake.yml", &manifest("[{launch-template: web, auto-scaling-group: web}]"));
     fixture.run(&["plan"]).exits(4).says("its processes Launch are suspended").says("resume-processes");
     autoscaling(&fixture, HOME, "Action=ResumeProcesses&AutoScalingGroupName=web");
-    // A foreign root device is only seen for what it is where the old image is gone; here it is one more disk.
+    // A wrong root device is only noticed if the old image is gone; here it is one more disk.
     fixture.write("bake.yml", &manifest("[{launch-template: web, source-version: \"2\"}]"));
     fixture
         .bake()
@@ -222,7 +222,7 @@ fn a_missing_permission_names_action_and_resource_and_leaves_nothing() {
     let rollout = rollout_events(&again.stdout).remove(0);
     assert!(rollout["failure"]["causes"].to_string().contains(&format!("launch-template/{web}")), "{rollout:#}");
     fixture.cloud.deny(&[]);
-    // The checkpoints' last one is the whole group, and a pause is one.
+    // The last checkpoint is the whole group, and a pause is one, too.
     let paced = "[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 0, max-healthy: 100, checkpoints: [20], pause: 1s}}]";
     fixture.write("bake.yml", &manifest(paced));
     fixture
@@ -248,7 +248,7 @@ fn a_killed_deployment_is_resumed() {
     child.wait().unwrap();
     let seen = fixture.cloud.count("DescribeInstanceRefreshes");
     let second = fixture.command(&["deploy", "--image-version", "1.0.0"]).spawn().unwrap();
-    // It has seen the refresh at work before that goes on.
+    // The bake has seen the refresh in progress before it continues.
     fixture.cloud.until_answered("DescribeInstanceRefreshes", seen + 1);
     refresh.release();
     finish(second).exits(0).says("Resuming the instance refresh").says(", template version 2");
@@ -258,7 +258,7 @@ fn a_killed_deployment_is_resumed() {
     );
     assert_eq!(versions(&fixture, "web"), ("$Default".to_owned(), vec!["2".to_owned(); 5]));
     assert_eq!(template_versions(&fixture, &web).1, "2");
-    // What the dead run's ledger says is looked at, and left alone: it came to its end.
+    // The dead run's ledger entry is checked and left alone: the refresh has finished.
     fixture.run(&["sweep", "--yes"]).exits(0);
     assert_eq!(versions(&fixture, "web").1, ["2"; 5]);
     assert_eq!(template_versions(&fixture, &web).0.len(), 2);

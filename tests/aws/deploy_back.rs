@@ -1,4 +1,4 @@
-//! A refresh that does not come to a good end: the group is as it was, and the report says so.
+//! Refreshes that fail: the group is as before, and the report says so.
 
 use ami_bake_testkit::test_dir::signal;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     );
     fixture.holds_only(&["shop/web/1.0.0"]);
 
-    // The way back can fail too; then nothing is taken away that a machine may run with.
+    // The rollback can fail, too; then nothing is deleted that a machine may use.
     fixture.cloud.fault(&json!({"kind": "refresh-fails", "at": 40}));
     fixture.cloud.fault(&json!({"kind": "rollback-fails"}));
     let failed = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
@@ -43,7 +43,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     assert_eq!(rollouts(&fixture)[0], rollout, "the report tells what was deployed last");
     assert!(rollout["done"].to_string().contains("machines of web run version 3"), "{rollout:#}");
     assert_eq!(template_versions(&fixture, &web).0, ["1", "3"]);
-    // A refresh that stays on the way is stopped when its time is over, and goes back; what was made before is used again.
+    // A refresh that does not finish is stopped at its time limit and rolled back; the version is used again next time.
     let refresh = fixture.cloud.hold_refresh(60);
     let hurried = manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80, wait: 3s}}]");
     fixture.write("bake.yml", &hurried);
@@ -54,7 +54,7 @@ fn a_refresh_that_fails_at_40_percent_is_rolled_back_by_ec2() {
     assert_eq!(fixture.cloud.count("RollbackInstanceRefresh"), 1);
     assert_eq!(versions(&fixture, "web"), on("1"));
     refresh.release();
-    // `stop` leaves the group where it is.
+    // `stop` leaves the group as it is.
     fixture.cloud.fault(&json!({"kind": "refresh-fails", "at": 40}));
     fixture.write("bake.yml", &hurried.replace("wait: 3s", "on-failure: stop"));
     let left = fixture.run(&["deploy", "--report", "bake-report.json", "--json"]).exits(8);
@@ -88,7 +88,7 @@ fn groups_on_default_or_latest_are_rolled_back_by_a_second_refresh() {
     assert_eq!(template_versions(&fixture, &default).1, "1");
     fixture.holds_only(&["shop/web/1.0.0"]);
 
-    // Then the first one succeeds, and the second one's version has to go before its group can go back.
+    // The first deployment succeeds; the second one's version must be deleted before its group can go back.
     fixture.cloud.fault(&fails("latest"));
     fixture
         .run(&["deploy", "--report", "bake-report.json"])
@@ -104,7 +104,7 @@ fn groups_on_default_or_latest_are_rolled_back_by_a_second_refresh() {
     assert_eq!((asked.as_str(), run), ("$Latest", vec![template_versions(&fixture, &latest).0[1].clone(); 5]));
 }
 
-/// Deploys, sends SIGINT once the refresh is half done, and checks that it ends in time.
+/// Deploys, sends SIGINT once the refresh is half done, and asserts that the run ends in time.
 fn cancelled(fixture: &Fixture, group: &str) {
     let child = fixture.command(&["bake"]).spawn().unwrap();
     until_run_with(fixture, group, "2", 2);
@@ -128,7 +128,7 @@ fn a_cancelled_refresh_is_rolled_back() {
     fixture.holds_only(&["shop/web/1.0.0"]);
 }
 
-/// EC2 can't do it by itself: the ledger still knows what is to be done, and sweep does it.
+/// A rollback that EC2 can't do by itself: it is still in the ledger, and sweep does it.
 fn goes_back_by_sweep(follows: &str) {
     let fixture =
         Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 80}}]"));

@@ -1,4 +1,4 @@
-//! Deployments of another environment: its region, its account.
+//! Deployments to another environment: its region, its account.
 
 use crate::fixture::Fixture;
 use crate::fleet::HOME;
@@ -33,7 +33,7 @@ fn a_version_is_promoted_to_another_region_and_another_account() {
     assert_eq!(element(&ec2(&fixture, "eu-west-1", &default), "defaultVersionNumber"), "2");
     let their_versions = ec2_of(&fixture, OTHER, "eu-west-1", &versions(&theirs));
     assert!(their_versions.contains(&image), "the account has it as it is shared with it: {their_versions}");
-    // Who may not go there is told which role and which action.
+    // A missing permission is reported with the role and the action.
     fixture.cloud.deny(&["sts:AssumeRole"]);
     fixture
         .run(&["deploy", "--image-version", "1.0.0", "--environment", "production"])

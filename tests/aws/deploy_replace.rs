@@ -1,4 +1,4 @@
-//! A second group takes over from the first, or goes again.
+//! Replacing a group with a second one, which is deleted on failure.
 
 use ami_bake_testkit::test_dir::signal;
 use serde_json::json;
@@ -77,7 +77,7 @@ fn a_new_group_copies_the_old_one_and_takes_its_traffic() {
     let at = |name: &str| actions.iter().position(|action| action == name).unwrap();
     assert!(at("AttachLoadBalancerTargetGroups") < at("DetachLoadBalancerTargetGroups"), "somebody always serves");
 
-    // It is there; the next version's group has the next number, and an old one whose time is over goes.
+    // Already deployed. The next version's group has the next number, and an old group that has expired is deleted.
     fixture.run(&["deploy", "--image-version", "1.0.0"]).exits(0).says("Already deployed to ");
     let over = "Action=CreateOrUpdateTags&Tags.member.1.ResourceId=web&Tags.member.1.ResourceType=auto-scaling-group&Tags.member.1.Key=ami-bake:expires&Tags.member.1.Value=2026-01-01T00:00:00Z&Tags.member.1.PropagateAtLaunch=false";
     autoscaling(&fixture, HOME, over);
@@ -99,7 +99,7 @@ fn an_unhealthy_new_group_is_deleted() {
     assert_eq!(groups(&fixture), ["web"]);
     assert!(serves(&fixture, "web"));
     assert_eq!(rollouts(&fixture)[0]["outcome"], "rolled-back");
-    // The traffic is not taken: what is moved already comes back.
+    // The traffic can't be moved: everything moved so far is moved back.
     fixture.write("bake.yml", &replaced(""));
     let error = json!({"code": "ServiceUnavailable", "message": "not now", "http": 400});
     fixture.cloud.fault(&json!({"kind": "error", "action": "SuspendProcesses", "error": error}));
@@ -123,7 +123,7 @@ fn a_cancel_deletes_the_new_group() {
     assert!(serves(&fixture, "web"));
     fixture.holds_only(&["shop/web/1.0.0"]);
 
-    // A run that is killed leaves its group to sweep.
+    // A killed run leaves its group to sweep.
     fixture.cloud.forget_calls();
     fixture.cloud.fault(&json!({"kind": "instances-unhealthy", "action": "UpdateAutoScalingGroup"}));
     let mut child = fixture.command(&["deploy", "--image-version", "1.0.0"]).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! Every call of the program is judged by the policy that `ami-bake policy` prints for the manifest it was given.
+//! Checks every call of the program against the policy that `ami-bake policy` prints for its manifest.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -10,14 +10,13 @@ use serde_json::{Value, json};
 
 use crate::fixture::finish;
 
-/// Flags that decide what a manifest means, and where; they go on to `ami-bake policy`.
+/// Flags that affect the meaning of a manifest; they are passed on to `ami-bake policy`.
 const MEANING: [&str; 7] =
     ["--region", "--platform", "--environment", "--set", "--var-file", "--allow-files", "--role"];
-/// Commands that never speak with a cloud, and one that only people call: who uses an image is asked by a bake with `keep`
-/// alone.
+/// Commands that use no cloud, and one that only people run: a bake looks up the users of an image only with `keep`.
 const OTHERS: [&str; 8] = ["policy", "check", "import", "schema", "init", "matrix", "--version", "images"];
 
-/// The access keys that have their policies, by what these were made of.
+/// The access keys that have their policies, by the state these were made from.
 #[derive(Default)]
 pub(crate) struct Policies {
     keys: Mutex<BTreeMap<u64, String>>,
@@ -26,15 +25,15 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
-    /// Adds a statement to the policies that are made from now on: what an organization denies, say.
+    /// Adds a statement to all later policies, such as a denial of an organization.
     pub(crate) fn add(&self, statement: &Value) {
         self.further.lock().unwrap().push(statement.clone());
         self.keys.lock().unwrap().clear();
     }
 
     /// Gives the command an access key of its own, which may do what `ami-bake policy` prints and nothing else. The
-    /// policy is made once for each manifest. `call` makes a command in the fixture's folder; `put` hands a key's
-    /// policy, and those of the roles that it names, to the cloud.
+    /// policy is made once for each manifest. `call` creates a command in the fixture's folder; `put` gives the cloud
+    /// the policies of a key and of the roles in the manifest.
     pub(crate) fn enforce(
         &self,
         command: &mut Command,
@@ -62,7 +61,7 @@ impl Policies {
     }
 }
 
-/// The arguments of `ami-bake policy` for a command's.
+/// The arguments of `ami-bake policy` that correspond to a command's.
 fn asked(arguments: &[&str], folder: &Path) -> Vec<String> {
     let mut asked = vec!["policy".to_owned()];
     let mut rest = arguments.iter().skip(1);
@@ -71,7 +70,7 @@ fn asked(arguments: &[&str], folder: &Path) -> Vec<String> {
             || folder.join(argument).is_dir();
         if MEANING.contains(argument) {
             let value = rest.next().unwrap();
-            // A sweep goes through several regions; the first is at home.
+            // A sweep covers several regions; the first is the home region.
             if !(*argument == "--region" && asked.iter().any(|one| one == "--region")) {
                 asked.extend([(*argument).to_owned(), (*value).to_owned()]);
             }
@@ -84,7 +83,7 @@ fn asked(arguments: &[&str], folder: &Path) -> Vec<String> {
     asked
 }
 
-/// What the policy depends on: the arguments, and the files of the folder and of those that the arguments name.
+/// A hash of everything that the policy depends on: the arguments, and the files in the folder and in the arguments.
 fn state(folder: &Path, asked: &[String]) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     asked.hash(&mut hasher);
@@ -101,8 +100,7 @@ fn state(folder: &Path, asked: &[String]) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// The printed policy, and those of the roles that it says need one of their own. A manifest that has none may do
-/// nothing.
+/// The printed policy, and those of the roles that need one of their own. Without a valid manifest nothing is allowed.
 fn printed(arguments: &[&str], call: impl Fn(&[&str]) -> Command) -> (Value, Value) {
     let outcome = finish(call(arguments).spawn().unwrap());
     let nothing = json!({"Version": "2012-10-17", "Statement": []});

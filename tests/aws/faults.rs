@@ -1,4 +1,4 @@
-//! What goes wrong: the exit code, the message, and that nothing is left.
+//! Failures: the exit code, the message, and that nothing is left.
 
 use serde_json::json;
 
@@ -61,7 +61,8 @@ phases:
       - {name: After, action: ExecuteBash, inputs: {commands: ['echo it goes on']}}
 "#;
 
-/// Over SSH, a document ends in a sentence too: by 255, in the background, too late, and by its own connection.
+/// Failures of a document over SSH end with a clear message: status 255, a background process, a time-out, a lost
+/// connection.
 #[test]
 fn failures_of_a_document_are_explained() {
     let fixture = Fixture::new(&format!("{WEB}    build: [{{component: web.yml}}]\n"));

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::enforce::Policies;
 
-/// The manifest's head and one source, for manifests of which only the steps matter.
+/// Head and source of a manifest whose steps are all that matters.
 pub(crate) const WEB: &str = r#"format: 1
 name: shop
 platform: aws
@@ -23,17 +23,17 @@ images:
       ami: {owner: "099720109477", name: ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*}
 "#;
 
-/// A folder, a cloud, and an environment without anything of the machine that runs the tests.
+/// A folder, a cloud, and an environment that is independent of the machine that runs the tests.
 pub(crate) struct Fixture {
     pub(crate) cloud: Cloud,
     dir: TestDir,
-    /// What each command may do.
+    /// The policies of commands.
     pub(crate) policies: Policies,
-    /// Whether the test denies calls by statements of its own.
+    /// Whether the test itself denies calls.
     denies: Cell<bool>,
 }
 
-/// What the program's own policy does not allow fails the test, also where the program went on without it.
+/// A call that the program's own policy does not allow fails the test, even if the program continued without it.
 impl Drop for Fixture {
     fn drop(&mut self) {
         if std::thread::panicking() || self.denies.get() {
@@ -54,12 +54,12 @@ impl Deref for Fixture {
 }
 
 impl Fixture {
-    /// With this manifest.
+    /// A fixture with this manifest.
     pub(crate) fn new(manifest: &str) -> Self {
         Self::on(Cloud::start(Path::new(binary())), manifest)
     }
 
-    /// On a cloud that was started otherwise.
+    /// A fixture on a cloud that was started in another way.
     pub(crate) fn on(cloud: Cloud, manifest: &str) -> Self {
         let fixture = Self { cloud, dir: TestDir::new(), policies: Policies::default(), denies: Cell::new(false) };
         fixture.write("bake.yml", manifest);
@@ -74,7 +74,7 @@ impl Fixture {
         command
     }
 
-    /// The test looks itself at what was denied.
+    /// Declares that the test itself checks the denied calls.
     pub(crate) fn expects_denials(&self) {
         self.denies.set(true);
     }
@@ -92,7 +92,7 @@ impl Fixture {
         serde_json::from_slice(&std::fs::read(self.path("bake-report.json")).unwrap()).unwrap()
     }
 
-    /// Waits until a machine runs.
+    /// Waits until a machine is running.
     #[track_caller]
     pub(crate) fn until_running(&self) {
         wait::until_true("no machine runs", || {
@@ -108,7 +108,7 @@ impl Fixture {
         });
     }
 
-    /// Waits until a machine's disk has this file, which a step writes to show that it has begun.
+    /// Waits until a machine's disk has this file, which a step writes when it begins.
     #[track_caller]
     pub(crate) fn until_file(&self, path: &str) {
         let has_it = |machine: &Value| {
@@ -117,14 +117,14 @@ impl Fixture {
         wait::until_true(&format!("no machine has {path}"), || self.cloud.instances().iter().any(has_it));
     }
 
-    /// Asserts that the cloud holds these images, all final and tested, with their snapshots, and nothing else; and
-    /// that no ledger has anything open. A machine may still be shutting down.
+    /// Asserts that the cloud has exactly these images, all final and tested, with their snapshots, and that no ledger
+    /// has open entries. A machine may still be shutting down.
     #[track_caller]
     pub(crate) fn holds_only(&self, names: &[&str]) {
         self.holds_only_besides(names, 0);
     }
 
-    /// The same, with so many snapshots beside the images' own.
+    /// Like [`Self::holds_only`], with this many snapshots besides the images' own.
     #[track_caller]
     pub(crate) fn holds_only_besides(&self, names: &[&str], snapshots: usize) {
         wait::until_ok(|| {
@@ -156,7 +156,7 @@ fn ledgers(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The first thing that should not be there, or that is missing.
+/// The first resource that is unexpected or missing.
 fn what_is_wrong(leaks: &Value, names: &[&str], besides: usize) -> Option<String> {
     let mut images: Vec<String> = Vec::new();
     let mut snapshots = 0;
@@ -178,7 +178,7 @@ fn what_is_wrong(leaks: &Value, names: &[&str], besides: usize) -> Option<String
     (snapshots > names.len() + besides).then(|| format!("{snapshots} snapshots for {} images", names.len()))
 }
 
-/// A file of an image, in the topmost layer that has it; links lead to the image's own.
+/// The content of a file in an image, from the topmost layer that has it; links are resolved within the image.
 pub(crate) fn file_of(image: &Value, path: &str) -> Option<String> {
     let mut layers = Vec::new();
     collect(image, &mut layers);

@@ -1,4 +1,4 @@
-//! Launch templates and groups of the account's owner, and what became of them.
+//! Launch templates and groups of the account's owner, and their state.
 
 use ami_bake_testkit::wait;
 use serde_json::Value;
@@ -9,24 +9,24 @@ use crate::owner::{autoscaling, ec2, element};
 /// The home region.
 pub(crate) const HOME: &str = "us-east-1";
 
-/// A manifest of a small image with this below `deploy`.
+/// A manifest of a small image with this `deploy`.
 pub(crate) fn manifest(deploy: &str) -> String {
     format!("version: 1.0.0\n{WEB}    build:\n      - run: echo hello > /opt/hello\n    deploy: {deploy}\n")
 }
 
-/// All that stands in elements of this name.
+/// The content of all elements with this name.
 pub(crate) fn elements(answer: &str, name: &str) -> Vec<String> {
     let begin = format!("<{name}>");
     answer.split(&begin).skip(1).map(|part| part.split('<').next().unwrap().to_owned()).collect()
 }
 
-/// The image that the templates begin with.
+/// The ID of the image that the templates begin with.
 pub(crate) fn first_image(fixture: &Fixture) -> String {
     let query = "Action=DescribeImages&Owner.1=099720109477&Filter.1.Name=name&Filter.1.Value.1=*noble*";
     element(&ec2(fixture, HOME, query), "imageId")
 }
 
-/// A launch template with one version of that image, and `more` in it; its id.
+/// Creates a launch template with one version that has this image and `more`; returns its ID.
 pub(crate) fn template(fixture: &Fixture, name: &str, more: &str) -> String {
     let image = first_image(fixture);
     let query = format!(
@@ -37,13 +37,13 @@ pub(crate) fn template(fixture: &Fixture, name: &str, more: &str) -> String {
     id
 }
 
-/// A group of five in service, on a version of a template, with `more` in it.
+/// Creates a group of five machines in service, with a version of a template and `more`.
 pub(crate) fn group(fixture: &Fixture, name: &str, template: &str, version: &str, more: &str) {
     let query = format!("&LaunchTemplate.LaunchTemplateId={template}&LaunchTemplate.Version={version}{more}");
     group_with(fixture, name, &query);
 }
 
-/// The same with its launch template said otherwise.
+/// Creates a group with its launch template in `more`.
 pub(crate) fn group_with(fixture: &Fixture, name: &str, more: &str) {
     let query = format!(
         "Action=CreateAutoScalingGroup&AutoScalingGroupName={name}&MinSize=2&MaxSize=9&DesiredCapacity=5&AvailabilityZones.member.1=us-east-1a{more}"
@@ -55,7 +55,7 @@ pub(crate) fn group_with(fixture: &Fixture, name: &str, more: &str) {
     });
 }
 
-/// What a test prepares counts neither as left over nor as called.
+/// Excludes everything that the test prepared from leaks and calls.
 fn forgive(fixture: &Fixture) {
     fixture.cloud.forgive_leaks();
     fixture.cloud.forget_calls();
@@ -71,7 +71,7 @@ pub(crate) fn groups(fixture: &Fixture) -> Vec<String> {
     elements(&autoscaling(fixture, HOME, "Action=DescribeAutoScalingGroups"), "AutoScalingGroupName")
 }
 
-/// Which version a group asks for, and which its machines run with.
+/// The version that a group requests, and those that its machines use.
 pub(crate) fn versions(fixture: &Fixture, name: &str) -> (String, Vec<String>) {
     let answer = described(fixture, name);
     let (before, rest) = answer.split_once("<Instances>").unwrap();
@@ -82,7 +82,7 @@ pub(crate) fn versions(fixture: &Fixture, name: &str) -> (String, Vec<String>) {
     (asked, run)
 }
 
-/// Waits until so many machines of a group run with this version of its template.
+/// Waits until this many machines of a group use this version of its template.
 #[track_caller]
 pub(crate) fn until_run_with(fixture: &Fixture, group: &str, version: &str, count: usize) {
     wait::until_true("the group does not get there", || {
@@ -99,7 +99,7 @@ pub(crate) fn template_versions(fixture: &Fixture, template: &str) -> (Vec<Strin
     (all, element(&ec2(fixture, HOME, &query), "defaultVersionNumber"), answer)
 }
 
-/// What the last bake's report says of its deployments.
+/// The deployments in the last bake's report.
 pub(crate) fn rollouts(fixture: &Fixture) -> Vec<Value> {
     fixture.report()["images"][0]["deployed"].as_array().cloned().unwrap_or_default()
 }

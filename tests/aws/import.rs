@@ -1,4 +1,4 @@
-//! What people have for Packer and for Image Builder, baked as it is.
+//! Bakes Packer templates and Image Builder resources directly.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::fixture::{Fixture, finish};
 
-/// What templates of the kind hold: empty and secret variables, a filter, sudo by `execute_command`, files, a script with
+/// Typical content of templates: empty and secret variables, a filter, sudo by `execute_command`, files, a script with
 /// variables, tags of the source, an override and a post-processor.
 const TEMPLATE: &str = r#"{
   "variables": {
@@ -59,7 +59,7 @@ cp -r /tmp/site/. /opt/site
 echo "$GREETING, $PACKER_BUILD_NAME" > /opt/greeting
 "#;
 
-/// A manifest with tests of an imported image: what the build calls itself, the site, and that no secret is left.
+/// A manifest with tests for an imported image: the build's name, the site, and that no secret is left.
 fn tests(file: &str, contains: &str, build: &str) -> String {
     format!(
         "format: 1
@@ -78,7 +78,7 @@ images:
     )
 }
 
-/// Bakes with the author's secret in the environment, and answers the one image there is now.
+/// Bakes with the author's secret in the environment, and returns the only image.
 fn baked(fixture: &Fixture, arguments: &[&str]) -> Value {
     let child = fixture.command(arguments).env("TOKEN", "a-secret-of-the-author").spawn().unwrap();
     finish(child).exits(0);
@@ -105,7 +105,7 @@ fn a_packer_template_is_baked_as_it_is() {
     fixture.run(&["test", image["id"].as_str().unwrap()]).exits(0);
 }
 
-/// A folder of HCL2: what templates of the kind hold today.
+/// A folder of HCL2 with typical content of current templates.
 const SOURCES: &str = r#"
 packer {
   required_plugins {

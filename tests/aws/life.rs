@@ -1,4 +1,4 @@
-//! One image from its source to its final name.
+//! The life of one image, from its source to its final name.
 
 use crate::fixture::{Fixture, WEB};
 

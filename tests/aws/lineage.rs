@@ -9,7 +9,7 @@ fn manifest(lineage: bool, word: &str) -> String {
     format!("{WEB}    machine: {{lineage: {lineage}}}\n    build:\n      - run: echo {word} > /opt/hello\n")
 }
 
-/// The image that each machine of the last bake was started from.
+/// The image that each machine of the last bake was launched from.
 fn started_from(fixture: &Fixture) -> Vec<String> {
     let calls = fixture.cloud.calls_of("RunInstances");
     calls.iter().map(|call| call["parameters"]["ImageId"].as_str().unwrap().to_owned()).collect()
@@ -19,7 +19,7 @@ fn left(fixture: &Fixture, kind: &str) -> Vec<Value> {
     fixture.cloud.leaks()["123456789012/us-east-1"][kind].as_array().cloned().unwrap_or_default()
 }
 
-/// The account's own copy, where there is one.
+/// The account's own copy, if there is one.
 fn copy(fixture: &Fixture) -> Option<Value> {
     left(fixture, "images").into_iter().find(|image| image["name"].as_str().unwrap().starts_with("ami-bake-lineage/"))
 }
@@ -35,7 +35,7 @@ fn the_second_bake_starts_from_the_accounts_own_copy() {
     assert!(copy["tags"]["ami-bake:expires"].is_string() && copy["tags"]["ami-bake:digest"].is_null(), "{copy:#}");
     fixture.holds_only(&[name, "shop/web/0.1.0"]);
 
-    // Every snapshot that is not incremental takes far too long.
+    // A snapshot that is not incremental would take far too long.
     fixture.cloud.latency(&json!({"create_image_full": 36000, "create_image_full_fast_volume": 36000}));
     fixture.write("bake.yml", &manifest(true, "two"));
     fixture.cloud.forget_calls();
@@ -47,7 +47,7 @@ fn the_second_bake_starts_from_the_accounts_own_copy() {
     let baked = images.iter().find(|image| image["name"] == "shop/web/0.1.1").unwrap();
     assert_eq!(baked["tags"]["ami-bake:source-ami"], source, "the source is the real one");
 
-    // The copy is no image of ours, and nothing of it is in the digest.
+    // The copy is not listed as an image, and is not in the digest.
     let listed = fixture.run(&["images"]).exits(0);
     assert!(listed.stdout.contains("0.1.1") && !listed.stdout.contains(id), "{}", listed.stdout);
     let machines = fixture.cloud.instances().len();

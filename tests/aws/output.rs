@@ -1,4 +1,4 @@
-//! Output of any amount over SSH. Memory is measured, never time; the same in sandboxes is in tests/cli/output.rs.
+//! Large amounts of output over SSH. Memory is measured, never time; the same for sandboxes is in tests/cli/output.rs.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -10,10 +10,10 @@ use ami_bake_testkit::wait;
 
 use crate::fixture::{Fixture, WEB};
 
-/// Bytes of memory that output may cost, whatever it is.
+/// Maximum memory in bytes that output may cost, whatever it is.
 const MEMORY: usize = 40 << 20;
 
-/// The most memory that a process has had, in bytes (proc_pid_status(5)).
+/// The peak memory of a process in bytes (proc_pid_status(5)).
 fn peak(process: &Child) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -28,7 +28,7 @@ fn output_over_ssh_takes_bounded_memory_and_does_not_hold_up_a_cancel() {
     let port = gate.local_addr().unwrap().port();
     let steps = [
         &format!("bash -c 'read -r go < /dev/tcp/127.0.0.1/{port}'"),
-        // A daemon that is started without an end to its output.
+        // A daemon that was started with endless output.
         "yes & echo started",
         "yes | head -c 4000000 || true",
         "yes $(printf %099d 0) | head -c 12000000 || true",
@@ -57,7 +57,7 @@ fn output_over_ssh_takes_bounded_memory_and_does_not_hold_up_a_cancel() {
     assert!(most < base + MEMORY, "{most} bytes, {base} without output:\n{}", &log[log.len().saturating_sub(4000)..]);
     let states = log.lines().filter(|line| line.ends_with(" | 50% of everything")).count();
     assert!((1..1000).contains(&states), "{states} states of a progress bar are shown");
-    // Nothing of a step that has ended is missing in its file.
+    // The log of a finished step is complete.
     let whole = std::fs::metadata(fixture.path("logs/web-build-4.log")).unwrap();
     assert_eq!(whole.len(), 12_000_000);
     fixture.holds_only(&[]);

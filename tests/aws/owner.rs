@@ -1,4 +1,4 @@
-//! Calls of an account's owner, as other tools make them.
+//! Calls of the account's owner, as other tools make them.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,12 +10,12 @@ use crate::fixture::Fixture;
 /// The bake's own account.
 const ACCOUNT: &str = "123456789012";
 
-/// A call in the bake's own account; the answer's body.
+/// Makes a call in the bake's own account; returns the answer's body.
 fn owner(fixture: &Fixture, service: &str, region: &str, head: &str, body: &str) -> String {
     owner_of(fixture, ACCOUNT, service, region, head, body)
 }
 
-/// The same in any account.
+/// Makes a call in any account; returns the answer's body.
 fn owner_of(fixture: &Fixture, account: &str, service: &str, region: &str, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", fixture.cloud.port())).unwrap();
     let scope = format!("test/20260101/{region}/{service}/aws4_request");
@@ -38,7 +38,7 @@ pub(crate) fn ec2(fixture: &Fixture, region: &str, query: &str) -> String {
     owner(fixture, "ec2", region, FORM, &format!("Version=2016-11-15&{query}"))
 }
 
-/// The same in another account.
+/// EC2's answer to a query in another account.
 pub(crate) fn ec2_of(fixture: &Fixture, account: &str, region: &str, query: &str) -> String {
     owner_of(fixture, account, "ec2", region, FORM, &format!("Version=2016-11-15&{query}"))
 }
@@ -71,7 +71,7 @@ pub(crate) fn parameters(fixture: &Fixture, region: &str) -> Vec<(String, String
     found.map(|parameter| (text(&parameter["Name"]), text(&parameter["Value"]))).collect()
 }
 
-/// What stands in an element of an answer.
+/// The content of an element in an answer.
 pub(crate) fn element(answer: &str, name: &str) -> String {
     let (_, rest) = answer.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {answer}"));
     rest.split('<').next().unwrap().to_owned()

@@ -1,5 +1,5 @@
-//! The same template built by Packer 1.6 (Debian's package) and baked: the images hold the same. Without Packer this test only
-//! says so.
+//! The same template built with Packer 1.6 (Debian's package) and baked: both images have the same content. Without
+//! Packer this test is skipped.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -100,7 +100,7 @@ fn packer_and_a_bake_make_the_same_image() {
     assert_eq!(bake, packer);
 }
 
-/// What an image has below `/opt/same`: kind and permissions, owner and group, and the content.
+/// Files of an image below `/opt/same`: kind and permissions, owner and group, and content.
 type Content = BTreeMap<PathBuf, ((u32, u32, u32), String)>;
 
 fn content(fixture: &Fixture, name: &str) -> Content {

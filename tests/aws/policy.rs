@@ -1,5 +1,5 @@
-//! The policy that `ami-bake policy` prints covers every call that the manifest's bake makes, and no more; the fixture
-//! checks this in every test of this folder.
+//! The policy that `ami-bake policy` prints covers every call of the manifest's bake, and no more; the fixture checks
+//! this in every test of this folder.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn a_bake_makes_no_call_that_its_policy_does_not_allow() {
     for one in ["iam:PassRole", "ec2:ModifyLaunchTemplate", "ec2:StartInstances", "kms:CreateGrant"] {
         assert!(!policy.contains(one), "{one} is not needed");
     }
-    // Asked beforehand, the same policy lacks nothing.
+    // Checked beforehand, the same policy lacks nothing.
     let plan = fixture.run(&["plan", "--permissions", "--json", "--image-version", "2.0.0"]);
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
     let missing = plan["permissions"].as_array().unwrap().iter().filter(|one| one["allowed"] == false);
@@ -35,7 +35,7 @@ fn a_role_for_the_machine_is_made_and_passed_below_a_path() {
     fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
-/// Spot that falls back to on-demand is stopped, and so is `capture: live` of a source with a billing code.
+/// Spot that falls back to on-demand is stopped, and so is a source with a billing code despite `capture: live`.
 #[test]
 fn a_machine_may_be_stopped_where_only_ec2_knows_that_it_is() {
     let fixture = Fixture::new(&format!("{WEB}    machine: {{type: t3.small, spot: true}}\n{HELLO}"));
@@ -54,7 +54,7 @@ fn a_machine_may_be_stopped_where_only_ec2_knows_that_it_is() {
     assert!(fixture.cloud.count("CreateImage") > 0, "{:?}", fixture.cloud.actions());
 }
 
-/// An organization that denies what is made without its tags.
+/// An organization that denies creating resources without its tags.
 #[test]
 fn everything_is_tagged_as_an_organization_requires_from_its_creation_on() {
     let manifest = format!(
@@ -85,7 +85,7 @@ fn everything_is_tagged_as_an_organization_requires_from_its_creation_on() {
     let before = fixture.cloud.denied().len();
     fixture.bake().exits(0);
     assert_eq!(fixture.cloud.denied().len(), before, "{:#?}", fixture.cloud.denied());
-    // What publish says of an image wins over the machine's, and both over the account's.
+    // Tags in `publish` override the machine's, and both override the account's.
     let leaks = fixture.cloud.leaks();
     for place in ["123456789012/us-east-1", "123456789012/eu-west-1"] {
         let tags = &leaks[place]["images"][0]["tags"];
@@ -107,7 +107,7 @@ fn everything_is_tagged_as_an_organization_requires_from_its_creation_on() {
     }
 }
 
-/// The first spot request of an account makes EC2's own role, which only a policy with its name allows.
+/// The first spot request of an account creates EC2's own role, which only a policy with the role's name allows.
 #[test]
 fn the_first_spot_request_of_an_account_makes_a_role() {
     let fixture = Fixture::new(&format!("{WEB}    machine: {{type: t3.small, spot: true}}\n{HELLO}"));

@@ -1,4 +1,4 @@
-//! A tested image in other regions, in other hands, behind parameters.
+//! Publishing a tested image: other regions, sharing, parameters.
 
 use ami_bake_testkit::test_dir::signal;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ pub(crate) const HOME: &str = "123456789012/us-east-1";
 pub(crate) const AWAY: &str = "123456789012/eu-west-1";
 const FAR: &str = "123456789012/ap-southeast-2";
 
-/// A bake of a small image with this below `publish`.
+/// A fixture with a small image and this `publish`.
 pub(crate) fn web(publish: &str) -> Fixture {
     Fixture::new(&manifest(publish))
 }
@@ -37,7 +37,7 @@ fn position(fixture: &Fixture, region: &str, action: &str) -> usize {
     found.unwrap_or_else(|| panic!("no {action} in {region}: {:?}", fixture.cloud.actions()))
 }
 
-/// What the report says of a region.
+/// The report's entry for a region.
 pub(crate) fn delivery(fixture: &Fixture, region: &str) -> Value {
     let report = fixture.report();
     let all = report["images"][0]["published"].as_array().cloned().unwrap_or_default();
@@ -245,7 +245,7 @@ fn a_refusal_of_the_account_is_reported_before_a_launch() {
     fixture.write("bake.yml", &manifest(accounts));
     fixture.bake().exits(4).says("the AWS managed key").says("eu-west-1");
     assert!(fixture.cloud.instances().is_empty());
-    // With a key of its own it can be shared.
+    // With a customer key it can be shared.
     fixture
         .write("bake.yml", &manifest(&accounts.replace("[eu-west-1]", "[{region: eu-west-1, kms-key: alias/images}]")));
     fixture.bake().exits(0);
@@ -312,7 +312,7 @@ fn a_cancel_and_a_missing_permission_leave_what_is_published_and_nothing_else() 
     fixture.cloud.until_answered("CopyImage", 1);
     signal(&child, "INT");
     finish(child).exits(130);
-    // The tested image is there under its name; the half copy is not.
+    // The tested image exists under its name; the incomplete copy does not.
     fixture.holds_only(&["shop/web/1.0.0"]);
 
     copying.release();

@@ -1,4 +1,4 @@
-//! Older versions: kept, deleted, or held by who uses them; and pre-releases, which have an end.
+//! Older versions: kept, deleted, or protected by their users; and pre-releases, which expire.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::fixture::Fixture;
 use crate::owner::{autoscaling, ec2, ec2_of, element};
 use crate::publish::{AWAY, HOME, images, web};
 
-/// The id of a version in a place.
+/// ID of a version in a region.
 fn id(fixture: &Fixture, place: &str, version: &str) -> String {
     let all = images(fixture, place);
     let found = all.iter().find(|image| image["tags"]["ami-bake:version"] == version);
@@ -22,7 +22,7 @@ fn versions(fixture: &Fixture, place: &str) -> Vec<String> {
     all
 }
 
-/// A launch template that names an image; its id.
+/// Creates a launch template with an image; returns its ID.
 fn template(fixture: &Fixture, image: &str) -> String {
     let query = format!(
         "Action=CreateLaunchTemplate&LaunchTemplateName=of-{image}&LaunchTemplateData.ImageId={image}&LaunchTemplateData.InstanceType=t3.small"
@@ -41,7 +41,7 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     let (first, away) = (id(&fixture, HOME, "1.0.0"), id(&fixture, AWAY, "1.0.0"));
     let used = template(&fixture, &first);
 
-    // Shown before it is done, region by region.
+    // The plan shows the deletions beforehand, region by region.
     let plan = fixture.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
     let line =
         |id: &str| plan.lines().rfind(|line| line.contains(id)).unwrap_or_else(|| panic!("{id}: {plan}")).to_owned();
@@ -62,7 +62,7 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     assert_eq!(report["images"][0]["held"][0]["image"]["id"], first, "{report:#}");
     assert_eq!(report["images"][0]["retired"][0]["id"], away, "{report:#}");
 
-    // Groups use images in ways of their own.
+    // Groups have other ways to use images.
     delete_template(&fixture, &used);
     let base = template(&fixture, &id(&fixture, HOME, "1.1.0"));
     autoscaling(
@@ -77,7 +77,7 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     assert_eq!(of(&id(&fixture, HOME, "1.1.0"))["used-by"], serde_json::json!([format!("launch template {base}")]));
     assert_eq!(of(&id(&fixture, AWAY, "1.1.0"))["used-by"], serde_json::json!([]));
 
-    // What can't be learnt is taken for used, and what is protected is named.
+    // If users can't be determined the image counts as used, and protection is reported.
     fixture.cloud.deny(&["autoscaling:DescribeLaunchConfigurations"]);
     fixture
         .run(&["bake", "--image-version", "1.2.0"])
@@ -100,12 +100,12 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     );
     ec2(&fixture, "us-east-1", &format!("Action=DisableImageDeregistrationProtection&ImageId={second}"));
 
-    // What a pull request bakes takes nothing away, whatever it says of keeping.
+    // Images of a pull request cause no deletions, whatever `keep` says.
     fixture.run(&["bake", "--image-version", "2.0.0-pr.7.abcdef0"]).exits(0);
     assert_eq!(versions(&fixture, HOME), ["1.1.0", "1.2.0", "2.0.0-pr.7.abcdef0"]);
 }
 
-/// A publication that stopped half-way deletes nothing; the bake that finishes it does, although it bakes nothing.
+/// An incomplete publication deletes nothing; the bake that completes it does, although it bakes nothing.
 #[test]
 fn the_bake_that_finishes_a_publication_deletes_what_is_kept_no_longer() {
     let fixture = web("{deprecate-after: 90d, keep: {last: 1}}");
@@ -166,7 +166,7 @@ fn a_shared_image_goes_when_the_other_accounts_have_nothing_of_it() {
     );
     ec2_of(&fixture, OTHER, "us-east-1", &query);
 
-    // Showing asks for nothing; what is not known is taken for used.
+    // Showing the plan requests no usage reports; unknown users count as used.
     let plan = fixture.run(&["bake", "--dry-run", "--image-version", "1.1.0"]).exits(0).stdout;
     assert!(plan.contains("EC2 has not searched the accounts"), "{plan}");
     assert_eq!(fixture.cloud.count("CreateImageUsageReport"), 0);

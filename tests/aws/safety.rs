@@ -1,4 +1,4 @@
-//! What protects the account when something outside the bake goes wrong.
+//! Protection of the account when something outside of the bake goes wrong.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ fn a_jump_host_leads_to_the_machine() {
         fixture.run(&["bake", "--until", "validate"])
     };
     through("ubuntu", "2m").exits(0);
-    // Nobody lets that user in, so the way to the machine does lead through the jump host.
+    // This user can't log in, so the connection does lead through the jump host.
     through("nobody", "5s").exits(5).says(host);
 }
 
@@ -97,7 +97,7 @@ fn a_second_interrupt_ends_at_once() {
     let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: sleep 3600\n"));
     let child = fixture.command(&["bake"]).spawn().unwrap();
     fixture.until_running();
-    // The cleanup of the first interrupt never gets an answer.
+    // The clean-up of the first interrupt never gets an answer.
     let cleaning_up = fixture.cloud.hold_answer("TerminateInstances");
     signal(&child, "INT");
     cleaning_up.until_reached();
@@ -105,7 +105,8 @@ fn a_second_interrupt_ends_at_once() {
     finish(child).exits(130).says("Quitting now");
 }
 
-/// A machine whose `tar` answers with an archive of its own: a link in place of what was asked for, and files through it.
+/// A machine whose `tar` answers with an archive of its own: a link in place of the requested folder, and files through
+/// it.
 #[test]
 fn a_machine_does_not_choose_where_a_download_goes() {
     let evil = r"mkdir -p /opt/e /var/lib/logs && cd /opt/e && echo one > /var/lib/one

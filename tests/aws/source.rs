@@ -1,4 +1,4 @@
-//! Where an image comes from.
+//! Source images.
 
 use crate::fixture::{Fixture, WEB};
 

@@ -1,4 +1,4 @@
-//! Documents in Image Builder, and what a role may not read of S3: what a bake says of it, and that nothing is left.
+//! Documents in Image Builder, and missing permissions for S3: the messages, and that nothing is left.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
     ));
     fixture.write("web.yml", DOCUMENT);
     fixture.cloud.put_object("assets", "tool", b"tool");
-    // Before a machine: what isn't there, and what the role may not read.
+    // Before a machine starts: missing documents, and missing permissions.
     fixture
         .bake()
         .exits(4)
@@ -64,7 +64,7 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
     fixture.bake().exits(4).says("bake.yml:").says("\"Action\":\"imagebuilder:GetComponent\"").says("1.x.x");
     assert!(fixture.cloud.instances().is_empty());
 
-    // What the policy grants is asked for, all of it.
+    // Everything that the policy grants is checked.
     fixture.cloud.deny(&["s3:PutObject", "s3:ListBucket", "ec2:DescribeSpotPriceHistory", "s3:GetObject"]);
     let policy = actions(&serde_json::from_str(&fixture.run(&["policy"]).exits(0).stdout).unwrap());
     let plan: Value = serde_json::from_str(&fixture.run(&["plan", "--permissions", "--json"]).exits(4).stdout).unwrap();

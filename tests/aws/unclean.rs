@@ -1,4 +1,4 @@
-//! What is left when something can't be deleted, or nobody is there any more to delete it.
+//! Resources that are left when something can't be deleted, or when nobody is left to delete it.
 
 use std::path::Path;
 
@@ -16,14 +16,14 @@ const OTHER: &str = "222222222222";
 const CLEAN_UP: [&str; 4] =
     ["ec2:DeregisterImage", "ec2:TerminateInstances", "ec2:DeleteSecurityGroup", "ec2:DeleteKeyPair"];
 
-/// Kills a bake, and its ledger with it, as a lost runner does.
+/// Kills a bake and deletes its ledger, as if the runner was lost.
 fn lose(fixture: &Fixture, mut child: std::process::Child) {
     child.kill().unwrap();
     child.wait().unwrap();
     std::fs::remove_dir_all(fixture.path("state")).unwrap();
 }
 
-/// Waits until so many calls of an action that look like this wait for their answer.
+/// Waits until this many calls of an action that match `like` are held.
 fn until_held(fixture: &Fixture, action: &str, times: usize, like: impl Fn(&Value) -> bool) {
     wait::until_true(action, || {
         let calls = fixture.cloud.calls_of(action).into_iter();
@@ -40,7 +40,7 @@ fn a_refused_clean_up_fails_no_bake_and_is_not_repeated() {
     let report = fixture.report();
     assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&json!(9), &json!("baked")), "{report:#}");
     assert_eq!(images(&fixture, AWAY).len(), 1, "it is published all the same");
-    // The machine's own end, the run's end, and no ninety seconds of the same.
+    // Attempts at the end of the machine and of the run, but no ninety seconds of retries.
     for action in ["DeregisterImage", "DeleteKeyPair"] {
         assert!(fixture.cloud.count(action) <= 2, "{action}: {:?}", fixture.cloud.actions());
     }
@@ -62,7 +62,7 @@ fn the_action_warns_of_what_is_left_and_its_post_step_tries_again() {
     let post = job.post(binary(), &[], &main).exits(0);
     assert!(post.step.text().contains("Cleaned up\n"), "{}", post.step.text());
     is_empty_but_for(&cloud, 1);
-    // The next one reuses the image and has nothing to delete.
+    // The next run reuses the image and has nothing to delete.
     assert_eq!(job.main(binary(), &[("on-unclean", "fail")]).exits(0).output("clean"), "true");
     cloud.deny(&CLEAN_UP);
     job.main(binary(), &[("on-unclean", "fail"), ("force", "true")]).exits(9);
@@ -108,11 +108,11 @@ fn three_bakes_of_one_version_at_once_are_one_image() {
 #[test]
 fn age_is_judged_by_the_clouds_clock() {
     let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: echo begun > /opt/begun; sleep 3600\n"));
-    // This machine is a day ahead: by its own clock everything that it creates would have expired.
+    // This machine's clock is a day ahead: by it, everything that the bake creates would have expired.
     fixture.cloud.set_date(-DAY);
     let child = fixture.command(&["bake"]).spawn().unwrap();
     fixture.until_file("/opt/begun");
-    // As from another machine, which has no ledger of it.
+    // As if from another machine, which has no ledger of the run.
     let sweep = || {
         let mut command = fixture.command(&["sweep", "--yes"]);
         command.env("XDG_STATE_HOME", fixture.path("elsewhere"));
@@ -138,7 +138,7 @@ fn sweep_looks_wherever_the_manifest_publishes_and_completes_what_was_cut_off() 
     let child = fixture.command(&["bake"]).spawn().unwrap();
     until_held(&fixture, "RegisterImage", 1, |call| call["region"] == "eu-west-1");
     lose(&fixture, child);
-    // EC2 registers it in eu-west-1 although nobody waits for the answer: its snapshot still expires.
+    // EC2 registers the image in eu-west-1 although nobody waits for the answer: its snapshot still expires.
     fixture.cloud.forgive();
     wait::until_true("the image is not there", || images(&fixture, AWAY).len() == 1);
     let there = |place: &str| fixture.cloud.leaks()[place]["snapshots"].as_array().map_or(0, Vec::len);
@@ -166,11 +166,11 @@ fn a_search_that_is_refused_does_not_find_an_account_clean() {
         fixture.run(&[&["sweep", "--yes"], arguments].concat())
     };
     sweep("ec2:DescribeVolumes", &[]).exits(9).says("could not list");
-    // A bake at work is known by its machine.
+    // An active bake is recognized by its machine.
     let machines = sweep("ec2:DescribeInstances", &[]);
     assert!(!machines.stdout.contains("Nothing to delete") && machines.code != Some(0), "{}", machines.stderr);
     sweep("autoscaling:DescribeAutoScalingGroups", &[]).exits(9).says("could not list expired Auto Scaling groups");
-    // What a bake without the right could not have made is not missed.
+    // Without the permission a bake can't have created any, so this does not count as incomplete.
     sweep("iam:ListRoles", &[]).exits(0).says("could not list");
     fixture.write("bake.yml", &crate::publish::manifest("{}"));
     sweep("autoscaling:DescribeAutoScalingGroups", &[]).exits(0).says("Nothing to delete");
@@ -193,7 +193,7 @@ fn sweep_finds_the_template_version_of_a_killed_deployment() {
     let sweep = fixture.run(&["sweep", "--yes"]).exits(0);
     assert!(sweep.stdout.contains("launch-template-version"), "{}", sweep.stdout);
     assert_eq!(template_versions(&fixture, &web).0, ["1"]);
-    // One that came to work stays.
+    // A version that has been put to use stays.
     fixture.bake().exits(0);
     fixture.cloud.set_date(4 * DAY);
     fixture.run(&["sweep", "--yes"]).exits(0);
@@ -201,7 +201,7 @@ fn sweep_finds_the_template_version_of_a_killed_deployment() {
     fixture.holds_only(&["shop/web/1.0.0"]);
 }
 
-/// From the capture on, AWS refuses the credentials for good.
+/// From the capture on, AWS refuses the credentials permanently.
 #[test]
 fn credentials_that_end_fail_the_stage_and_are_not_used_for_ninety_seconds() {
     let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n"));
@@ -213,7 +213,7 @@ fn credentials_that_end_fail_the_stage_and_are_not_used_for_ninety_seconds() {
     let bake = fixture.bake().exits(5).says("the AWS credentials have expired").says("left behind");
     assert!(bake.stderr.contains("Use a role"), "{}", bake.stderr);
     for action in clean_up {
-        // By the image's own clean-up, and by that of the run.
+        // Once in the clean-up of the image, and once in that of the run.
         assert!(fixture.cloud.count(action) <= 3, "{action}: {:?}", fixture.cloud.actions());
     }
     let sweep = fixture.run(&["sweep", "--yes"]).exits(9);
@@ -223,7 +223,7 @@ fn credentials_that_end_fail_the_stage_and_are_not_used_for_ninety_seconds() {
     fixture.holds_only(&[]);
 }
 
-/// In another account the machine of a ledger is not found, which does not mean that it is gone.
+/// With another account the machine in a ledger is not found, which does not mean that it is gone.
 #[test]
 fn a_sweep_with_other_credentials_deletes_nothing_and_forgets_nothing() {
     let fixture = Fixture::new(&format!("{WEB}    build:\n      - run: echo begun > /opt/begun; sleep 3600\n"));
@@ -251,7 +251,7 @@ fn a_clock_that_is_off_is_reported_with_the_difference() {
         ("eu-west-1", "AuthFailure"),
         ("eu-central-1", "RequestExpired"),
     ];
-    // One region each, so that all are asked at once.
+    // One region for each code, so that all are requested at once.
     let plans = codes.map(|(region, code)| {
         let error = json!({"code": code, "message": "Signature expired", "http": 403});
         let rule =
@@ -262,7 +262,7 @@ fn a_clock_that_is_off_is_reported_with_the_difference() {
     for plan in plans {
         finish(plan).exits(4).says("the clock of this machine is 24h ahead of AWS").says("timedatectl");
     }
-    // Two questions, and the SDK signs each anew with the time of AWS, once.
+    // Two requests, which the SDK signs once more each, with the time of AWS.
     let calls = fixture.cloud.calls_of("DescribeImages");
     for (region, code) in codes {
         let count = calls.iter().filter(|call| call["region"] == region).count();

@@ -1,4 +1,4 @@
-//! The other verbs of the command line, on a cloud.
+//! The other commands, on a cloud.
 
 use crate::fixture::{Fixture, WEB};
 
@@ -78,7 +78,7 @@ fn until_validate_creates_no_image() {
     fixture.holds_only(&[]);
 }
 
-/// Cases 01 and 02: without port forwarding, a process on the machine looks.
+/// Cases 01 and 02: without port forwarding, a process on the machine checks the port.
 #[test]
 fn a_port_is_looked_at_although_the_server_does_not_forward() {
     let manifest = format!(

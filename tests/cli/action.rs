@@ -1,4 +1,4 @@
-//! The program as the runner starts it, without a cloud: its protocols, a hostile machine, forks, a cancel.
+//! The program as the runner starts it, without a cloud: protocols, a hostile machine, forks, cancels.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -25,7 +25,7 @@ fn plain(manifest: &str) -> Job {
     job.variable("XDG_STATE_HOME", "/nowhere")
 }
 
-/// With a place for local images.
+/// A job with a folder for local images.
 pub(crate) fn with_store(manifest: &str) -> Job {
     let job = Job::new();
     job.write("bake.yml", manifest);
@@ -36,7 +36,7 @@ pub(crate) fn with_store(manifest: &str) -> Job {
 #[test]
 fn a_bake_sets_its_outputs_and_an_unchanged_one_makes_nothing() {
     let job = with_store(&local("shop", "mkdir -p /srv && echo hello > /srv/index.html"));
-    // A runner that is not root, as one of one's own is.
+    // A self-hosted runner that is not root.
     for folder in ["workspace", "runner_temp"] {
         std::os::unix::fs::chown(job.path(folder), Some(1001), Some(1002)).unwrap();
     }
@@ -55,7 +55,7 @@ fn a_bake_sets_its_outputs_and_an_unchanged_one_makes_nothing() {
         main.step.commands.iter().filter(|one| one.name == "group").map(|one| one.data.as_str()).collect();
     assert_eq!(groups, ["web build 1: Write"]);
     assert!(!main.step.is_stopped());
-    // The token is masked before all else.
+    // The token is masked before everything else.
     assert_eq!((main.step.commands[0].name.as_str(), main.step.commands[0].data.as_str()), ("add-mask", TOKEN));
     let post = job.post(PROGRAM, &inputs, &main).exits(0);
     assert_eq!(post.step.text(), "Nothing to clean up.\n");
@@ -130,7 +130,8 @@ fn what_a_component_document_does_wrong_is_annotated_at_its_own_line() {
     let (file, line, data) = placed("warning");
     assert_eq!((file.as_str(), line.as_str()), ("parts/web.yml", "5"), "{data}");
     assert!(data.contains("exited with status 3; ignored"), "{data}");
-    // The log marks the line and the step that ran it; the summary, which a comment's text is too, names it.
+    // The log shows the line and the step that printed it; the summary, which has the same text as a comment, names the
+    // step.
     let text = main.step.text();
     assert!(text.contains("--> parts/web.yml:9:") && text.contains("bake.yml:8:9"), "{text}");
     assert!(main.summary.contains("parts/web.yml&#58;9&#58; the phase"), "{}", main.summary);
@@ -195,7 +196,7 @@ fn a_forks_pull_request_is_checked_without_credentials() {
             .contains("skipped (`on-fork: skip`)")
     );
     assert!(job.main(PROGRAM, &[("on-fork", "fail")]).exits(4).annotations("error")[0].contains("`on-fork` is `fail`"));
-    // What is wrong is wrong without credentials too.
+    // Problems are reported without credentials, too.
     job.write("bake.yml", &manifest.replace("source:", "sauce:"));
     assert!(!job.main(PROGRAM, &[]).exits(3).annotations("error").is_empty());
 }
@@ -217,7 +218,7 @@ fn a_forks_pull_request_is_baked_on_docker_where_an_engine_answers() {
     let main = job.main(PROGRAM, &[("role", "arn:aws:iam::111111111111:role/bake"), ("region", "us-east-1")]).exits(0);
     assert_eq!((main.output("version"), main.output("tested")), ("0.1.0-pr.7.1a2b3c4", "true"), "{}", main.step.text());
     assert!(main.summary.contains("0.1.0-pr.7.1a2b3c4"));
-    // Without an engine the check alone is the answer.
+    // Without an engine only the check runs.
     let alone = job.variable("DOCKER_HOST", "unix:///nowhere/docker.sock").main(PROGRAM, &[]).exits(0);
     assert!(alone.step.text().contains("Skipped the bake"), "{}", alone.step.text());
 }
@@ -248,7 +249,7 @@ fn a_cancel_cleans_up_and_post_finds_nothing() {
 #[test]
 fn an_early_cancel_starts_nothing() {
     let job = with_store(&local("early", "true"));
-    // A GitHub that takes the question for labels, and is silent.
+    // A GitHub that accepts the request for labels, and never answers.
     let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let job = job.variable("GITHUB_API_URL", &format!("http://{}", silent.local_addr().unwrap()));
     let running = job.start(PROGRAM, &[]);
@@ -270,7 +271,7 @@ fn post_cleans_up_after_a_killed_step() {
     let post = job.post(PROGRAM, &[], &main).exits(0);
     assert!(post.step.text().contains("Cleaning up 1 resource left by the main step"), "{}", post.step.text());
     assert_eq!(ledgers(&job), "");
-    // Once more it has nothing to do.
+    // A second post step has nothing to do.
     assert_eq!(job.post(PROGRAM, &[], &main).exits(0).step.text(), "Nothing to clean up.\n");
 }
 
@@ -294,7 +295,7 @@ fn an_unmounted_runner_temp_is_replaced() {
     job.post(PROGRAM, &[], &main).exits(0);
 }
 
-/// A job that speaks with a GitHub.
+/// A job that uses a GitHub.
 pub(crate) fn on(github: &GitHub, mut job: Job) -> Job {
     for (name, value) in
         github.variables().into_iter().filter(|(name, _)| name.starts_with("GITHUB_") && name != "GITHUB_TOKEN")
@@ -323,7 +324,7 @@ fn a_pull_request_gets_a_version_of_its_own_and_one_comment() {
     assert_eq!((again.output("changed"), github.comments().len()), ("false", 1));
     assert!(github.comments()[0].1.contains("0.1.0-pr.7.1a2b3c4"));
 
-    // A token that may not write is no failure; who asks for a comment at any rate is told.
+    // A token without the right to comment is no failure; with `comment: always` there is a warning.
     github.refuse(ApiFault::always("GET", "/comments", 403, "Resource not accessible by integration"));
     let auto = job.main(PROGRAM, &[token]).exits(0);
     assert!(
@@ -348,7 +349,7 @@ fn the_label_of_the_merged_pull_request_raises_the_version() {
     job.write("bake.yml", &local("labelled", "echo two > /srv/one"));
     let minor = job.main(PROGRAM, &[token]).exits(0);
     assert_eq!(minor.output("version"), "0.2.0", "{}", minor.step.text());
-    // What is asked for in so many words counts more.
+    // An explicit input overrides the labels.
     job.write("bake.yml", &local("labelled", "echo three > /srv/one"));
     assert_eq!(job.main(PROGRAM, &[token, ("bump", "major")]).exits(0).output("version"), "1.0.0");
 }

@@ -1,4 +1,4 @@
-//! What an event means for the versions of an action's images, and whose code it may bake.
+//! Effects of events on the versions of an action's images, and on whose code it may bake.
 
 use ami_bake_testkit::action::{Ended, Job};
 use ami_bake_testkit::github::{GitHub, TOKEN};
@@ -30,12 +30,12 @@ fn repository() -> Value {
     json!({"repository": {"full_name": "shop/images", "default_branch": "main"}})
 }
 
-/// The steps that ran.
+/// The groups in the log: the steps that ran.
 fn groups(main: &Ended) -> Vec<&str> {
     main.step.commands.iter().filter(|one| one.name == "group").map(|one| one.data.as_str()).collect()
 }
 
-/// The versions of the images in the report of the last run.
+/// Versions of the images in the report of the last run.
 fn versions(job: &Job) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(job.path("workspace/bake-report.json")).unwrap();
     let report: Value = serde_json::from_str(&text).unwrap();
@@ -56,7 +56,7 @@ fn a_release_registers_what_main_baked_with_all_that_is_built_on_it() {
     };
     assert_eq!(sorted(&job), all("0.1.0"));
 
-    // The plan of the release knows that nothing is built, and in which order it is registered.
+    // The plan of the release shows that nothing is built, and the order of registrations.
     let job = job.event("push", "refs/tags/v1.0.0", &repository());
     let plan = job.main(PROGRAM, &[("command", "matrix")]).exits(0);
     let matrix: Value = serde_json::from_str(plan.output("matrix")).unwrap();
@@ -69,11 +69,11 @@ fn a_release_registers_what_main_baked_with_all_that_is_built_on_it() {
     assert_eq!(sorted(&job), all("1.0.0"));
     assert_eq!(groups(&main), Vec::<&str>::new(), "a step ran");
 
-    // After the release, main still has nothing to do.
+    // After the release, main has nothing to do either.
     let job = job.event("push", "refs/heads/main", &repository());
     let again = job.main(PROGRAM, &[]).exits(0);
     assert_eq!((again.output("changed"), groups(&again)), ("false", Vec::new()));
-    // A release that is marked as a pre-release is one, and what follows it is final without a build.
+    // A release that is marked as a pre-release is one, and the following final one needs no build.
     let release = |prerelease: bool| {
         let mut event = repository();
         event["release"] = json!({"tag_name": "v1.1.0", "prerelease": prerelease});
@@ -92,7 +92,7 @@ fn a_tag_bakes_what_it_names_and_nothing_else() {
     let job = with_store(CHAIN).event("push", "refs/tags/pay-v2.0.0", &repository());
     job.main(PROGRAM, &[]).exits(0);
     assert_eq!(versions(&job), [("pay".to_owned(), "2.0.0".to_owned())]);
-    // What the image is built on is made as on a branch.
+    // The base image gets a version as on a branch.
     let job = job.event("push", "refs/tags/web@2.0.0", &repository());
     job.main(PROGRAM, &[]).exits(0);
     let expected = [("base", "0.1.0-dev.4711"), ("web", "2.0.0")].map(|(name, at)| (name.to_owned(), at.to_owned()));
@@ -107,11 +107,11 @@ fn a_tag_bakes_what_it_names_and_nothing_else() {
             assert!(groups(&main).is_empty() && !job.path("workspace/bake-report.json").exists());
         }
     }
-    // Of two jobs for one image each, the other one has nothing to do.
+    // Of two jobs with one image each, the other one has nothing to do.
     let job = with_store(CHAIN).event("push", "refs/tags/pay-v2.0.0", &repository());
     let other = job.main(PROGRAM, &[("images", "web")]).exits(0);
     assert_eq!(other.output("changed"), "false");
-    // A version that is given is baked, whatever the tag.
+    // A version on the command line is baked, whatever the tag.
     let job = with_store(CHAIN).event("push", "refs/tags/docs-v9.9.9", &repository());
     assert_eq!(job.main(PROGRAM, &[("images", "pay"), ("version", "3.0.0")]).exits(0).output("version"), "3.0.0");
 }
@@ -129,7 +129,7 @@ fn a_tag_without_a_patch_number_is_a_version_only_where_it_does_not_move() {
     github.add_tag("v1.4.2", "99");
     let moved = job.main(PROGRAM, &token).exits(0);
     assert!(moved.annotations("notice")[0].contains("v1.4 is a floating tag, since v1.4.2 exists"));
-    // What is published counts too, and a failure to look is no answer.
+    // Published tags count, too, and a failed look-up is an error.
     let job = on(&GitHub::new(), job.event("push", "refs/heads/main", &repository()));
     job.main(PROGRAM, &[("images", "pay"), ("version", "1.4.1")]).exits(0);
     let job = job.event("push", "refs/tags/v1.4", &repository());
@@ -151,7 +151,7 @@ fn a_tag_that_is_no_version_is_none() {
     assert_eq!(error.properties.get("line").map(String::as_str), Some("3"));
 }
 
-/// Events that anybody can cause: what is checked out decides.
+/// For events that anybody can cause, the checked-out commit decides.
 #[test]
 fn a_strangers_commit_is_not_used_with_the_rights_of_the_default_branch() {
     let with = |field: &str, value: Value| {
@@ -180,7 +180,7 @@ fn a_strangers_commit_is_not_used_with_the_rights_of_the_default_branch() {
             assert!(main.annotations("error")[0].contains("may be a stranger's"), "{event}: {command}");
         }
         job.main(PROGRAM, &[("command", "check")]).exits(0);
-        // The default branch is the repository's own, but a stranger's click makes no final version.
+        // The default branch is the repository's own, but a stranger's click does not make a final version.
         checked_out(SHA);
         let own = job.main(PROGRAM, &[("images", "pay")]).exits(0);
         assert_eq!(own.output("version"), "0.1.0-dev.4711", "{event}");
@@ -193,7 +193,7 @@ fn a_strangers_commit_is_not_used_with_the_rights_of_the_default_branch() {
     }
 }
 
-/// The same rule holds for `run: ami-bake bake`.
+/// The same rule applies to `run: ami-bake bake`.
 #[test]
 fn a_plain_step_uses_no_strangers_commit_either() {
     let fixture = crate::fixture::Fixture::with(CHAIN)
@@ -209,7 +209,7 @@ fn a_plain_step_uses_no_strangers_commit_either() {
     assert!(plan.stdout.contains("0.1.0-dev.0"), "{}", plan.stdout);
 }
 
-/// `images` is a list of words for a fork's run too.
+/// `images` is a list of words in a fork's run, too.
 #[test]
 fn a_forks_run_selects_images_as_any_other() {
     let manifest = "format: 1\nname: shop\nversion: 2.0.0\naws: {region: us-east-1, role: arn:aws:iam::111111111111:role/bake}\nimages:\n  base:\n    source: {ami: {owner: self, name: base-*}}\n    build: [{run: 'true'}]\n  web:\n    source: {image: base}\n    build: [{run: 'true'}]\n  pay:\n    source: {ami: {owner: self, name: pay-*}}\n    build: [{run: 'true'}]\n";

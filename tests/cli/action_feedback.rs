@@ -1,4 +1,4 @@
-//! What reviewers see: summary and comment of every command, and of every way in which a step ends.
+//! Feedback for reviewers: summary and comment of every command, and for every way in which a step can end.
 
 use ami_bake_testkit::action::Job;
 use ami_bake_testkit::github::{GitHub, TOKEN, VIEWER};
@@ -32,7 +32,7 @@ fn on_pull_request(github: &GitHub, manifest: &str) -> Job {
     on(github, with_store(manifest).event("pull_request", "refs/pull/7/merge", &pull_request()))
 }
 
-/// Each command that action.yml offers, as far as a machine without a cloud can.
+/// Each command that action.yml offers, as far as possible without a cloud.
 #[test]
 fn each_command_runs_through_the_action() {
     let job = with_store(WEB);
@@ -55,7 +55,7 @@ fn each_command_runs_through_the_action() {
     assert!(sweep.annotations("notice")[0].contains("nothing is deleted unless the input `yes`"));
     assert!(run("sweep", &[("yes", "true")]).exits(0).annotations("notice").is_empty());
     assert!(run("promote", &[("environment", "x")]).exits(2).annotations("error")[0].contains("input `version`"));
-    // These need a registry or a cloud: their inputs are understood.
+    // These need a registry or a cloud: their inputs are accepted.
     for (command, inputs) in [
         ("publish", &[("version", "1.4.2")][..]),
         ("deploy", &[("version", "1.4.2")]),
@@ -91,7 +91,7 @@ fn the_comment_is_never_that_of_an_earlier_run() {
     assert!(comment().contains("commit <code>1a2b3c4</code>"), "{}", comment());
     job.main(PROGRAM, &[token, ("command", "check")]).exits(0);
     assert!(comment().contains("is valid"), "{}", comment());
-    // A broken manifest, and inputs that can't be used.
+    // An invalid manifest, and invalid inputs.
     job.write("bake.yml", &WEB.replace("source:", "sauce:"));
     let broken = job.main(PROGRAM, &[token]).exits(3);
     assert!(comment().contains("bake failed") && comment().contains("sauce"), "{}", comment());
@@ -102,7 +102,7 @@ fn the_comment_is_never_that_of_an_earlier_run() {
     job.main(PROGRAM, &[token, ("bump", "huge")]).exits(2);
     assert!(comment().contains("huge"), "{}", comment());
 
-    // While it runs, and when it was cancelled or killed.
+    // While a bake runs, and after it was cancelled or killed.
     job.write("bake.yml", &WEB.replace("echo hello > /srv/index", "sleep 3600"));
     for (sent, says) in [("INT", "cancelled"), ("KILL", "did not end")] {
         let running = job.start(PROGRAM, &[token]);
@@ -131,11 +131,11 @@ fn a_new_comment_replaces_or_hides_the_old_one() {
     let hidden = check("hide-old");
     assert_eq!((hidden.len(), github.minimized()), (3, 1));
     assert!(hidden[1].1.contains("<!-- ami-bake: outdated -->") && !hidden[2].1.contains("outdated"), "{hidden:#?}");
-    // What is hidden is never updated again.
+    // A hidden comment is never updated.
     assert_eq!(check("always")[1], hidden[1]);
 }
 
-/// `run: ami-bake bake` writes what the action writes; its standard output stays data.
+/// `run: ami-bake bake` writes the same files as the action; its standard output stays data.
 #[test]
 fn a_plain_step_writes_what_the_action_writes() {
     let github = GitHub::new();
@@ -167,21 +167,21 @@ fn a_plain_step_writes_what_the_action_writes() {
     let summary = fixture.read("summary.md");
     assert!(summary.starts_with("Of another command.\n") && summary.contains("1 image baked"), "{summary}");
     assert!(github.comments()[0].1.contains("0.1.0-pr.7.1a2b3c4"));
-    // Data is data, and annotations are on the other stream.
+    // Data goes to standard output, and annotations to the other stream.
     let matrix = fixture.run(&["matrix", "--force"]).exits(0);
     let matrix: Value = serde_json::from_str(&matrix.stdout).unwrap();
     assert_eq!(matrix["changed"], true);
     fixture.write("bake.yml", &WEB.replace("source:", "sauce:"));
     let broken = fixture.run(&["check"]).exits(3);
     assert!(broken.stderr.contains("::error file=bake.yml"), "{}", broken.stderr);
-    // Turned off, it is a terminal's log and nothing else.
+    // Turned off, only the log of a terminal is written.
     fixture.write("bake.yml", WEB);
     fixture.write("summary.md", "");
     fixture.run(&["plan", "--github=off"]).exits(0);
     assert_eq!(fixture.read("summary.md"), "");
 }
 
-/// A workflow has a job for each level that it knows of.
+/// A workflow has a job for each level that it expects.
 #[test]
 fn more_levels_than_jobs_are_an_error() {
     let chain = "format: 1\nname: shop\nplatform: local\nimages:\n  base:\n    source: {local: host}\n    build: [{run: 'true'}]\n  web:\n    source: {image: base}\n    build: [{run: 'true'}]\n  edge:\n    source: {image: web}\n    build: [{run: 'true'}]\n";
@@ -193,7 +193,7 @@ fn more_levels_than_jobs_are_an_error() {
     assert_eq!(refused.output("matrix"), "");
 }
 
-/// Lists and long values need no JSON.
+/// Lists and values of several lines need no JSON.
 #[test]
 fn variables_take_lists_and_values_of_several_lines() {
     let manifest = "format: 1

@@ -1,5 +1,5 @@
-//! The action as the image that its users get: the Dockerfile's own stages around the binary that was built for the tests, run by
-//! a real engine with the runner's mounts and environment.
+//! The action as the container image that users get: the Dockerfile's own stages around the test build of the program,
+//! run by a real engine with the runner's mounts and environment.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ use serde_json::Value;
 const DEBIAN: &str = "ami-bake-test/debian:1";
 const IMAGE: &str = "ami-bake-test/action:1";
 
-/// A minimal system of this machine's own release, since no registry is reachable.
+/// Builds a minimal system of this machine's own release, since no registry is reachable.
 const BOOTSTRAP: &str = r#"
 . /etc/os-release
 sources=()
@@ -60,13 +60,13 @@ fn job(engine: &Engine, namespace: &str, script: &str) -> Job {
     job
 }
 
-/// The containers of the engine whose line holds this; other tests have theirs beside them.
+/// The engine's containers whose line contains `of`; other tests run theirs at the same time.
 fn containers(engine: &Engine, of: &str) -> Vec<String> {
     let all = engine.docker(&["ps", "--all", "--format", "{{.Image}} {{.Names}} {{.Label \"ami-bake:about\"}}"]);
     all.unwrap().lines().filter(|line| line.contains(of)).map(str::to_owned).collect()
 }
 
-/// All of it in one test: the image is made once.
+/// A single test, because the image is built once.
 #[test]
 fn the_image_bakes_as_the_runner_starts_it() {
     let engine = Engine::get();
@@ -89,7 +89,7 @@ fn the_image_bakes_as_the_runner_starts_it() {
     assert!(main.summary.contains("1.4.0"), "{}", main.summary);
     assert_eq!(bake.post("", &[], &main).exits(0).step.text(), "Nothing to clean up.\n");
 
-    // The client hands the runner's signal on to the program, which is process 1 there.
+    // The client forwards the runner's signal to the program, which is process 1 there.
     let cancelled = job(&engine, &namespace, "sleep 3600");
     let running = cancelled.start("", &[("force", "true")]);
     let machines = || containers(&engine, &namespace);

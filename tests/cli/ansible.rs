@@ -19,14 +19,14 @@ images:
     build:
 ";
 
-/// The path on which `.ci/setup` put Ansible.
+/// The PATH with the Ansible that `.ci/setup` installs.
 fn path() -> String {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin");
     assert!(tools.join("ansible-playbook").exists(), "ansible-core is missing: .ci/setup installs it");
     format!("{}:{}", tools.display(), std::env::var("PATH").unwrap())
 }
 
-/// A place with Ansible and a folder for temporary files of its own.
+/// A fixture with Ansible and a folder for its temporary files.
 fn fixture(manifest: &str) -> Fixture {
     let fixture = Fixture::with(manifest).variable("PATH", &path());
     std::fs::create_dir(fixture.path("tmp")).unwrap();
@@ -44,8 +44,9 @@ fn git(folder: &Path, arguments: &[&str]) {
     assert!(done.status.success(), "{done:?}");
 }
 
-/// Roles from requirements, from the user's own configuration and from beside the playbook; a group's variables, secrets,
-/// handlers, packages, templates, files there and back, another user; nothing of it stays, and the digest covers it.
+/// Roles from requirements, from the user's own configuration and from beside the playbook; a group's variables,
+/// secrets, handlers, packages, templates, files in both directions, another user; nothing of it is left, and the
+/// digest covers it.
 #[test]
 fn a_playbook_bakes_with_all_that_it_is_made_of() {
     let manifest = format!(
@@ -131,7 +132,7 @@ fn a_playbook_bakes_with_all_that_it_is_made_of() {
     assert_eq!(digest(&fixture), before);
 }
 
-/// The task, its file and its words stand in the error; what makes no sense to run is told as that.
+/// The error names the task, its file and its message; settings that make no sense are reported as such.
 #[test]
 fn what_goes_wrong_in_a_playbook_is_named() {
     let manifest = format!("{HEAD}      - ansible: web.yml\n");
@@ -168,8 +169,8 @@ fn what_goes_wrong_in_a_playbook_is_named() {
     assert!(outcome.stderr.contains("bake.yml:9:"), "{}", outcome.stderr);
 }
 
-/// The module restarts a sandbox as a step `reboot` does, under either of its names, and a playbook goes on after it: become,
-/// vaults, tasks in the background, bytes that are no text. Secrets are masked in differences too.
+/// The module restarts a sandbox like a `reboot` step, under either of its names, and a playbook continues after it:
+/// become, vaults, tasks in the background, bytes that are not text. Secrets are masked in differences, too.
 #[test]
 fn a_playbook_restarts_its_machine_and_goes_on() {
     let manifest = format!(
@@ -242,7 +243,8 @@ fn a_playbook_restarts_its_machine_and_goes_on() {
     assert_eq!(left(&fixture), [] as [PathBuf; 0]);
 }
 
-/// Files outside the usual folders count when they are named literally; what only a run tells is noted.
+/// Files outside the usual folders count when they are named literally; those that are only known at run time are
+/// noted.
 #[test]
 fn a_change_of_what_a_playbook_names_leads_to_a_new_bake() {
     let fixture = fixture(&format!("{HEAD}      - ansible: plays/web.yml\n        args: [--become]\n"));
@@ -280,7 +282,7 @@ fn a_change_of_what_a_playbook_names_leads_to_a_new_bake() {
     assert!(told.contains("a bake is not interactive") && told.contains("bake.yml:9:"), "{told}");
 }
 
-/// Whether a process with these words runs on this machine.
+/// Whether a process with these words on its command line runs on this machine.
 fn alive(words: &str) -> bool {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries.into_iter().any(|entry| {
@@ -289,7 +291,7 @@ fn alive(words: &str) -> bool {
     })
 }
 
-/// Neither on the machine nor on this computer anything lives on, whether the time is over or a person has had enough.
+/// At the time limit and after a cancel no process is left, neither on the machine nor on this computer.
 #[test]
 fn a_playbook_ends_with_its_step() {
     // A number of nine digits that no other test uses.
@@ -303,7 +305,7 @@ fn a_playbook_ends_with_its_step() {
     assert!(outcome.stderr.contains("was still running after 4s and was killed"), "{}", outcome.stderr);
     assert!(!alive(&format!("sleep {number}")) && left(&late).is_empty(), "{:?}", left(&late));
 
-    // The second runs on this computer, in a session of its worker's own.
+    // The second runs on this computer, in a session of its worker.
     for (add, host) in [(1, ""), (2, "      delegate_to: localhost\n")] {
         let words = format!("sleep {}", number + add);
         let cancelled = fixture(&format!("{HEAD}      - ansible: web.yml\n"));
@@ -318,7 +320,7 @@ fn a_playbook_ends_with_its_step() {
     }
 }
 
-/// No machine is started for a playbook that can't be run here.
+/// No machine is launched for a playbook that can't be run here.
 #[test]
 fn ansible_that_is_missing_or_old_is_reported_before_a_machine_starts() {
     let manifest = format!("{HEAD}      - ansible: web.yml\n");
@@ -389,7 +391,7 @@ fn a_playbook_for_localhost_runs_on_the_machine() {
     assert_eq!(left(&fixture), [] as [PathBuf; 0]);
 }
 
-/// The example as it is, here and in a container.
+/// The example unchanged, here and in a container.
 #[test]
 fn the_example_bakes_in_a_sandbox() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ansible/bake.yml");
@@ -426,7 +428,7 @@ fn the_example_bakes_in_a_container_that_its_playbook_restarts() {
     assert_eq!(left(&place), [] as [PathBuf; 0]);
 }
 
-/// The Jenkins playbook of the corpus, as it is, with small roles of ours under the names of those that it downloads.
+/// The Jenkins playbook of the corpus, unchanged, with small roles of ours under the names of those that it downloads.
 #[test]
 fn the_playbook_of_the_corpus_bakes() {
     let Some(corpus) = corpus() else { return };

@@ -1,4 +1,4 @@
-//! `check`: every problem in one go, at its line, offline.
+//! `check`: reports every problem at once, at its line, offline.
 
 use insta::assert_snapshot;
 
@@ -23,7 +23,7 @@ fn a_good_manifest_says_so() {
     ");
 }
 
-/// Every example is a manifest that can be used as it is, with each of its environments.
+/// Every example is a valid manifest, with each of its environments.
 #[cfg(all(feature = "aws", feature = "local"))]
 #[test]
 fn every_example_passes() {
@@ -48,7 +48,7 @@ fn every_example_passes() {
     }
 }
 
-/// Several mistakes are all shown at once, each with its line and what to write instead.
+/// Several mistakes are shown at once, each with its line and a correction.
 #[test]
 fn all_problems_are_shown_in_one_go() {
     let manifest = SMALL.replace("    build:", "    biuld:").replace("name: shop", "name: shop\nversion: one");
@@ -75,7 +75,7 @@ fn all_problems_are_shown_in_one_go() {
     ");
 }
 
-/// `bake` on an invalid manifest shows the same and starts nothing: there is no report and no ledger.
+/// `bake` on an invalid manifest shows the same findings and starts nothing: there is no report and no ledger.
 #[test]
 fn bake_refuses_what_check_refuses() {
     let fixture = Fixture::with(&SMALL.replace("    build:", "    biuld:"));
@@ -114,7 +114,7 @@ fn a_secret_that_is_not_set_is_named() {
     assert!(outcome.stderr.contains("DEPLOY_TOKEN is listed under `secrets` but not set"), "{}", outcome.stderr);
 }
 
-/// An empty value is a value, and `|| ''` does without one.
+/// An empty value is valid, and `|| ''` allows a missing one.
 #[test]
 fn a_secret_may_be_empty_and_an_optional_one_unset() {
     let steps = "    build:\n      - run: test \"[$A][$B]\" = \"[][]\"\n        env: {A: \"${{ secrets.EMPTY }}\", B: \"${{ secrets.OPTIONAL || '' }}\"}\n";
@@ -126,7 +126,7 @@ fn a_secret_may_be_empty_and_an_optional_one_unset() {
     fixture.variable("EMPTY", "").run(&["bake"]).exits(0);
 }
 
-/// What it takes is measured by `bench/`.
+/// `bench/` measures the time that it takes.
 #[test]
 fn two_hundred_images_are_validated_at_once() {
     let mut manifest = SMALL.replace("  web:\n    source: {local: host}\n    build:\n      - run: echo hello\n", "");
@@ -140,7 +140,7 @@ fn two_hundred_images_are_validated_at_once() {
     assert!(outcome.stderr.contains("200 images"), "{}", outcome.stderr);
 }
 
-/// What an image has for the one platform that it is baked on is no matter of another.
+/// An image that is only baked on one platform may use that platform's keys.
 #[cfg(feature = "docker")]
 #[test]
 fn an_image_for_another_platform_may_have_what_only_that_one_knows() {

@@ -1,4 +1,4 @@
-//! Component documents: alone, checked, and as steps of a bake.
+//! Component documents: run alone, checked, and as steps of a bake.
 
 use insta::assert_snapshot;
 
@@ -43,7 +43,8 @@ images:
     test: [{component: web.yml, with: {Greeting: \"${{ vars.greeting }}\"}}]
 ";
 
-/// All phases of a document at their stages, on real sandboxes: the restart is one, and the test's machine is another.
+/// Each phase of a document runs in its stage, on real sandboxes: the restart works, and the test machine is another
+/// one.
 #[test]
 fn a_bake_runs_the_phases_at_their_stages() {
     let fixture = Fixture::with(MANIFEST);
@@ -143,7 +144,7 @@ fn a_document_is_checked_alone() {
     assert!(good.stdout.contains("\"valid\": true") && good.stdout.contains("\"findings\": []"), "{}", good.stdout);
 }
 
-/// An imported recipe with its document bakes as it is.
+/// An imported recipe with its document can be baked unchanged.
 #[test]
 fn an_imported_recipe_bakes() {
     let fixture = Fixture::new();
@@ -166,7 +167,7 @@ fn an_imported_recipe_bakes() {
     assert!(images.stdout.contains("1.2.3"), "{}", images.stdout);
 }
 
-/// The same document in a container: what restarts there is the container, and a download comes from its own network.
+/// The same document in a container: a restart restarts the container, and a download uses its network.
 #[cfg(feature = "docker")]
 #[test]
 fn a_document_runs_alone_in_a_container() {

@@ -1,5 +1,5 @@
-//! Component documents that nobody on the project wrote, run for real on sandboxes. They are no part of the repository:
-//! without them the test only says so.
+//! Runs component documents of other people on real sandboxes. They are not part of the repository: without them the
+//! test is skipped.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use ami_bake_testkit::corpus::corpus;
 
 use crate::fixture::{CommandOutcome, Fixture};
 
-/// Two systems in which what would need a network or a cloud only says what it was asked for, and `install` leaves a mark.
+/// Two systems in which commands that need a network or a cloud only print their arguments, and `install` leaves a
+/// mark.
 const STAND_INS: &str = r##"format: 1
 name: stand
 platform: local
@@ -41,7 +42,7 @@ struct Corpus {
 }
 
 impl Corpus {
-    /// The file whose name ends so, as `web.yml`.
+    /// Copies the file with this name's ending to `web.yml`.
     fn take(&self, name: &str) -> String {
         let folders = ["components", "required"].map(|folder| self.folder.join(folder));
         let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
@@ -52,7 +53,7 @@ impl Corpus {
         text
     }
 
-    /// Runs `web.yml` on a system of ours.
+    /// Runs `web.yml` on one of these systems.
     fn run(&self, system: &str, code: i32) -> CommandOutcome {
         let source = format!("stand/{system}");
         self.fixture.run(&["component", "run", "web.yml", "--source", &source]).exits(code)
@@ -66,14 +67,14 @@ fn says(outcome: &CommandOutcome, words: &[&str]) {
     }
 }
 
-/// What the documents of AWS's cookbook, of ParallelCluster and of others do on a machine.
+/// The effects of documents of AWS's cookbook, ParallelCluster and others on a machine.
 #[test]
 fn documents_of_others_run() {
     let Some(folder) = corpus() else { return };
     let corpus = Corpus { folder, fixture: Fixture::with(STAND_INS) };
     corpus.fixture.run(&["bake"]).exits(0);
 
-    // A tolerated failure: the document succeeds, and says what did not.
+    // A tolerated failure: the document succeeds, and reports what did not.
     corpus.take("tolerated-failure.yml");
     let ran = corpus.run("dnf", 0);
     says(
@@ -85,7 +86,7 @@ fn documents_of_others_run() {
             "web.yml: 1 step passed, 1 failed and ignored",
         ],
     );
-    // A restart, and the same step again; the validate phase looks for what must be gone.
+    // A restart, and the same step again; the validate phase checks what must be gone.
     corpus.take("reboot-and-resume.yml");
     let ran = corpus.run("apt", 0);
     says(
@@ -97,7 +98,7 @@ fn documents_of_others_run() {
         ],
     );
     assert_eq!(ran.stderr.matches("Simulating an install").count(), 1, "{}", ran.stderr);
-    // Whichever package manager there is; the validate phase calls what was installed.
+    // With any package manager; the validate phase calls what was installed.
     corpus.take("conditional-install.yml");
     says(
         &corpus.run("apt", 0),
@@ -109,7 +110,7 @@ fn documents_of_others_run() {
         ],
     );
     says(&corpus.run("dnf", 0), &["| dnf -y install unzip", "skipped InstallWithAptGet", "2 steps passed, 1 skipped"]);
-    // One turn for each of a list; the validate phase asks for all of them.
+    // One iteration for each item of a list; the validate phase checks all of them.
     corpus.take("foreach-install.yml");
     let ran = corpus.run("dnf", 0);
     says(&ran, &["| dnf -y install jq", "| dnf -y install tar", "| dnf -y install gzip", "web.yml: 2 steps passed"]);
@@ -125,7 +126,7 @@ fn documents_of_others_run() {
     corpus.take("linux__linux.yml");
     says(&corpus.run("apt", 0), &["Hello World from the validate phase.", "web.yml: 3 steps passed"]);
 
-    // Values from step to step, from the instance metadata to calls of AWS.
+    // Values passed from step to step, from the instance metadata to calls of AWS.
     corpus.take("parallelcluster_tag.yaml");
     says(
         &corpus.run("apt", 0),
@@ -135,7 +136,7 @@ fn documents_of_others_run() {
             "web.yml: 4 steps passed",
         ],
     );
-    // The document of a CloudFormation template: as it stands it is none of bash's, with its places filled in it is.
+    // The document in a CloudFormation template: its script is invalid until its placeholders are filled in.
     let text = corpus.take("update_and_reboot.yaml");
     says(
         &corpus.run("apt", 5),
@@ -143,7 +144,7 @@ fn documents_of_others_run() {
     );
     let filled =
         text.replace("${!", "${").replace("${AWS::Region}", "us-west-2").replace("${CfnParamChefDnaJson}", "{}");
-    // It waits for cloud-init, of which an image of ours keeps nothing.
+    // It waits for cloud-init, of which a baked image keeps nothing.
     let filled = filled.replace("/var/lib/cloud/instance/boot-finished", "/etc/os-release");
     corpus.fixture.write("web.yml", &filled.replace("delaySeconds: 10", "delaySeconds: 1"));
     says(
@@ -159,7 +160,7 @@ fn documents_of_others_run() {
     );
 }
 
-/// What can't run here is refused before a machine starts, with its line; what needs S3 runs on aws.
+/// Documents that can't run here are refused before a machine starts, with their line; those that need S3 run on AWS.
 #[test]
 fn documents_of_others_are_refused_where_they_cannot_run() {
     let Some(folder) = corpus() else { return };

@@ -1,4 +1,4 @@
-//! Whole bakes in containers of a real engine.
+//! Bakes in containers of a real engine.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::fixture::{CommandOutcome, Fixture};
 
-/// A manifest whose images no other test has.
+/// A manifest whose image names no other test uses.
 fn manifest(namespace: &str, publish: &str) -> String {
     format!(
         "format: 1
@@ -103,7 +103,7 @@ fn a_bake_is_pushed_and_the_next_one_pushes_what_is_new() {
     }
     assert_eq!(machines(&engine, &name), "", "a machine is left");
 
-    // Nothing changed but what is published: no machine starts, the new tag is pushed.
+    // Only the publishing changed: no machine is launched, and the new tag is pushed.
     fixture.write("bake.yml", &text.replace("latest", "stable"));
     let second = fixture.run(&["bake"]).exits(0);
     assert_eq!(report(&fixture)["images"][0]["status"], "reused");
@@ -132,12 +132,12 @@ fn a_refused_push_has_a_code_of_its_own_and_keeps_the_image() {
     holds_only_the_tested_image(&engine, &fixture, &name);
 }
 
-/// What passed its tests stays, whatever ends the publication: it has its final name, and `publish` goes on with it. The
-/// candidate that was tested is gone, and so are all machines.
+/// An image that passed its tests stays, however the publication ends: it has its final name, and `publish` continues
+/// with it. The tested candidate is deleted, and so are all machines.
 fn holds_only_the_tested_image(engine: &Engine, fixture: &Fixture, namespace: &str) {
     assert_eq!(machines(engine, namespace), "");
     let filter = format!("label=ami-bake:name={namespace}");
-    // One image, under whatever names.
+    // One image, under any number of names.
     let images = engine.docker(&["images", "--quiet", "--filter", &filter]).unwrap();
     let ids: std::collections::BTreeSet<&str> = images.lines().collect();
     assert_eq!(ids.len(), 1, "{images}");
@@ -147,7 +147,7 @@ fn holds_only_the_tested_image(engine: &Engine, fixture: &Fixture, namespace: &s
     assert!(state.into_iter().all(|entry| !entry.path().to_string_lossy().ends_with(".ledger.jsonl")));
 }
 
-/// The registry takes the connection and never answers.
+/// The registry accepts the connection and never answers.
 #[test]
 fn a_cancelled_push_keeps_the_image_and_nothing_else() {
     let engine = Engine::get();
@@ -191,7 +191,7 @@ fn images_are_built_on_each_other_tested_again_and_retired() {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         images(&fixture).iter().map(|image| text(&image["key"]["image"]) + " " + &text(&image["version"])).collect()
     };
-    // What another image is built on is kept, and of the rest the newest.
+    // Base images of others are kept, and the newest of the rest.
     assert_eq!(bake("goodbye"), ["shop 0.1.0", "web 0.1.0", "web 0.1.1"]);
     assert_eq!(bake("again"), ["shop 0.1.0", "web 0.1.0", "web 0.1.2"]);
 }
@@ -226,7 +226,7 @@ fn the_example_of_parity_bakes() {
     assert_eq!(config, r#"["busybox","httpd","-f","-v"]"#);
 }
 
-/// A step that runs for an hour, and a bake that has got there.
+/// Starts a bake whose step runs for an hour, and waits until the step has begun.
 fn begin(engine: &Engine, name: &str) -> (Fixture, std::process::Child) {
     let fixture = fixture(engine, &manifest(name, "").replace("mkdir -p /srv/web &&", "sleep 3600;"));
     let child = fixture.command(&["bake"]).spawn().unwrap();
@@ -258,7 +258,7 @@ fn sweep_deletes_what_a_killed_bake_left() {
     assert!(again.stderr.contains("Nothing to delete"), "{}{}", again.stderr, again.stdout);
 }
 
-/// A socket that everybody may use, before the engine's own.
+/// A socket that everybody may use, which forwards to the engine's own.
 fn open_to_all(engine: &Engine, at: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::{UnixListener, UnixStream};
@@ -280,8 +280,8 @@ fn open_to_all(engine: &Engine, at: &Path) {
     });
 }
 
-/// As nobody: the engine's own socket is closed, and through one that is open a whole bake works; its `expect: {http: …}`
-/// goes through the container, since nobody else may step into its network.
+/// As the user nobody: the engine's own socket is closed, and through an open one a whole bake works. Its `expect:
+/// {http: …}` goes through the container, since only root may enter its network.
 #[test]
 fn a_user_without_rights_gets_help_and_one_with_the_socket_bakes() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -313,7 +313,7 @@ fn a_user_without_rights_gets_help_and_one_with_the_socket_bakes() {
     assert!(baked.stdout.contains("baked"), "{}", baked.stdout);
 }
 
-/// No engine, no right to speak with it, no address: each is said with what to do, and nothing is made.
+/// No engine, no permission to use it, an invalid address: each is reported with help, and nothing is created.
 #[test]
 fn an_engine_that_does_not_answer_is_explained() {
     let text = manifest("shop", "");
@@ -339,8 +339,8 @@ fn an_engine_that_does_not_answer_is_explained() {
     assert!(outcome.stderr.contains("the daemon is not running"), "{}", outcome.stderr);
 }
 
-/// A whole bake over TCP with certificates, as with a daemon on another host, with uploads and hijacked exec connections. A
-/// missing or foreign certificate is reported with help.
+/// A whole bake over TCP with certificates, as with a daemon on another host, including uploads and hijacked exec
+/// connections. A missing or foreign certificate is reported with help.
 #[test]
 fn a_bake_goes_over_tls_with_certificates() {
     let engine = Engine::own();
@@ -367,14 +367,14 @@ fn a_bake_goes_over_tls_with_certificates() {
         let refused = run(folder, 4);
         assert!(refused.stderr.contains(why) && refused.stderr.contains(help), "{}", refused.stderr);
     }
-    // Somebody who forgot DOCKER_TLS_VERIFY hears of it.
+    // A missing DOCKER_TLS_VERIFY is reported.
     let plain = Fixture::with(&text).variable("REGISTRY_PASSWORD", "geheim-4711").variable("DOCKER_HOST", &host);
     plain.write("site/page.html", "x");
     plain.run(&["bake"]).exits(4).says("DOCKER_TLS_VERIFY=1");
     assert_eq!(machines(&engine, &name), "");
 }
 
-/// What the engine says was changed is searched.
+/// The files that changed according to the engine are searched.
 #[test]
 fn a_secret_that_a_step_leaves_in_a_file_fails_the_bake() {
     let engine = Engine::get();

@@ -1,5 +1,5 @@
-//! The docker builders of the corpus' templates, imported and baked as they are. The templates are no part of the repository:
-//! without them the test only says so.
+//! Imports and bakes the docker builders of the corpus' templates unchanged. The templates are not part of the
+//! repository: without them the test is skipped.
 
 use std::process::Command;
 
@@ -10,15 +10,15 @@ use serde_json::Value;
 
 use crate::fixture::{CommandOutcome, Fixture};
 
-/// What the templates' source is called. It is made in an engine of our own, never in the machine's.
+/// Name of the templates' source image, which is created in an engine of our own, never in the machine's.
 const SOURCE: &str = "ubuntu:18.04";
-/// Where the templates push to, at Docker Hub.
+/// The repository at Docker Hub that the templates push to.
 const REPOSITORY: &str = "andretorrescodurance/packer_test";
 const PASSWORD: &str = "geheim-4711";
 
-/// Fills a folder ($1) with what the base lacks: this machine's own dpkg, and stand-ins for what would need a network, which
-/// write down how they were called. As in the real image sudo is not there until somebody installs it; what `apt-get install`
-/// does else is a mark. `curl` has Elastic's packages from a server ($2) on the loopback interface.
+/// Fills a folder ($1) with what the base image lacks: this machine's own dpkg, and stand-ins for commands that need a
+/// network, which record their arguments. As in the real image, sudo must be installed first; otherwise `apt-get
+/// install` only leaves a mark. `curl` has Elastic's packages from a server ($2) on the loopback interface.
 const STAND_INS: &str = r#"
 set -euo pipefail
 root=$1
@@ -64,7 +64,7 @@ END
 chmod 755 ./*
 "#;
 
-/// A package that dpkg installs, with nothing compressed, so that it is text.
+/// A package that dpkg can install, without compression, so that it is text.
 const PACKAGE: &str = r#"
 set -euo pipefail
 name=$2 version=$3
@@ -84,7 +84,7 @@ fn bash(script: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Elastic's packages. It answers as long as the test runs.
+/// A server with Elastic's packages, which runs until the end of the test.
 fn elastic() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let packages =
@@ -95,7 +95,7 @@ fn elastic() -> Server {
     })
 }
 
-/// Makes the source: the tests' base with the stand-ins.
+/// Creates the source image: the tests' base with the stand-ins.
 fn make_source(engine: &Engine, mirror: &Server) {
     let root = tempfile::tempdir().unwrap();
     bash(STAND_INS, &[root.path().to_str().unwrap(), &mirror.address()]);
@@ -128,13 +128,14 @@ impl Corpus {
         serde_json::from_str::<Value>(&seen).unwrap()[0].clone()
     }
 
-    /// What a command prints in the image that was baked.
+    /// Output of a command in the baked image.
     fn inside(&self, image: &str, command: &[&str]) -> String {
         let run = [&["run", "--rm", "--network", "none", image][..], command].concat();
         self.engine.docker(&run).unwrap_or_else(|| panic!("{command:?} fails in {image}"))
     }
 
-    /// The image has the template's tag, label and port, and everything was called that the template calls.
+    /// Asserts that the image has the template's tag, label and port, and that all commands of the template were
+    /// called.
     fn is_as_the_template_says(&self, calls: &[&str]) {
         let id = self.image()["image"]["id"].as_str().unwrap().to_owned();
         let tagged = format!("{REPOSITORY}:0.1");
@@ -148,7 +149,7 @@ impl Corpus {
         assert_eq!(recorded.lines().collect::<Vec<_>>(), calls);
     }
 
-    /// Sends the imported manifest's image to a registry of ours.
+    /// Changes the imported manifest's repository to one in our own registry.
     fn move_to(&self, registry: &Registry) {
         let text = self.fixture.read("bake.yml");
         let there = format!("repository: {}/{REPOSITORY}", registry.address());
@@ -156,11 +157,11 @@ impl Corpus {
     }
 }
 
-/// What the template's author saw when Docker Hub does not answer, and how it ends all the same.
+/// Docker Hub does not answer, as the template's author would see it; in the end the image is pushed all the same.
 #[test]
 fn the_docker_builders_of_the_corpus_bake_as_they_are() {
     let Some(folder) = corpus() else { return };
-    // Its engine reaches nothing beyond the loopback interface.
+    // Its engine only reaches the loopback interface.
     let engine = Engine::own();
     let mirror = elastic();
     make_source(&engine, &mirror);
@@ -215,7 +216,7 @@ fn the_docker_builders_of_the_corpus_bake_as_they_are() {
     assert_eq!(installed, format!("filebeat {ok}\nmetricbeat {ok}"));
     assert_eq!(corpus.inside(&tagged, &["ls", "/tmp"]), "");
 
-    // Still out of reach; then the manifest names a registry that is there. The image is the same one.
+    // Docker Hub is still unreachable; then the manifest names a registry that is reachable. The image is the same.
     let publish = ["publish", "--report", "bake-report.json"];
     corpus.run(&publish, 7).says("Nothing was pushed");
     corpus.move_to(&registry);
@@ -225,7 +226,7 @@ fn the_docker_builders_of_the_corpus_bake_as_they_are() {
     assert_eq!(there["Id"], image["image"]["id"]);
     corpus.run(&publish, 0).says("Already published ");
 
-    // The second template: baked on the fly, and with its own registry in one go.
+    // The second template is imported on the fly, with its own registry at once.
     corpus
         .run(&["bake", "java-on-base.json", "--set", "owner=self", "--platform", "docker", "--force"], 7)
         .says("Nothing was pushed");

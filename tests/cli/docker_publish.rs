@@ -1,4 +1,4 @@
-//! What a bake could not push is pushed later: `publish`, and `promote` to another environment's registry.
+//! Later pushes of what a bake could not push: `publish`, and `promote` to another environment's registry.
 
 use ami_bake_testkit::docker::{BASE, Engine, Registry};
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use crate::docker::namespace;
 use crate::fixture::{CommandOutcome, Fixture};
 
-/// The right password of every registry here.
+/// The correct password of every registry here.
 const PASSWORD: &str = "geheim-4711";
 
-/// An image that goes to `shop/web`, and as `production` to `prod/web`.
+/// A manifest whose image is pushed to `shop/web`, and in the environment `production` to `prod/web`.
 fn manifest(name: &str, registry: &Registry) -> String {
     let address = registry.address();
     format!(
@@ -66,7 +66,7 @@ impl Shop {
     }
 }
 
-/// A wrong password loses nothing: `publish --report` pushes what is missing, and then only what somebody took away.
+/// A wrong password loses nothing: `publish --report` pushes what is missing, and later only what somebody deleted.
 #[test]
 fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
     let registry = Registry::guarded("ada", PASSWORD);
@@ -92,7 +92,7 @@ fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
         (&Value::from(shop_web.clone()), &Value::from("publish"))
     );
 
-    // Still wrong, and nothing is lost.
+    // The password is still wrong, and nothing is lost.
     let publish = ["publish", "--report", "bake-report.json"];
     shop.run("another-word", &publish).exits(7).says("unauthorized");
     let done = shop.run(PASSWORD, &publish).exits(0);
@@ -101,7 +101,7 @@ fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
     assert!(done.stderr.contains("pushed 0.1.0, pushed latest"), "{}", done.stderr);
     assert_eq!(registry.tags("shop/web"), ["0.1.0", "latest"]);
 
-    // What is there is left alone, and what is missing comes: in the registry, and in the engine.
+    // Existing tags are left alone and missing ones are pushed, both in the registry and in the engine.
     let pushed = registry.pushed("shop/web", "0.1.0");
     registry.forget("shop/web", "latest");
     shop.remove(&format!("{shop_web}:latest"));
@@ -113,7 +113,7 @@ fn publish_pushes_what_a_bake_could_not_and_nothing_twice() {
     );
     let idle = shop.run(PASSWORD, &["publish", "--image-version", "0.1.0"]).exits(0);
     assert!(idle.stderr.contains("Already published ") && !idle.stderr.contains("Pushing"), "{}", idle.stderr);
-    // A bake that reuses the image looks it up in the same way.
+    // A bake that reuses the image checks the registry in the same way.
     shop.run(PASSWORD, &["bake"]).exits(0).says("Already published ");
     assert_eq!(registry.pushed("shop/web", "0.1.0"), pushed);
     let report: Value = serde_json::from_str(&shop.fixture.read("bake-report.json")).unwrap();
@@ -143,23 +143,23 @@ fn a_version_is_promoted_to_another_registry_and_what_is_gone_is_said() {
         .exits(4)
         .says("publish web 0.2.0: image not found")
         .says("`ami-bake images` lists the images that exist here");
-    // The report's platform is the images', and --platform can't say another.
+    // The platform comes from the report, and --platform can't change it.
     shop.run(PASSWORD, &["publish", "--report", "kept.json", "--platform", "local"])
         .exits(2)
         .says("are on platform `docker`, not on `local`");
-    // Of another platform by itself: the report knows where its images are.
+    // The manifest's platform is another one: the report names the platform of its images.
     let text = shop.fixture.read("bake.yml");
     shop.fixture.write("bake.yml", &text.replace("platform: docker", "platform: local"));
     registry.forget("shop/web", "latest");
     shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(0).says("pushed latest");
     shop.fixture.write("bake.yml", &text);
 
-    // A registry that is not there any more, and one that never had a name.
+    // A registry that is not reachable any more, and one whose name does not exist.
     drop(registry);
     let closed = shop.run(PASSWORD, &["publish", "--report", "kept.json"]).exits(7);
     assert!(closed.stderr.contains("connection refused"), "{}", closed.stderr);
     assert!(closed.stderr.contains("Check that the daemon can reach"), "{}", closed.stderr);
-    // Credentials that can't be had are missed before anything is pushed, and before a machine starts.
+    // Missing credentials are reported before anything is pushed, and before a machine starts.
     let anonymous: String = text.split_inclusive('\n').filter(|line| !line.contains("login:")).collect();
     shop.fixture.write("bake.yml", &anonymous);
     shop.fixture.write(".docker/config.json", "{\"credsStore\": \"nowhere\"}");

@@ -1,11 +1,11 @@
-//! What a `download` takes from a machine, and what it does not, on each platform that runs here.
+//! Accepted and refused contents of a `download`, on each platform that runs here.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use crate::fixture::Fixture;
 
-/// A folder with all kinds of files, and links to it; then what is refused, one after the other.
+/// A folder with all kinds of files, and links to it; then downloads that are refused, one by one.
 const STEPS: &str = "
       - run: |
           mkdir -p /opt/logs/d && cd /opt/logs && echo one > a && chmod 4755 a && ln a b && ln -s a c && ln -s ../a d/up

@@ -1,20 +1,20 @@
-//! What a newcomer does first.
+//! The first commands of a new user.
 
 use crate::fixture::Fixture;
 
-/// The manifest that `init` writes passes `check` as it stands.
+/// The manifest that `init` writes passes `check` unchanged.
 #[test]
 fn init_writes_a_manifest_that_passes_check() {
     let fixture = Fixture::new();
     let outcome = fixture.run(&["init"]).exits(0);
     assert!(outcome.stderr.contains("ami-bake check bake.yml"), "{}", outcome.stderr);
     assert!(fixture.read("bake.yml").lines().filter(|line| line.trim_start().starts_with('#')).count() > 5);
-    // It bakes on AWS, and here where this build can't.
+    // Its platform is AWS, or a local one in builds without AWS.
     let platform: &[&str] = if cfg!(feature = "aws") { &[] } else { &["--platform", "local"] };
     fixture.run(&[&["check"], platform].concat()).exits(0);
 }
 
-/// It never writes over a file.
+/// `init` never overwrites a file.
 #[test]
 fn init_leaves_a_file_alone() {
     let fixture = Fixture::with("mine: true\n");
@@ -23,7 +23,7 @@ fn init_leaves_a_file_alone() {
     assert_eq!(fixture.read("bake.yml"), "mine: true\n");
 }
 
-/// The folder of the other default place is made where it is missing.
+/// `init` creates the folder of the other default path.
 #[test]
 fn init_makes_the_folder() {
     let fixture = Fixture::new();
@@ -31,7 +31,7 @@ fn init_makes_the_folder() {
     assert!(fixture.path(".github/bake.yml").is_file());
 }
 
-/// The schema is JSON, and one that fits the manifest of `init`'s format.
+/// The schema is valid JSON Schema, and describes the manifest of `init`.
 #[test]
 fn the_schema_is_a_json_schema() {
     let outcome = Fixture::new().run(&["schema"]).exits(0);

@@ -1,4 +1,4 @@
-//! A folder to call the program in, with an environment of its own.
+//! A folder in which tests run the program, with an environment of its own.
 
 use std::ops::Deref;
 use std::process::{Child, Command};
@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 pub(crate) use ami_bake_testkit::test_dir::CommandOutcome;
 use ami_bake_testkit::test_dir::TestDir;
 
-/// A folder, and variables of the environment.
+/// A folder, and environment variables.
 pub(crate) struct Fixture {
     dir: TestDir,
     variables: Vec<(String, String)>,
@@ -25,20 +25,20 @@ impl Fixture {
         Self { dir: TestDir::new(), variables: Vec::new() }
     }
 
-    /// The same with a manifest in its default place.
+    /// A fixture with a manifest at its default path.
     pub(crate) fn with(manifest: &str) -> Self {
         let fixture = Self::new();
         fixture.write("bake.yml", manifest);
         fixture
     }
 
-    /// The same with a variable of the environment.
+    /// Adds an environment variable.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The folder, to call other programs in.
+    /// The folder, for running other programs in it.
     pub(crate) fn dir(&self) -> &TestDir {
         &self.dir
     }
@@ -53,7 +53,7 @@ impl Fixture {
         self.finish(self.command(arguments).spawn().unwrap())
     }
 
-    /// Waits for a started call; replaces the folder's path in its output by FOLDER.
+    /// Waits for a started program; replaces the folder's path in its output with FOLDER.
     pub(crate) fn finish(&self, child: Child) -> CommandOutcome {
         let outcome = CommandOutcome::of(child);
         let folder = self.folder().display().to_string();

@@ -1,4 +1,5 @@
-//! Full disks: the report, the ledger, logs, downloads, the image store. A clear error, the right exit code, nothing left.
+//! Full disks: the report, the ledger, logs, downloads, the image store. Each gives a clear error and the right exit
+//! code, and leaves nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,14 +8,14 @@ use serde_json::Value;
 
 use crate::fixture::Fixture;
 
-/// The size of a page, which is the least that a file takes of a tmpfs.
+/// Size of a page, the minimum that a file takes on a tmpfs.
 const PAGE: usize = 4096;
 
-/// A small file system of its own, which ends with the test.
+/// A small file system of its own, unmounted when dropped.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Mounts it on a new folder, with so many free pages.
+    /// Mounts it on a new folder, with this many free pages.
     fn on(folder: PathBuf, pages: usize) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
         let options = format!("size={}", (pages + 1) * PAGE);
@@ -24,12 +25,12 @@ impl SmallDisk {
         Self(folder)
     }
 
-    /// What is on it besides the other data.
+    /// Files on it, except the filler.
     fn files(&self) -> Vec<PathBuf> {
         files(&self.0).into_iter().filter(|path| !path.ends_with("other-data")).collect()
     }
 
-    /// Makes it larger.
+    /// Enlarges the file system.
     fn grow(&self) {
         let status = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&self.0).status();
         assert!(status.unwrap().success());
@@ -56,7 +57,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// So many images, each of one step.
+/// A manifest with this many images, each with one step.
 fn images(count: usize, step: &str) -> String {
     let head = "format: 1\nname: shop\nversion: 1.0.0\nplatform: local\nimages:\n";
     let image = |number| format!("  web{number}:\n    source: {{local: host}}\n    build:\n      - {step}\n");
@@ -69,7 +70,7 @@ fn published(fixture: &Fixture, store: &[&str]) -> usize {
     images["images"].as_array().unwrap().len()
 }
 
-/// No machine, nothing in the trash, and no layer without its image.
+/// Asserts that there is no machine, no trash, and no layer without an image.
 fn nothing_leaked(store: &Path) {
     let count = |name: &str| std::fs::read_dir(store.join(name)).map_or(0, Iterator::count);
     ami_bake_testkit::wait::until_true("the trash is not removed", || count("trash") == 0);
@@ -111,7 +112,7 @@ fn without_room_for_the_ledger_nothing_begins() {
 
 #[test]
 fn a_ledger_without_room_ends_the_bake_cleanly() {
-    // A page holds the entries of some six resources; each image has two machines and two images.
+    // A page has room for the entries of some six resources; each image has two machines and two images.
     let fixture = Fixture::with(&images(6, "run: echo hello > /opt/hello"));
     let disk = SmallDisk::on(fixture.path("state/ami-bake"), 1);
     let store = fixture.path("store").display().to_string();
@@ -120,7 +121,7 @@ fn a_ledger_without_room_ends_the_bake_cleanly() {
         assert!(outcome.stderr.contains(said), "{said}: {}", outcome.stderr);
     }
     nothing_leaked(&fixture.path("store"));
-    // The file may name what is gone already, which does no harm.
+    // The file may list resources that are gone already, which does no harm.
     disk.grow();
     fixture.run(&["sweep", "--platform", "local", "--store", &store, "--yes"]).exits(0);
     fixture.run(&["bake", "--store", &store]).exits(0);
@@ -152,7 +153,7 @@ fn logs_and_downloads_that_do_not_fit() {
 
 #[test]
 fn a_store_without_room() {
-    // The step fails by itself; or it passes, and there is no room for what comes next.
+    // Either the step itself fails, or it passes and there is no room for what follows.
     for (step, said) in [
         ("run: head -c 5000000 /dev/zero > /opt/zeros", "No space left on device"),
         ("run: head -c 5000000 /dev/zero > /opt/zeros || true", "has free space"),
@@ -161,7 +162,7 @@ fn a_store_without_room() {
         let disk = SmallDisk::on(fixture.path("store"), 256);
         let store = disk.0.display().to_string();
         let outcome = fixture.run(&["bake", "--store", &store]);
-        // The seal removes files: there may be room for the image, and none for the machine that tests it.
+        // The seal deletes files, so there may be room for the image, but none for the machine that tests it.
         assert!(matches!(outcome.code, Some(5 | 6)), "{:?}: {}", outcome.code, outcome.stderr);
         assert!(outcome.stderr.contains(said), "{said}: {}", outcome.stderr);
         nothing_leaked(&disk.0);
@@ -169,7 +170,7 @@ fn a_store_without_room() {
     }
 }
 
-/// As with `ulimit -f`: the kernel sends SIGXFSZ, which ends a program that does not expect it (setrlimit(2)).
+/// As with `ulimit -f`: the kernel sends SIGXFSZ, which ends a program that does not handle it (setrlimit(2)).
 #[test]
 fn a_limit_of_file_sizes_is_an_error_and_not_the_end() {
     let fixture = Fixture::with(&images(1, "run: seq 100000; echo hello > /opt/hello"));

@@ -1,4 +1,4 @@
-//! Reports on their way to GitHub: comments, release notes, the jobs of a matrix.
+//! Publishing reports to GitHub: comments, release notes, the jobs of a matrix.
 
 use ami_bake_core::report::Report;
 use ami_bake_testkit::github::{ApiFault, GitHub, TOKEN, VIEWER};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{CommandOutcome, Fixture};
 
-/// A place with a report, and a GitHub that is spoken with as from a step of a workflow.
+/// A folder with a report, and a GitHub used as from a step of a workflow.
 struct Workflow {
     fixture: Fixture,
     github: GitHub,
@@ -53,7 +53,7 @@ fn a_comment_is_written_once_and_then_kept_up_to_date() {
     workflow.run(&["report", "--comment"]).exits(0).says("Created the comment on pull request 7: http");
     workflow.run(&["report", "--comment"]).exits(0).says("Left the comment unchanged");
     workflow.run(&["report", "--comment", "--comment-key", "other"]).exits(0).says("Created the comment");
-    // A second comment of the same key, as two runs at once make it, or an answer that gets lost.
+    // A second comment with the same key, as two concurrent runs or a lost answer can create it.
     workflow.github.add_comment(7, VIEWER, &format!("twice\r\n\r\n{marker}\r\n"));
     workflow.fixture.write("bake-report.json", &serde_json::to_string(&report::bad()).unwrap());
     workflow.run(&["report", "--comment"]).exits(0).says("Updated the comment");
@@ -84,7 +84,7 @@ fn the_second_half_of_a_forks_pull_request_finds_it_by_its_head() {
     let (_, text) = &workflow.github.comments()[0];
     assert!(text.contains("for a pull request from a fork, without credentials"), "{text}");
     assert!(text.contains("(https://github.com/shop/images/actions/runs/41)"), "the run that baked is linked");
-    // Its head moved on: what was baked is no longer what it is about.
+    // The head of the pull request has moved on: the report is no longer about it.
     workflow.fixture.write("event.json", &event.to_string().replace("1a2b3c4d", "99999999"));
     workflow.run(&["report", "--comment"]).exits(0).says("Skipped the comment: no open pull request");
 }
@@ -114,7 +114,8 @@ fn refusals_say_what_to_do_and_limits_are_waited_out() {
     comment(&[broken()]).exits(1).says("GitHub answered 502").says("Run `ami-bake report` later");
     assert!(workflow.github.comments().is_empty());
 
-    // A secondary limit that names its time, then a server that stumbles, then an answer that gets lost after the deed.
+    // A secondary rate limit with a time, then a server error, then an answer that is lost after the request took
+    // effect.
     let limit = post(403, "You have exceeded a secondary rate limit");
     let limit = ApiFault { header: Some(("retry-after", "1")), ..limit };
     let lost = ApiFault { done: true, ..post(502, "Server Error") };
@@ -158,7 +159,7 @@ fn a_release_gets_its_images_and_the_report() {
     let attached: Report = serde_json::from_str(&workflow.github.file("v1.4.0", "bake-report.json").unwrap()).unwrap();
     assert_eq!(attached, report::good());
 
-    // Asked again it changes nothing but the file, and a failed bake leaves the notes as they are.
+    // Repeated it only changes the file, and a failed bake leaves the notes unchanged.
     workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(0);
     assert_eq!(workflow.github.notes("v1.4.0"), notes);
     let patches = workflow.github.requests().iter().filter(|request| request.starts_with("PATCH")).count();
@@ -167,7 +168,7 @@ fn a_release_gets_its_images_and_the_report() {
     workflow.run(&["report", "--release-notes", "v1.4.0"]).exits(2).says("no images for the notes of release v1.4.0");
     assert_eq!(workflow.github.notes("v1.4.0"), notes);
 
-    // A release that is out and immutable still takes notes, and no file.
+    // A published immutable release accepts notes, but no file.
     workflow.fixture.write("bake-report.json", &serde_json::to_string(&report::good()).unwrap());
     workflow.run(&["report", "--release-notes", "v1.3.0"]).exits(0).says("Updated the notes of release v1.3.0");
     assert_eq!(workflow.github.file("v1.3.0", "bake-report.json"), Some(before));
@@ -207,7 +208,7 @@ images:
     build: [{run: 'echo pay > /srv/pay'}]
 ";
 
-/// Plan, a job for each image, and a last job that folds their reports: what a workflow does on several runners.
+/// Plan, a job for each image, and a last job that merges their reports: a workflow on several runners.
 #[test]
 fn the_jobs_of_a_matrix_agree_on_versions_and_make_one_report() {
     let fixture = Fixture::with(CHAIN);
@@ -226,7 +227,7 @@ fn the_jobs_of_a_matrix_agree_on_versions_and_make_one_report() {
     assert_eq!((plan["changed"].as_bool(), plan["matrix"]["include"].as_array().unwrap().len()), (Some(true), 3));
 
     for (image, _) in [names(0), names(1)].concat() {
-        // Fixed once: whatever was published since, a job makes the version of the plan.
+        // Versions are fixed once: whatever was published since, a job makes the version of the plan.
         let version = format!("{image}=3.2.1");
         fixture.run(&["bake", "--image", &image, "--image-version", &version]).exits(0);
         fixture.write(&format!("reports/{image}/bake-report.json"), &fixture.read("bake-report.json"));
@@ -248,7 +249,7 @@ fn the_jobs_of_a_matrix_agree_on_versions_and_make_one_report() {
     assert_eq!((&nothing["changed"], &nothing["levels"]), (&json!(false), &json!([])));
 }
 
-/// A checkout can hold a link under any name that the program writes to.
+/// A checkout can contain a link under any name that the program writes to.
 #[test]
 fn no_file_is_written_through_a_link_of_the_checkout() {
     let workflow = Workflow::with(&report::good(), &pull_request());
@@ -265,7 +266,7 @@ fn no_file_is_written_through_a_link_of_the_checkout() {
         assert!(at(name).symlink_metadata().unwrap().is_file(), "{name}");
     }
     assert_eq!(workflow.fixture.read("victim"), "precious");
-    // Names of the kernel are written as they are.
+    // Files of the kernel are written in place.
     let printed = workflow.run(&["report", "--markdown", "/dev/stdout"]).exits(0);
     assert!(printed.stdout.contains("shop"), "{printed:?}");
 }

@@ -1,4 +1,4 @@
-//! The example of https: a TLS server in a real sandbox, with a certificate that it signed itself.
+//! The example of https: a TLS server in a real sandbox, with a self-signed certificate.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `import`, and templates where a manifest is expected.
+//! `import`, and templates used in place of a manifest.
 
 use insta::assert_snapshot;
 
@@ -74,7 +74,7 @@ fn nothing_importable_is_exit_3() {
     fixture.run(&["check", "web.json"]).exits(3);
 }
 
-/// A template is checked as it is: what it lacks is told, and its file is the one that is named.
+/// A template is checked directly: what it lacks is reported, with the name of its file.
 #[test]
 fn a_template_is_checked_on_the_fly() {
     let fixture = Fixture::new();
@@ -91,7 +91,7 @@ fn a_template_is_checked_on_the_fly() {
     assert!(!valid.stderr.contains("hunter2"));
 }
 
-/// A folder, its files named one by one, and the mistake of one of them.
+/// A folder, its files named one by one, and a mistake in one of them.
 #[test]
 fn hcl_is_imported_from_a_folder_or_its_files() {
     let fixture = Fixture::new();
@@ -121,7 +121,7 @@ fn hcl_is_imported_from_a_folder_or_its_files() {
     assert!(nothing.stderr.contains("contains no template"), "{}", nothing.stderr);
 }
 
-/// Standard input and output, folders, other encodings; files are written all or not at all.
+/// Standard input and output, folders, other encodings; either all files are written or none.
 #[test]
 fn where_files_come_from_and_go() {
     let fixture = Fixture::new();
@@ -147,7 +147,7 @@ fn where_files_come_from_and_go() {
     let latin = fixture.run(&["import", "latin.json"]).exits(2);
     assert!(latin.stderr.contains("is not valid UTF-8"), "{}", latin.stderr);
 
-    // The document of a component stands there already, and says something else.
+    // A file for the component's document exists, with other content.
     fixture.write("c.json", r#"{"name": "c", "semanticVersion": "1.0.0", "platform": "Linux", "data": "schemaVersion: 1.0\nphases: [{name: build, steps: []}]"}"#);
     fixture.write("out/components/c.yml", "mine\n");
     let there = fixture.run(&["import", "c.json", "-o", "out/bake.yml"]).exits(2);
@@ -159,7 +159,7 @@ fn where_files_come_from_and_go() {
     );
 }
 
-/// `--strict` is for pipelines that keep a template and a manifest alike.
+/// `--strict` is for pipelines that keep a template and a manifest in step.
 #[test]
 fn strict_fails_on_any_difference_and_writes_nothing() {
     let fixture = Fixture::new();
@@ -177,7 +177,7 @@ fn strict_fails_on_any_difference_and_writes_nothing() {
         outcome.stderr
     );
     assert!(fixture.path("same.yml").exists() && !fixture.path("other.yml").exists());
-    // A bake says what differs, too.
+    // A bake reports the differences, too.
     let outcome = fixture.run(&["check", "other.json"]).exits(0);
     assert!(outcome.stderr.contains("not imported: builders[0].privileged"), "{}", outcome.stderr);
 }

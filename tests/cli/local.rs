@@ -1,4 +1,4 @@
-//! Whole bakes in sandboxes on this machine.
+//! Bakes in sandboxes on this machine.
 
 use std::process::Command;
 
@@ -23,7 +23,7 @@ images:
       - expect: {file: {path: /srv/web/index.html, contains: \"${{ vars.greeting }}\"}}
 ";
 
-/// What of the machine the bake must not touch: a file outside, a mount, a process.
+/// The report of the last bake.
 fn report(fixture: &Fixture) -> Value {
     serde_json::from_str(&fixture.read("bake-report.json")).unwrap()
 }
@@ -63,7 +63,7 @@ fn another_value_is_another_version() {
 }
 
 fn versions(fixture: &Fixture) -> Vec<(String, String)> {
-    // Whatever lies in the folder: images are looked for by the flags alone.
+    // Whatever is in the folder: images are looked up by the flags alone.
     let images = fixture.run(&["images", "--platform", "local", "--json"]).exits(0);
     let images: Value = serde_json::from_str(&images.stdout).unwrap();
     let text = |image: &Value, key: &str| image[key].as_str().unwrap().to_owned();
@@ -84,7 +84,7 @@ fn no_more_versions_are_kept_than_the_manifest_says() {
     assert!(told.stderr.contains("Deleted old version 0.1.1: img-"), "{}", told.stderr);
 }
 
-/// What others start from stays what it is until the new one has passed its tests.
+/// A base image stays until the new version has passed its tests.
 #[test]
 fn a_fixed_version_is_replaced_once_the_tests_pass() {
     let fixture = Fixture::with(&HELLO.replace("images:", "version: 1.0.0\nimages:"));
@@ -146,7 +146,7 @@ fn images_are_listed_and_exported_without_a_valid_manifest() {
     assert!(odd.stderr.contains("--format oci, rootfs or disk"), "{}", odd.stderr);
 }
 
-/// The failing step is named, with its line in the manifest, its last output, and nothing is published.
+/// The error names the failing step, with its line in the manifest and its last output, and nothing is published.
 #[test]
 fn a_failing_step_is_shown_with_its_line_and_its_log() {
     let manifest = HELLO.replace("mkdir -p /srv/web &&", "echo this is why; exit 7; ");
@@ -174,7 +174,7 @@ fn a_failing_test_has_a_code_of_its_own_and_leaves_no_image() {
     assert!(images.stdout.contains("\"images\": []"), "{}", images.stdout);
 }
 
-/// Events are lines of JSON that replay to the report that was written.
+/// Events are lines of JSON; replaying them gives the report that was written.
 #[test]
 fn a_recorded_run_replays_to_its_report() {
     use ami_bake_core::event::Envelope;
@@ -201,7 +201,8 @@ fn a_dry_run_creates_nothing() {
     assert_eq!(plan["matrix"]["include"][0]["image"], "web");
 }
 
-/// After SIGINT, SIGTERM and SIGQUIT: 130, an hour before its step would end, with a report. Nothing of the sandbox lives on.
+/// After SIGINT, SIGTERM and SIGQUIT a bake ends with 130 and a report, an hour before its step would. No process of
+/// the sandbox is left.
 #[test]
 fn a_cancelled_bake_ends_with_a_report() {
     for name in ["INT", "TERM", "QUIT"] {
@@ -232,7 +233,7 @@ pub(crate) fn process(command: &str) -> Option<String> {
     found.map(|entry| entry.file_name().to_string_lossy().into_owned())
 }
 
-/// A bake that was killed is taken away by sweep.
+/// Sweep removes a killed bake.
 #[test]
 fn sweep_deletes_what_a_killed_bake_left() {
     let step = format!("sleep {}", 200_000_000 + std::process::id());
@@ -241,7 +242,7 @@ fn sweep_deletes_what_a_killed_bake_left() {
     wait::until_true("the step never began", || alive(&step));
     child.kill().unwrap();
     child.wait().unwrap();
-    // What is not found in another store is not gone.
+    // A machine that is not found in another store is not gone.
     let elsewhere = fixture.run(&["sweep", "--platform", "local", "--store", "other", "--yes"]).exits(9);
     assert!(elsewhere.stdout.contains("it belongs to the image store FOLDER/"), "{}", elsewhere.stdout);
     fixture.run(&["sweep", "--platform", "local", "--yes"]).exits(0);
@@ -252,7 +253,7 @@ fn sweep_deletes_what_a_killed_bake_left() {
     assert!(again.stderr.contains("Nothing to delete"), "{}", again.stderr);
 }
 
-/// What the upper folder of the overlay holds is searched, whatever the file is called and however it came there.
+/// Everything in the upper folder of the overlay is searched, whatever the file is called and however it got there.
 #[test]
 fn a_secret_that_a_step_leaves_in_a_file_fails_the_bake() {
     let leaky = HELLO.replace("images:", "secrets: [TOKEN]\nimages:").replace(

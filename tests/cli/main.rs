@@ -1,4 +1,5 @@
-//! How the command line behaves: the program itself, in a folder of its own, with nothing of this machine's environment.
+//! Behavior of the command line: runs the program itself, in a folder of its own, independent of this machine's
+//! environment.
 
 #![expect(
     clippy::disallowed_methods,

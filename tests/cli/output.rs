@@ -1,4 +1,4 @@
-//! Output of any amount, and readers of the log that are slow, stall or go away. Memory is measured, never time.
+//! Large amounts of output, and readers of the log that are slow, stall or disconnect. Memory is measured, never time.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::fixture::Fixture;
 use crate::local::{alive, process};
 
-/// Bytes of memory that output may cost, whatever it is.
+/// Maximum memory in bytes that output may cost, whatever it is.
 const MEMORY: usize = 40 << 20;
 
-/// A bake of these steps; the last one sleeps for `last` seconds.
+/// A fixture with a bake of these steps; the last one sleeps for `last` seconds.
 fn bake_of(steps: &[&str], last: &str) -> Fixture {
     let mut manifest =
         "format: 1\nname: shop\nplatform: local\nimages:\n  web:\n    source: {local: host}\n    build:\n".to_owned();
@@ -29,7 +29,7 @@ fn seconds(number: u32) -> String {
     format!("{}", 5000 + number * 100_000 + std::process::id() % 90_000)
 }
 
-/// The most memory that a process has had, in bytes (proc_pid_status(5)).
+/// The peak memory of a process in bytes (proc_pid_status(5)).
 fn peak(process: &Child) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -48,12 +48,12 @@ fn is_cancelled(fixture: &Fixture) {
     assert!(ledgers.into_iter().all(|entry| !entry.path().to_string_lossy().ends_with(".ledger.jsonl")));
 }
 
-/// The peak of a bake of these steps, and its log.
+/// The peak memory of a bake of these steps, and its log.
 fn measure(number: u32, steps: &[&str], arguments: &[&str]) -> (usize, Fixture, String) {
     let last = seconds(number);
     let fixture = bake_of(steps, &last);
     let mut command = fixture.command(&[&["bake"][..], arguments].concat());
-    // Every job has a secret that is looked for.
+    // Every job has a secret to mask.
     command.env("GH_TOKEN", "walnut-tree-4711");
     to_file(&mut command, &fixture.path("log"));
     let mut child = command.spawn().unwrap();
@@ -101,7 +101,7 @@ fn the_whole_output_is_in_the_log_folder() {
     let fixture = fixture.variable("TOKEN", "walnut-tree-4711");
     let outcome = fixture.run(&["bake", "--until", "validate", "--log-dir", "logs/all"]).exits(0);
     assert!(outcome.stderr.contains("not shown: the log shows 1 MB per second"), "{}", outcome.stderr.len());
-    // The note recommends the option only to those who did not use it.
+    // The option is only recommended to those who did not use it.
     assert!(!outcome.stderr.contains("--log-dir"));
     let log = fixture.read("logs/all/web-build-1.log");
     let (bars, numbers): (Vec<&str>, Vec<&str>) = log.lines().partition(|line| *line == "done");
@@ -138,11 +138,11 @@ fn a_reader_that_goes_away_does_not_end_the_bake() {
     }
 }
 
-/// The terminal goes away, as when a window is closed or an SSH connection is lost: the kernel sends SIGHUP, and whatever
-/// is written to the terminal fails.
+/// The terminal is gone, as when a window is closed or an SSH connection is lost: the kernel sends SIGHUP, and all
+/// writes to the terminal fail.
 #[test]
 fn a_terminal_that_is_closed_cancels_the_bake() {
-    // With a shell between, which hangs up too, and without.
+    // With and without a shell in between, which also sends SIGHUP.
     for (number, line) in [(4, "exec ami-bake bake"), (5, "ami-bake bake; true")] {
         let last = seconds(number);
         let fixture = bake_of(&["yes | head -c 1000000 || true"], &last);
@@ -167,7 +167,7 @@ fn a_terminal_that_is_closed_cancels_the_bake() {
     }
 }
 
-/// Three progress lines are drawn again ten times a second: what is written past them is drawn over.
+/// Three progress lines are redrawn ten times a second: output that is not written above them is drawn over.
 #[test]
 fn a_cancel_is_acknowledged_above_the_progress_lines() {
     let last = seconds(7);
@@ -216,14 +216,14 @@ fn a_supervisor_that_ends_a_session_does_not_end_the_clean_up() {
     assert!(!alive(&format!("sleep {last}")), "the step lives on");
 }
 
-/// As a daemon does that is started without an end to its output.
+/// A daemon that was started with endless output.
 #[test]
 fn a_background_process_that_prints_without_end_is_not_waited_for() {
     let fixture = bake_of(&["yes &"], "0");
     fixture.run(&["bake", "--until", "validate"]).exits(0);
 }
 
-/// The bake goes on to its end, which comes when the test ends the process that its step waits for.
+/// The bake continues to its end, which comes when the test ends the process that its step waits for.
 #[test]
 fn under_nohup_a_hang_up_is_ignored() {
     let waiting = format!("sleep {}", seconds(6));

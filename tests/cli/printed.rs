@@ -1,4 +1,4 @@
-//! Whatever command prints it: foreign text is no command to a workflow's runner, and steers no terminal.
+//! For every command: foreign text is never a workflow command, and can't control a terminal.
 
 use ami_bake_testkit::report;
 use ami_bake_testkit::runner::{HOSTILE, parse, read_lines};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{CommandOutcome, Fixture};
 
-/// In a workflow both streams are read by the runner.
+/// A fixture in a workflow, where the runner reads both streams.
 fn workflow() -> Fixture {
     Fixture::new().variable("GITHUB_ACTIONS", "true").variable("GITHUB_RUN_ID", "42")
 }
@@ -17,7 +17,7 @@ fn hostile() -> String {
         + "\u{1b}]52;c;ZXZpbA==\u{7}\u{1b}[2J\u{9b}31m##[set-output name=version;]evil\n::set-output name=ami-id::evil"
 }
 
-/// Puts a text into every string of a value but those that make it a report.
+/// Replaces every string in a value with a text, except those that make it a report.
 fn poison(value: &mut Value, text: &str) {
     match value {
         Value::String(old) if old.contains(' ') => old.push_str(text),
@@ -67,7 +67,7 @@ fn a_strangers_report_says_nothing_to_the_runner() {
         }
         let printed = fixture.run(&["report", "--json"]);
         is_harmless("report --json", &printed);
-        // What is parsed is what was in the file.
+        // The parsed values are those in the file.
         let read = fixture.run(&["report", "--json", "--merge", "merged.json"]).exits(0);
         let printed: Value = serde_json::from_str(&printed.stdout).unwrap();
         let merged: Value = serde_json::from_str(&fixture.read("merged.json")).unwrap();
@@ -75,7 +75,7 @@ fn a_strangers_report_says_nothing_to_the_runner() {
         let logs = |value: &Value| value.pointer("/images/0/steps/0/log").cloned();
         assert_eq!(logs(&printed), logs(&value));
     }
-    // To a file goes the text itself: the runner reads no file.
+    // Text that goes to a file is unchanged, since the runner does not read files.
     let shell = format!("'{}' report >out.md", env!("CARGO_BIN_EXE_ami-bake"));
     let mut command = std::process::Command::new("sh");
     command.args(["-c", &shell]).current_dir(fixture.folder()).env("GITHUB_ACTIONS", "true");
@@ -126,7 +126,7 @@ fn errors_findings_and_help_say_nothing_to_the_runner() {
     fixture.run(&["help", "report"]).exits(0);
 }
 
-/// On stdout in a pipe, a manifest that was imported may lose a value: that is said.
+/// On standard output in a pipe, an imported manifest may have to be changed, which is reported.
 #[test]
 fn changed_data_is_reported() {
     let fixture = workflow();

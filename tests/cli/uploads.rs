@@ -1,4 +1,4 @@
-//! Files that a manifest uploads: read once to plan, in little memory, and sent as they were planned.
+//! Uploaded files: read once to plan, with little memory, and sent as they were planned.
 
 use std::fs::File;
 use std::mem::MaybeUninit;
@@ -21,10 +21,10 @@ images:
 ";
 
 const SIZE: u64 = 1 << 30;
-/// The size may add less than this to the memory of `plan`.
+/// Maximum bytes that the size of a file may add to the memory of `plan`.
 const LIMIT: u64 = 20 << 20;
 
-/// A file with a hole of this size.
+/// A file that is a hole of this size.
 fn sparse(fixture: &Fixture, size: u64) {
     File::create(fixture.folder().join("big.bin")).unwrap().set_len(size).unwrap();
 }
@@ -52,8 +52,8 @@ fn measured(fixture: &Fixture, arguments: &[&str]) -> (CommandOutcome, u64) {
     })
 }
 
-/// How often a file is opened while `work` runs. The kernel merges equal events that follow each other, so that closing is
-/// watched too.
+/// Counts how often a file is opened while `work` runs. The kernel merges equal consecutive events, so close events are
+/// watched, too.
 fn opens(path: &Path, work: impl FnOnce()) -> usize {
     let watch = inotify::init(CreateFlags::NONBLOCK).unwrap();
     inotify::add_watch(&watch, path, WatchFlags::OPEN | WatchFlags::CLOSE).unwrap();
@@ -92,11 +92,12 @@ fn planning_reads_an_upload_once_and_holds_little_of_it() {
 fn a_bake_reads_an_upload_twice() {
     let fixture = Fixture::with(MANIFEST);
     sparse(&fixture, 100_000);
-    // Before it is sent, each file is opened once more without reading it: nothing is sent when one can't be read.
+    // Before sending, each file is opened once more without reading it: if one is unreadable, nothing is sent.
     assert_eq!(opens(&fixture.folder().join("big.bin"), || drop(fixture.run(&["bake"]).exits(0))), 3);
 }
 
-/// What changes between planning and sending is not what the digest says. A step that fetches a file changes it here.
+/// A file that changed between planning and sending does not match the digest. A step that fetches a file changes it
+/// here.
 #[test]
 fn what_changes_while_baking_is_not_sent() {
     for step in ["{upload: big.bin, to: /srv/big.bin}", "{script: big.bin}"] {

@@ -1,10 +1,10 @@
-//! Wrong words, help, and what needs no manifest.
+//! Usage errors, help, and commands that need no manifest.
 
 use insta::assert_snapshot;
 
 use crate::fixture::Fixture;
 
-/// A mistyped flag names the one that was probably meant.
+/// An error about a mistyped flag suggests the right one.
 #[test]
 fn a_mistyped_flag_gets_a_suggestion() {
     let outcome = Fixture::new().run(&["bake", "--enviroment", "production"]);
@@ -21,7 +21,7 @@ fn a_mistyped_flag_gets_a_suggestion() {
     ");
 }
 
-/// So does a mistyped verb.
+/// An error about a mistyped command suggests the right one.
 #[test]
 fn a_mistyped_command_gets_a_suggestion() {
     assert_snapshot!(Fixture::new().run(&["chekc"]).snapshot(), @r"
@@ -37,14 +37,14 @@ fn a_mistyped_command_gets_a_suggestion() {
     ");
 }
 
-/// Nothing at all is a question for help.
+/// Without arguments the help is shown.
 #[test]
 fn no_arguments_list_the_commands() {
     let outcome = Fixture::new().run(&[]).exits(2);
     assert!(outcome.stderr.contains("Commands:") && outcome.stderr.contains("ami-bake init"), "{}", outcome.stderr);
 }
 
-/// Help is data: it goes to standard output, with exit code 0 and an example for every verb.
+/// Help is data: it goes to standard output, with exit code 0 and an example for every command.
 #[test]
 fn every_command_has_help_with_an_example() {
     for verb in ["init", "check", "plan", "bake", "test", "images", "sweep", "schema", "completions"] {
@@ -84,7 +84,7 @@ fn a_named_manifest_that_is_not_there_is_named() {
     ");
 }
 
-/// A flag whose value may be left out doesn't take the manifest for it.
+/// A flag with an optional value does not take the manifest as its value.
 #[test]
 fn a_flag_does_not_swallow_the_manifest() {
     let outcome = Fixture::new().run(&["bake", "--keep-on-failure", "other.yml"]).exits(2);
@@ -114,7 +114,7 @@ fn completions_are_for_the_shell_that_was_named() {
     assert!(outcome.stdout.contains("_ami__bake()") && outcome.stdout.contains("--until"), "{}", outcome.stdout);
 }
 
-/// The hidden entry of the sandbox is no verb for people.
+/// The hidden command of the sandbox is not in the help.
 #[test]
 fn the_sandbox_is_not_in_the_help() {
     let outcome = Fixture::new().run(&["--help"]).exits(0);

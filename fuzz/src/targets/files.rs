@@ -1,16 +1,16 @@
-//! What an earlier run left: reports and ledgers.
+//! Targets for files of earlier runs: reports and ledgers.
 
 use ami_bake_core::ledger::Ledger;
 use ami_bake_core::report;
 
-/// A report, read and written again.
+/// Reads a report and writes it again.
 pub(super) fn report(input: &[u8]) {
     let Ok(read) = report::parse(input, "bake-report.json") else { return };
     let folder = tempfile::tempdir().unwrap();
     report::write(&read, folder.path()).unwrap();
 }
 
-/// A ledger, continued.
+/// Reads a ledger and continues it.
 pub(super) fn ledger(input: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.ledger.jsonl");

@@ -1,4 +1,4 @@
-//! What a machine sends: its banner and its packets, archives, output, facts, HTTP.
+//! Targets for what a machine sends: SSH banner and packets, archives, output, facts, HTTP.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// An archive that answers a download of a folder, and of a file.
+/// Unpacks an archive as the answer to a download of a folder, and of a file.
 pub(super) fn archive(input: &[u8]) {
     for answer in ["folder\n", "file\n"] {
         let folder = tempfile::tempdir().unwrap();
@@ -37,21 +37,21 @@ pub(super) fn archive(input: &[u8]) {
             let on = ConnectedMachine { machine: &host, communicator: Arc::new(machine) };
             let _ = StepRunner::default().apply(&run, &on, &step, &mut Collect::default()).await;
         });
-        // Nothing is written outside, through whatever link.
+        // Nothing may be written outside, through any link.
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "something was written beside the folder");
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1, "something was written into another folder");
         assert_eq!(std::fs::read_to_string(outside.join("kept")).unwrap(), "as it was");
     }
 }
 
-/// A root file system in a tarball: `source: {tarball: …}`, and what is uploaded into a sandbox.
+/// Unpacks a root file system in a tarball (`source: {tarball: …}`), which uploads into a sandbox also use.
 pub(super) fn root_archive(input: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
     std::fs::create_dir(&root).unwrap();
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("kept"), "as it was").unwrap();
-    // Links that an archive has planted lead nowhere else either.
+    // Links in an archive do not lead outside, either.
     std::os::unix::fs::symlink(&outside, root.join("link")).unwrap();
     let limits = ArchiveLimits { files: 1000, size: 16 << 20, depth: 64 };
     let _ = ami_bake_local::sandbox::unpack(input, &root, std::path::Path::new("srv"), limits);
@@ -61,10 +61,10 @@ pub(super) fn root_archive(input: &[u8]) {
     assert_eq!(std::fs::read_to_string(outside.join("kept")).unwrap(), "as it was");
 }
 
-/// What a bake writes to a console before the machine goes down.
+/// The nonce that a bake writes to a console before the machine is stopped.
 const NONCE: &str = "ami-bake-down-7d1f";
 
-/// The serial console of a machine: its host key, and whether it is down.
+/// Reads the serial console of a machine: its host key, and whether it is down.
 pub(super) fn console(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     if let Some(key) = console::host_key(&text) {
@@ -95,7 +95,7 @@ fn download(to: &std::path::Path) -> Step {
     }
 }
 
-/// What a machine answers to the questions that every bake asks; answers are separated by NUL.
+/// Answers of a machine to the questions of every bake, separated by NUL.
 pub(super) fn machine(input: &[u8]) {
     let mut answers: Vec<Vec<u8>> = input.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
     answers.reverse();
@@ -110,7 +110,8 @@ pub(super) fn machine(input: &[u8]) {
     });
 }
 
-/// Output in chunks: the lines do not depend on where it is cut, and nothing that steers a terminal is in them.
+/// Splits output into lines, in chunks: the lines must not depend on where it is cut, or contain terminal control
+/// sequences.
 pub(super) fn output(input: &[u8]) {
     let masker = Arc::new(Masker::default());
     masker.add("a-secret-value");
@@ -137,7 +138,7 @@ pub(super) fn output(input: &[u8]) {
     assert_eq!(sanitize(&text), text, "sanitizing twice changes something");
 }
 
-/// A server on port 22 that sends these bytes and closes the connection.
+/// Connects to a server that sends these bytes and closes the connection.
 pub(super) fn ssh(input: &[u8]) {
     let input = input.to_vec();
     alone(async {
@@ -161,18 +162,18 @@ pub(super) fn ssh(input: &[u8]) {
     });
 }
 
-/// Runs it on a runtime of its own, on this thread.
+/// Runs a future on a runtime of its own, on this thread.
 fn alone(work: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
 }
 
-/// A machine that answers with bytes of an input.
+/// A machine that answers with bytes of the input.
 struct Guest {
-    /// What its commands print, the last one first.
+    /// Output of its commands, the last one first.
     answers: Mutex<Vec<Vec<u8>>>,
-    /// What they print when there is no more.
+    /// Output of commands after these.
     last: Vec<u8>,
-    /// What it sends for a folder or a file.
+    /// The archive that it sends for a folder or a file.
     archive: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! What is in a repository: manifests, expressions, component documents.
+//! Targets for files of a repository: manifests, expressions, component documents.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,12 +9,12 @@ use ami_bake_manifest::diagnostic::{Style, json, text};
 use ami_bake_manifest::{Manifest, Options};
 use jiff::Timestamp;
 
-/// A manifest, checked, and evaluated where it is valid.
+/// Checks a manifest, and evaluates it if it is valid.
 pub(super) fn manifest(input: &[u8]) {
     load("bake.yml", &String::from_utf8_lossy(input));
 }
 
-/// An expression in a valid manifest.
+/// Evaluates an expression in a valid manifest.
 pub(super) fn expression(input: &[u8]) {
     let expression = String::from_utf8_lossy(input);
     let script = serde_json::Value::String(format!("${{{{ {expression} }}}}")).to_string();
@@ -26,7 +26,7 @@ pub(super) fn expression(input: &[u8]) {
     );
 }
 
-/// A component document, as `component check` wraps it.
+/// Checks a component document like `component check`.
 pub(super) fn component(input: &[u8]) {
     let folder = empty_folder();
     std::fs::write(folder.path().join("web.yml"), input).unwrap();
@@ -40,7 +40,7 @@ fn load(name: &str, text: &str) {
     evaluate(name, text, folder.path().to_owned());
 }
 
-/// Files that an input names are looked for in a folder that has none.
+/// An empty folder, in which the files that an input refers to are searched.
 fn empty_folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }

@@ -1,14 +1,14 @@
-//! One file for each kind of writer.
+//! The targets, one file for each kind of writer.
 
 mod files;
 mod guest;
 mod manifests;
 mod templates;
 
-/// Reads the bytes of one input.
+/// Runs a target with one input.
 pub type Run = fn(&[u8]);
 
-/// All targets, by the names of their folders in `fuzz/corpus`.
+/// All targets, with the names of their folders in `fuzz/corpus`.
 pub const TARGETS: [(&str, Run); 14] = [
     ("archive", guest::archive),
     ("component", manifests::component),

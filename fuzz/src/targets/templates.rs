@@ -1,21 +1,21 @@
-//! What `import` reads.
+//! Targets for the inputs of `import`.
 
 use ami_bake_import::{FindingKind, Request, Source, import, lines};
 use ami_bake_manifest::access::VisibleEnv;
 use ami_bake_manifest::diagnostic::{Style, text};
 use jiff::Timestamp;
 
-/// A Packer template in HCL2.
+/// Imports a Packer template in HCL2.
 pub(super) fn hcl(input: &[u8]) {
     read("main.pkr.hcl", input);
 }
 
-/// A Packer template in JSON.
+/// Imports a Packer template in JSON.
 pub(super) fn packer_json(input: &[u8]) {
     read("template.json", input);
 }
 
-/// A resource of Image Builder, or a document of one.
+/// Imports a resource of Image Builder, or a component document.
 pub(super) fn image_builder(input: &[u8]) {
     read("recipe.yml", input);
 }

@@ -1,4 +1,4 @@
-//! One cell of the table: a run with one fault, and what came of it against the rules.
+//! One cell of the fault table: a run with one fault, and its result checked against the rules.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -16,14 +16,14 @@ use super::survey::{Survey, SurveyedCall, created};
 use crate::fixture::{Fixture, binary};
 use crate::fleet::HOME;
 
-/// What came of a cell.
+/// Result of a cell.
 #[derive(Debug, Clone)]
 pub(super) struct Verdict {
-    /// The program's exit code; none when it was killed.
+    /// Exit code of the program; `None` when it was killed.
     pub(super) code: Option<i32>,
-    /// What the rules forbid; nothing is good.
+    /// Violations of the rules; empty is good.
     pub(super) complaints: Vec<String>,
-    /// The program's log.
+    /// Log of the program.
     pub(super) log: String,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn killed_at_stage(survey: &Survey, stage: &str) -> Verdict {
     })
 }
 
-/// A panic of a helper is a complaint of its cell; the other cells go on.
+/// Turns a panic of a helper into a complaint of its cell, so that the other cells continue.
 pub(super) fn guarded(work: impl FnOnce(&mut Verdict)) -> Verdict {
     let mut verdict = Verdict { code: None, complaints: Vec::new(), log: String::new() };
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(&mut verdict))) {
@@ -90,13 +90,14 @@ fn disturbed(survey: &Survey, fixture: &Fixture, call: &SurveyedCall, fault: Fau
     let holdings = Holdings::of(fixture);
     if fault == Fault::Denied {
         if call.purpose == Purpose::CleanUp {
-            // What may not be deleted stays, and goes as soon as it may.
+            // What can't be deleted stays, and is deleted as soon as that is allowed.
             sweep(fixture, verdict);
         }
         if expected != Some(9) {
             let mut odd = holdings.beyond(&[&survey.before, &survey.after]);
             if !odd.is_empty() && call.target.region != HOME {
-                // In other regions the image comes before the tags of its snapshots, which sweep completes too.
+                // In other regions the image is registered before its snapshots get their tags, which sweep completes,
+                // too.
                 sweep(fixture, verdict);
                 odd = Holdings::of(fixture).beyond(&[&survey.before, &survey.after]);
             }
@@ -115,14 +116,15 @@ fn disturbed(survey: &Survey, fixture: &Fixture, call: &SurveyedCall, fault: Fau
     }
 }
 
-/// A call stays without an answer for a minute of the program's time: its own limit ends the wait before that, or never.
+/// Holds back a call's answer for a minute of the program's time: the program's own limit ends the wait before that, or
+/// never.
 fn pass_a_minute(process: &mut Process, mut clock: HandClock) {
     for _ in 0..4 {
         process.advance(&mut clock, Duration::from_secs(15));
-        // Limits that follow from one another are set between the moves.
+        // Time limits that follow from one another are set between the moves.
         std::thread::sleep(Duration::from_millis(200));
     }
-    // The rest of the run sleeps by the same clock, which goes at its own pace again.
+    // The rest of the run uses the same clock, which runs at its own pace again.
 }
 
 fn killed_in_call(
@@ -173,7 +175,7 @@ fn job(fixture: &Fixture) -> Job {
     job
 }
 
-/// Lets the held call go on, and waits until nothing of the killed program is under way.
+/// Releases the held call, and waits until no request of the killed program is in progress.
 fn end_of(rule: Hold<'_>, fixture: &Fixture) {
     rule.release();
     fixture.cloud.forgive();
@@ -192,13 +194,14 @@ fn sweep(fixture: &Fixture, verdict: &mut Verdict) {
     }
 }
 
-/// Either as before, or published: nothing in between.
+/// Asserts that the account is as before or the image is published, and nothing in between.
 fn holds_nothing_odd(survey: &Survey, fixture: &Fixture, verdict: &mut Verdict) {
     let odd = Holdings::of(fixture).beyond(&[&survey.before, &survey.after]);
     verdict.complaints.extend(odd.into_iter().map(|line| format!("left: {line}")));
 }
 
-/// Whatever the fault did, the next bake finishes the work: the account then holds what it holds without faults.
+/// Asserts that the next bake completes the work, whatever the fault did: the account has the same resources as without
+/// faults.
 fn next_bake_completes(survey: &Survey, fixture: &Fixture, verdict: &mut Verdict) {
     let next = fixture.run(&["bake"]);
     verdict.log.push_str(&format!("\n--- next bake\n{}", next.stderr));

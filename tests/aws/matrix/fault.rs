@@ -1,16 +1,16 @@
-//! The faults, and the calls that get them.
+//! The faults, and the calls that they are injected into.
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
-/// A call that changes something, as a run without faults makes it.
+/// A call of a run without faults that changes something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target {
-    /// `ec2:RunInstances`.
+    /// Name of the action, such as `ec2:RunInstances`.
     pub(super) action: String,
     pub(super) region: String,
-    /// Which of the action's calls in this region, from zero.
+    /// Index of the call among the action's calls in this region, from zero.
     pub(super) nth: usize,
 }
 
@@ -20,7 +20,7 @@ impl Target {
         self.action.split_once(':').map_or(self.action.as_str(), |(_, name)| name)
     }
 
-    /// What it is about. The sample of the checks has each with one kind of fault.
+    /// The kind of resource that the call is about. The sample of the checks injects one kind of fault into each.
     pub(super) fn family(&self) -> &'static str {
         let (service, name) = self.action.split_once(':').unwrap_or_default();
         let about = |words: &[&str]| words.iter().any(|word| name.contains(word));
@@ -58,23 +58,24 @@ impl fmt::Display for Target {
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
-    /// An HTTP 500; nothing was done.
+    /// An HTTP 500 without effect.
     ErrorBefore,
-    /// It is done, and answered with an HTTP 500.
+    /// The call takes effect and is answered with an HTTP 500.
     ErrorAfter,
-    /// It is done, and the connection breaks.
+    /// The call takes effect and the connection breaks.
     Dropped,
-    /// Refused three times for its rate.
+    /// Throttled three times.
     Throttled,
-    /// Refused for want of a permission, from this call on.
+    /// Denied for lack of a permission, from this call on.
     Denied,
-    /// No answer for 60 s of the program's time; nothing was done.
+    /// No answer for 60 s of the program's time, and no effect.
     Silent,
-    /// The program is killed while it waits for the answer. The call is done or not, and the cleaner follows.
+    /// The program is killed while it waits for the answer; then the cleaner runs. `done` is whether the call took
+    /// effect.
     Killed { done: bool, cleaner: Cleaner },
 }
 
-/// Who cleans up after a killed program.
+/// What cleans up after a killed program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cleaner {
     /// The post step of the action.
@@ -84,7 +85,7 @@ pub(super) enum Cleaner {
 }
 
 impl Fault {
-    /// In the order of the table.
+    /// All faults, in the order of the table's columns.
     pub(super) const ALL: [Self; 10] = [
         Self::ErrorBefore,
         Self::ErrorAfter,
@@ -98,7 +99,7 @@ impl Fault {
         Self::Killed { done: false, cleaner: Cleaner::Sweep },
     ];
 
-    /// Its column.
+    /// Name of the column.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::ErrorBefore => "500-before",
@@ -114,7 +115,7 @@ impl Fault {
         }
     }
 
-    /// The cloud's rule for it (tests/cloud/README.md).
+    /// The cloud's fault rule (tests/cloud/README.md).
     pub(super) fn rule(self, target: &Target) -> Value {
         let hang = json!({"seconds": 3600});
         match self {

@@ -1,4 +1,4 @@
-//! What an account holds, without what differs from run to run.
+//! The content of an account, without what differs from run to run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::owner::{ec2, element, parameters};
 pub(super) struct Holdings(Vec<String>);
 
 impl Holdings {
-    /// What is there once nothing is on its way any more.
+    /// The content once no operation is in progress any more.
     pub(super) fn of(fixture: &Fixture) -> Self {
         let leaks = wait::until_ok(|| {
             let leaks = fixture.cloud.leaks();
@@ -36,7 +36,7 @@ impl Holdings {
         Self(lines)
     }
 
-    /// What is here and not there.
+    /// Lines that are in this one but not in the others.
     pub(super) fn beyond(&self, others: &[&Self]) -> Vec<String> {
         let mut allowed: Vec<&String> = others.iter().flat_map(|other| &other.0).collect();
         let mut beyond = Vec::new();
@@ -49,7 +49,7 @@ impl Holdings {
         beyond
     }
 
-    /// Lines that differ, with `+` for what is only here and `-` for what is only there.
+    /// Lines that differ, with `+` for those in this one and `-` for those in the other.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         let only_here = self.beyond(&[other]).into_iter().map(|line| format!("+ {line}"));
         only_here.chain(other.beyond(&[self]).into_iter().map(|line| format!("- {line}"))).collect()
@@ -66,12 +66,12 @@ fn entries(leaks: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
     })
 }
 
-/// A line for a resource, and one for what it says to the accounts that it is shared with: an image that lacks this is
-/// published all the same, and the next bake adds it.
+/// A line for a resource, and one for its shared tags: an image without those is published all the same, and the next
+/// bake adds them.
 fn lines(place: &str, kind: &str, entry: &Value) -> Vec<String> {
     let tags = entry["tags"].as_object();
-    // Values hold times, run ids and image ids; the version is the one that must be right.
-    // A workflow says more of itself than a laptop.
+    // Values contain times, run IDs and image IDs; only the version must be right. A workflow adds more tags about
+    // itself than a laptop.
     let where_baked = ["ami-bake:commit", "ami-bake:repository", "ami-bake:run-url"];
     let keys = tags.into_iter().flat_map(|tags| tags.keys().map(String::as_str));
     let keys = keys.filter(|key| !where_baked.contains(key));
@@ -81,7 +81,7 @@ fn lines(place: &str, kind: &str, entry: &Value) -> Vec<String> {
     let name = entry["name"].as_str().unwrap_or_default();
     let line =
         |keys: BTreeSet<&str>| format!("{place} {kind} {name} {state} {version} [{}]", Vec::from_iter(keys).join(" "));
-    // A snapshot that is copied after its image was shared carries these too. Nobody reads them there.
+    // A snapshot that was copied after its image was shared has these tags, too. Nobody reads them there.
     let shared = (kind == "images" && !shared.is_empty()).then(|| line(shared));
     [line(keys)].into_iter().chain(shared).collect()
 }
@@ -91,7 +91,7 @@ struct OwnedImage<'a> {
     name: &'a str,
 }
 
-/// Everything that names an image or an account.
+/// Everything that refers to an image or an account.
 fn pointers(fixture: &Fixture, images: &BTreeMap<&str, OwnedImage<'_>>) -> Vec<String> {
     let name = |id: &str| images.get(id).map_or("another image", |image| image.name).to_owned();
     let mut found = Vec::new();
@@ -110,7 +110,8 @@ fn pointers(fixture: &Fixture, images: &BTreeMap<&str, OwnedImage<'_>>) -> Vec<S
     found
 }
 
-/// Versions of templates by their images, as numbers differ after a rollback: the default, what groups use, and the rest.
+/// Versions of templates by their images, since numbers differ after a rollback: the default, those in use by groups,
+/// and the rest.
 fn launch_templates(fixture: &Fixture, name: &dyn Fn(&str) -> String) -> Vec<String> {
     let mut found = Vec::new();
     let mut used: Vec<(String, String)> = Vec::new();

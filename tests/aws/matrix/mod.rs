@@ -1,5 +1,5 @@
-//! The fault matrix: every call of a run that changes something, with every fault, and a kill at every stage. The rules
-//! of what may come of it are in docs/dev/lifecycle.md, "Faults"; `bench/faults/run` prints the whole table.
+//! The fault matrix: every fault in every call of a run that changes something, and a kill at every stage. The rules
+//! for the results are in docs/dev/lifecycle.md, "Faults"; `bench/faults/run` prints the whole table.
 
 mod cell;
 mod fault;

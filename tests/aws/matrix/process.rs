@@ -1,4 +1,4 @@
-//! The program in a run of its own: its events while it runs, its clock by hand, its end.
+//! Runs the program under control of the test: its events while it runs, its clock, its end.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ pub(super) struct Process {
     errors: JoinHandle<String>,
 }
 
-/// How it ended.
+/// The result of the program.
 pub(super) struct Outcome {
-    /// The exit code; none after a signal.
+    /// The exit code; `None` after a signal.
     pub(super) code: Option<i32>,
-    /// What `--json` printed.
+    /// Events that `--json` printed.
     pub(super) events: Vec<Value>,
     /// Standard error.
     pub(super) log: String,
@@ -51,7 +51,7 @@ impl Process {
         Self { child, events, output, errors }
     }
 
-    /// Waits until a call has met the rule; false when the program ended without making it.
+    /// Waits until the rule has applied to a call; false when the program ended without making it.
     pub(super) fn until_reached(&mut self, rule: &Hold<'_>) -> bool {
         self.until("the call was not made", |_| rule.is_reached())
     }
@@ -73,8 +73,9 @@ impl Process {
         found
     }
 
-    /// Moves its clock on. A program that sleeps in the kernel for the rest of a limit would sleep on: it is stopped and
-    /// continued, after which epoll_wait(2) returns (signal(7), "Interruption of system calls by stop signals").
+    /// Moves the program's clock forward. A program that sleeps in the kernel for the rest of a limit would sleep on,
+    /// so it is stopped and continued, after which epoll_wait(2) returns (signal(7), "Interruption of system calls by
+    /// stop signals").
     pub(super) fn advance(&mut self, clock: &mut HandClock, by: Duration) {
         clock.advance(by);
         if self.child.try_wait().unwrap().is_none() {
@@ -95,14 +96,14 @@ impl Process {
     }
 }
 
-/// The clock of one program, moved by hand: libfaketime answers its questions for the time, the monotonic one included.
+/// The clock of one program, moved by hand: libfaketime answers its calls for the time, including the monotonic one.
 pub(super) struct HandClock {
     file: PathBuf,
     ahead: Duration,
 }
 
 impl HandClock {
-    /// For a program that will be started by `command`.
+    /// A clock for a program that `command` will start.
     pub(super) fn of(command: &mut Command, folder: &Path) -> Self {
         let clock = Self { file: folder.join("clock"), ahead: Duration::ZERO };
         clock.write();
@@ -110,13 +111,13 @@ impl HandClock {
         clock
     }
 
-    /// Moves it on.
+    /// Moves the clock forward.
     pub(super) fn advance(&mut self, by: Duration) {
         self.ahead += by;
         self.write();
     }
 
-    /// The program may read the file at any time: it must never be empty.
+    /// Replaces the clock's file. The program may read it at any time, so it must never be empty.
     fn write(&self) {
         let draft = self.file.with_extension("draft");
         std::fs::write(&draft, format!("+{}\n", self.ahead.as_secs())).unwrap();
@@ -124,7 +125,7 @@ impl HandClock {
     }
 }
 
-/// Debian's libfaketime for programs with threads.
+/// Path of Debian's libfaketime for multi-threaded programs.
 fn library() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap().flatten();
     let found = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());

@@ -1,28 +1,29 @@
-//! What may come of a fault (docs/dev/lifecycle.md, "Faults"). Expectations are derived from these rules; no table of
-//! results is stored.
+//! The rules for the results of faults (docs/dev/lifecycle.md, "Faults"). Expectations are derived from these; no table
+//! of results is stored.
 
 use super::fault::{Fault, Target};
 use super::survey::SurveyedCall;
 
-/// What a call is made for.
+/// Purpose of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// It makes or changes something that the image or its users need.
+    /// It creates or changes something that the image or its users need.
     Work,
-    /// It deletes what only this run needed.
+    /// It deletes something that only this run needed.
     CleanUp,
-    /// It only makes the clean-up faster; without it the clean-up waits.
+    /// It only speeds up the clean-up, which otherwise waits.
     Haste,
-    /// It deletes an older version, or another thing that was there before the run.
+    /// It deletes an older version, or something else that existed before the run.
     Retention,
 }
 
 impl Purpose {
-    /// By the verb of the call, and whether it names something that was there before.
+    /// The purpose from the verb of the call, and from whether it names something that existed before.
     pub(super) fn of(target: &Target, parameters: &str, prepared: &[String]) -> Self {
         let verbs = ["Terminate", "Delete", "Deregister", "Remove", "Detach", "Revoke", "DisableImageDeregistration"];
         let deletes = verbs.iter().any(|verb| target.name().starts_with(verb));
-        // The image carries ami-bake:expires until it is published; groups hold machines, which a deployment moves.
+        // The tag ami-bake:expires is removed when the image is published; groups contain machines, which a deployment
+        // moves.
         let works = target.name() == "DeleteTags" || target.action.starts_with("autoscaling:");
         // Frees the security group before EC2 has terminated the machine.
         if target.name() == "ModifyNetworkInterfaceAttribute" {
@@ -36,11 +37,11 @@ impl Purpose {
     }
 }
 
-/// The exit code that a fault in a call must lead to; none where the program is killed.
+/// The expected exit code for a fault in a call; `None` if the program is killed.
 pub(super) fn exit_code(call: &SurveyedCall, fault: Fault, home: &str) -> Option<i32> {
     match fault {
         Fault::Killed { .. } => None,
-        // A refusal for good ends the stage; whatever else is repeated until it is done.
+        // A final refusal ends the stage; everything else is retried until it succeeds.
         Fault::Denied => Some(match call.purpose {
             Purpose::CleanUp => 9,
             Purpose::Retention | Purpose::Haste => 0,

@@ -1,4 +1,4 @@
-//! The work that gets the faults: between them, the scenarios make every call that a bake can make.
+//! The runs that get the faults: together the scenarios make every call that a bake can make.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use crate::fixture::{Fixture, WEB, binary};
 use crate::fleet::{HOME, group, template};
 use crate::owner::{ec2, element};
 
-/// A manifest, and what the account's owner has before it is baked.
+/// A manifest, and the resources of the account's owner before it is baked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scenario {
-    /// Its name in the table.
+    /// Name of the scenario in the table.
     pub(super) name: &'static str,
     manifest: fn() -> String,
     prepare: fn(&Fixture),
@@ -26,7 +26,7 @@ pub(super) const ALL: [Scenario; 3] = [
 ];
 
 impl Scenario {
-    /// A cloud of its own with everything prepared; what is there counts neither as left over nor as called.
+    /// Creates a cloud with everything prepared, which counts neither as leaks nor as calls.
     pub(super) fn set_up(&self) -> Fixture {
         let fixture = Fixture::on(Cloud::start(Path::new(binary())), &(self.manifest)());
         (self.prepare)(&fixture);
@@ -37,8 +37,8 @@ impl Scenario {
 
 const STEPS: &str = "    build:\n      - run: echo hello > /opt/hello\n    test:\n      - run: test -e /opt/hello\n";
 
-/// Everything that is created for a bake, and everything that is done with an image: two regions, sharing, parameters,
-/// an older version that goes, a launch template and its group.
+/// Everything that is created for a bake or done with an image: two regions, sharing, parameters, deletion of an older
+/// version, a launch template and its group.
 fn rollout() -> String {
     format!(
         "version: 1.1.0\n{WEB}    machine:\n      policy: '{{\"Version\": \"2012-10-17\", \"Statement\": [{{\"Effect\": \"Allow\", \"Action\": \"s3:GetObject\", \"Resource\": \"*\"}}]}}'\n{STEPS}    publish:\n      regions: [us-east-1, eu-west-1]\n      share: {{accounts: [\"111122223333\"]}}\n      parameters: [/images/web]\n      deprecate-after: 90d\n      protect: true\n      keep: {{last: 1}}\n    deploy: [{{launch-template: web, auto-scaling-group: web, set-default: true, keep-versions: 1, refresh: {{min-healthy: 0}}}}]\n"
@@ -53,14 +53,14 @@ fn prepare_rollout(fixture: &Fixture) {
     older_version(fixture);
 }
 
-/// An image whose license is part of it: captured and copied by EC2 as a whole.
+/// An image with a product code: EC2 captures and copies it as a whole.
 fn product() -> String {
     format!("version: 1.1.0\n{WEB}{STEPS}    publish: {{regions: [us-east-1, eu-west-1]}}\n")
         .replace("099720109477", "309956199498")
         .replace("ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*", "RHEL-9*")
 }
 
-/// A second group takes over from the first.
+/// A second group that replaces the first.
 fn replace() -> String {
     format!(
         "version: 1.1.0\n{WEB}{STEPS}    deploy: [{{launch-template: web, auto-scaling-group: web, strategy: replace}}]\n"
@@ -72,7 +72,7 @@ fn prepare_group(fixture: &Fixture) {
     group(fixture, "web", &web, "1", "");
 }
 
-/// Version 1.0.0 of the image, as an earlier bake would have left it.
+/// Creates version 1.0.0 of the image, as an earlier bake would have left it.
 fn older_version(fixture: &Fixture) {
     let volume = element(&ec2(fixture, HOME, "Action=CreateVolume&AvailabilityZone=us-east-1a&Size=8"), "volumeId");
     let snapshot = element(&ec2(fixture, HOME, &format!("Action=CreateSnapshot&VolumeId={volume}")), "snapshotId");

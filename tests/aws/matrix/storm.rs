@@ -1,4 +1,4 @@
-//! Many at once: bakes of one version side by side, and one bake of many images, with EC2's token buckets.
+//! Many bakes at once: of one version side by side, and one bake of many images, with EC2's token buckets.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn fixture(manifest: &str) -> Fixture {
     Fixture::on(Cloud::start_with(Path::new(binary()), &["--throttle"]), manifest)
 }
 
-/// All succeed, and there is one image.
+/// Asserts that all bakes succeed, and that there is one image.
 fn same_version(bakes: usize, verdict: &mut Verdict) {
     let fixture = fixture(&format!("version: 1.0.0\n{WEB}    build: [{{run: echo hello > /opt/hello}}]\n"));
     at_once(&fixture, (0..bakes).map(|_| "bake.yml".to_owned()), verdict);

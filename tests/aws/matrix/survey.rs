@@ -1,5 +1,5 @@
-//! A run without faults: the calls that it makes, and what it leaves. The rows of the table come from here, so that a new
-//! call is covered without an edit.
+//! A run without faults: its calls, and the resulting content of the account. The rows of the table come from here, so
+//! a new call is covered without an edit.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,18 @@ use super::rules::Purpose;
 use super::scenario::Scenario;
 use crate::fixture::Fixture;
 
-/// What a scenario does when nothing goes wrong.
+/// The calls and results of a scenario without faults.
 pub(super) struct Survey {
     pub(super) scenario: Scenario,
     /// The calls that change something, in order.
     pub(super) calls: Vec<SurveyedCall>,
-    /// Its stages, in order.
+    /// Stages of the run, in order.
     pub(super) stages: Vec<String>,
-    /// What the account holds before.
+    /// Content of the account before the run.
     pub(super) before: Holdings,
-    /// What it holds afterwards.
+    /// Content of the account afterwards.
     pub(super) after: Holdings,
-    /// How much it creates, by the kind of ID.
+    /// Number of resources that the run creates, by kind of ID.
     pub(super) created: BTreeMap<String, usize>,
 }
 
@@ -59,7 +59,7 @@ impl Survey {
     }
 }
 
-/// How much was created besides what was prepared, by the kind of ID.
+/// Number of resources that were created in addition to prepared ones, by kind of ID.
 pub(super) fn created(fixture: &Fixture, prepared: &[String]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for id in fixture.cloud.created().into_iter().filter(|id| !prepared.contains(id)) {
@@ -68,7 +68,7 @@ pub(super) fn created(fixture: &Fixture, prepared: &[String]) -> BTreeMap<String
     counts
 }
 
-/// When each stage began, in seconds since 1970.
+/// Start times of the stages, in seconds since 1970.
 fn stages(events: &[Value]) -> Vec<(f64, String)> {
     let begun = events.iter().filter_map(|event| {
         let stage = event["event"]["stage-started"]["stage"].as_str()?;
@@ -95,7 +95,7 @@ fn calls(log: &[Value], begun: &[(f64, String)], prepared: &[String]) -> Vec<Sur
     found
 }
 
-/// True for calls that AWS counts as writes; those that only ask begin with one of a few verbs.
+/// True for calls that AWS counts as writes; reads begin with one of a few verbs.
 fn changes_something(call: &Value) -> bool {
     let action = call["action"].as_str().unwrap_or_default();
     let asks = ["Describe", "Get", "List", "Head", "Decode", "Assume"].iter().any(|verb| action.starts_with(verb));

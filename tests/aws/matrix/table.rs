@@ -1,4 +1,4 @@
-//! Cells side by side, and the table of what came of them.
+//! Runs cells side by side, and formats the table of their results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cell::Verdict;
 
-/// A cell that waits to be run.
+/// A cell to run.
 pub(super) struct Planned<'a> {
     /// The row: scenario and call.
     pub(super) row: String,
@@ -16,13 +16,13 @@ pub(super) struct Planned<'a> {
     pub(super) run: Box<dyn Fn() -> Verdict + Send + Sync + 'a>,
 }
 
-/// What came of them, in the order in which they were planned.
+/// Results of cells, in their planned order.
 pub(super) struct Table {
     cells: Vec<(String, String, Verdict)>,
 }
 
 impl Table {
-    /// Runs the cells, so many at a time.
+    /// Runs the cells, at most this many at a time.
     #[expect(clippy::print_stderr, reason = "shows how far the table is")]
     pub(super) fn run(planned: &[Planned<'_>], at_a_time: usize) -> Self {
         let next = AtomicUsize::new(0);
@@ -47,7 +47,7 @@ impl Table {
         Self { cells: cells.collect() }
     }
 
-    /// As Markdown: the exit codes, and how many complaints there are.
+    /// The table as Markdown: exit codes and numbers of complaints.
     pub(super) fn as_markdown(&self) -> String {
         let mut columns: Vec<&str> = Vec::new();
         let mut rows: Vec<&str> = Vec::new();
@@ -78,7 +78,7 @@ impl Table {
         text
     }
 
-    /// Each wrong cell with its complaints and the end of its log.
+    /// Each failed cell with its complaints and the end of its log.
     pub(super) fn findings(&self) -> String {
         let mut text = String::new();
         for (row, column, verdict) in self.bad() {
@@ -97,8 +97,10 @@ impl Table {
         self.cells.iter().filter(|(_, _, verdict)| !verdict.complaints.is_empty())
     }
 
+    /// Asserts that all cells are good.
+    ///
     /// # Panics
-    /// When a cell is wrong, with all that are.
+    /// When a cell failed, with all that did.
     pub(super) fn assert_good(&self) {
         assert!(self.bad().next().is_none(), "{}\n{}", self.as_markdown(), self.findings());
     }

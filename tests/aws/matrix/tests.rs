@@ -1,4 +1,4 @@
-//! The sample of the checks, and the whole table on request.
+//! The sample of cells that the checks run, and the whole table on request.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::storm;
 use super::survey::{Survey, SurveyedCall};
 use super::table::{Planned, Table};
 
-/// A call with a fault.
+/// The cell for a call with a fault.
 fn cell<'a>(survey: &'a Survey, call: &'a SurveyedCall, fault: Fault) -> Planned<'a> {
     Planned {
         row: format!("{} {} ({})", survey.scenario.name, call.target, call.stage),
@@ -30,7 +30,8 @@ fn cells(survey: &Survey) -> Vec<Planned<'_>> {
     calls.chain(stages).collect()
 }
 
-/// One fault for each family of calls, and each fault with at least one family; which call of a family moves on with it.
+/// One fault for each family of calls, and each fault for at least one family; which call of a family gets it varies
+/// with the fault.
 fn sample(survey: &Survey) -> Vec<Planned<'_>> {
     let mut families: BTreeMap<&str, Vec<&SurveyedCall>> = BTreeMap::new();
     for call in &survey.calls {
@@ -41,15 +42,15 @@ fn sample(survey: &Survey) -> Vec<Planned<'_>> {
     picked.map(|(number, (calls, fault))| cell(survey, calls[number % calls.len()], fault)).collect()
 }
 
-/// The sample of the checks: what a rollout calls, in some two minutes.
+/// The sample of the checks: the calls of a rollout, in some two minutes.
 #[test]
 fn a_fault_of_each_kind_in_each_family_of_calls() {
     let survey = Survey::of(scenario::ALL[0]);
     Table::run(&sample(&survey), 2).assert_good();
 }
 
-/// `bench/faults/run`: FAULTS_ONLY has words that a cell's `ROW × COLUMN` must contain, separated by commas; FAULTS_JOBS is
-/// how many run at a time.
+/// For `bench/faults/run`. FAULTS_ONLY has words, separated by commas, that a cell's `ROW × COLUMN` must contain;
+/// FAULTS_JOBS is the number of cells to run at a time.
 #[test]
 #[ignore = "the whole matrix takes hours: bench/faults/run"]
 fn whole_matrix() {
