@@ -1,5 +1,6 @@
-# The image of the action. `release` compiles the program, `prebuilt` copies it from the context, for the tests. It runs as
-# root and has no WORKDIR, as GitHub requires of container actions, and no git, which refuses a checkout of another user.
+# The image of the action. `release` compiles the program, `prebuilt` copies it from the context, for the tests. It runs
+# as root and has no WORKDIR, as GitHub requires of container actions, and no git, since git refuses a checkout of
+# another user.
 ARG BASE=debian:trixie-slim
 ARG BUILDER=rust:1.95-slim-trixie
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs ami-bake from a release on GitHub, after it verified the checksum.
+# Installs ami-bake from a release on GitHub, after verifying the checksum.
 #   curl -fsSL https://raw.githubusercontent.com/ami-bake/ami-bake/main/install.sh | sh
 #
 #   AMI_BAKE_VERSION      version, such as v0.1.0. Default: the latest release
@@ -12,7 +12,7 @@ fail() {
   exit 1
 }
 
-# All of it is in a function: a download that breaks off runs nothing.
+# Everything is in a function, so that an interrupted download runs nothing.
 main() {
   repository=https://github.com/ami-bake/ami-bake
   mirror=${AMI_BAKE_MIRROR:-$repository/releases/download}
@@ -55,7 +55,7 @@ main() {
 
   tar -xzf "$work/$file" -C "$work" ami-bake
   mkdir -p "$folder"
-  # Renamed, so that a program that runs is not overwritten.
+  # Renamed into place, so that a running program is not overwritten.
   cp "$work/ami-bake" "$folder/.ami-bake.$$"
   chmod 755 "$folder/.ami-bake.$$"
   mv -f "$folder/.ami-bake.$$" "$folder/ami-bake"

@@ -1,4 +1,4 @@
-"""Tests of .ci/layers, on small crates made for each."""
+"""Tests of .ci/layers, each on a small crate of its own."""
 
 import contextlib
 import importlib.machinery
@@ -17,7 +17,7 @@ SCRIPT = pathlib.Path(__file__).with_name("layers")
 def load():
     loader = importlib.machinery.SourceFileLoader("layers", str(SCRIPT))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("layers", loader))
-    # Dataclasses look their module up.
+    # Dataclasses look up their module.
     sys.modules["layers"] = module
     loader.exec_module(module)
     return module
@@ -44,7 +44,7 @@ class Crate(unittest.TestCase):
             file.write_text(textwrap.dedent(text), encoding="utf-8")
 
     def edges(self, files, root="lib.rs"):
-        """{file: imported files} of a crate, files without imports left out."""
+        """{file: imported files} of a crate, without files that import nothing."""
         self.write(files)
         found = layers.imports(layers.read_root(self.source / root))
         return {self.name(file): sorted(map(self.name, targets)) for file, targets in found.items() if targets}

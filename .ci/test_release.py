@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Runs .github/release and install.sh: against a bare repository, with a stub of gh that fails at each of its calls once, and
-against a server with the files of a release. Needs git, jq and curl; opens ports on loopback only."""
+"""Tests .github/release and install.sh: the former against a bare repository, with a stub of gh that fails once at
+each of its calls; the latter against a server with the files of a release. Needs git, jq and curl; opens ports
+on loopback only."""
 
 import functools
 import hashlib
@@ -19,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIGEST = "sha256:" + "ab" * 32
 VERSION = "0.9.0"
 
-# Keeps its releases in a file, writes down its calls, and fails at call number FAIL_AT: before or after the deed.
+# Keeps its releases in a file, logs its calls, and fails at call number FAIL_AT, before or after the call took effect.
 GH = r"""#!/usr/bin/env python3
 import json, os, pathlib, sys
 state = pathlib.Path(os.environ["GH_STATE"])
@@ -65,7 +66,7 @@ def run(*words, cwd, env=None, check=True):
 
 
 class Repository:
-    """A clone with what a release touches, and its origin."""
+    """A clone with the files that a release changes, and its origin."""
 
     def __init__(self, folder, version=VERSION):
         self.folder = pathlib.Path(folder)
@@ -88,7 +89,7 @@ class Repository:
         self.version(version)
 
     def version(self, version):
-        """Commits another version."""
+        """Commits a change of the version."""
         (self.clone / "Cargo.toml").write_text(f'version = "{version}"\n')
         (self.clone / "CHANGELOG.md").write_text(f"# Changelog\n\n## {version} (today)\n\nNews of {version}.\n\n## 0.0.1\n\nOld.\n")
         self.git("add", "--all")
@@ -100,7 +101,7 @@ class Repository:
         return run("git", *words, cwd=self.clone, env=self.env)
 
     def release(self, version=VERSION, fail_at=0, fail_when="before", digest=DIGEST):
-        """All parts in the workflow's order, until one fails; the output of that one."""
+        """Runs all parts in the workflow's order until one fails; returns the output of that one."""
         files = []
         for name in ["ami-bake-x86_64-unknown-linux-musl.tar.gz", "SHA256SUMS"]:
             (self.folder / name).write_text(name)
@@ -148,7 +149,7 @@ class ReleaseTest(unittest.TestCase):
         self.assertReleased()
         tags = self.repository.tags()
         self.assertEqual(tags["v0"], tags["v0.9.0"])
-        # Once more it changes nothing.
+        # A second run changes nothing.
         self.assertIsNone(self.repository.release())
         self.assertEqual(self.repository.tags(), tags)
 
@@ -166,7 +167,7 @@ class ReleaseTest(unittest.TestCase):
                     failure = self.repository.release(fail_at=call, fail_when=when)
                     self.assertIn("release: cannot", failure)
                     published = [one for one in self.repository.gh()["releases"].values() if not one["draft"]]
-                    # Whatever is published has its tag.
+                    # A published release always has its tag.
                     self.assertTrue(not published or "v0.9.0" in self.repository.tags())
                     self.assertIsNone(self.repository.release())
                     self.assertReleased()
@@ -210,11 +211,11 @@ class ReleaseTest(unittest.TestCase):
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
-        """Is not shown."""
+        """Logs nothing."""
 
 
 class InstallTest(unittest.TestCase):
-    """install.sh and the script of the setup action, which is the same."""
+    """install.sh, and the script of the setup action, which is the same."""
 
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -249,7 +250,7 @@ class InstallTest(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         program = self.folder / "bin" / "ami-bake"
         self.assertEqual(run(str(program), cwd=self.folder).stdout, "ami-bake 0.9.0\n")
-        # Without the v, too.
+        # Without the `v`, too.
         self.assertEqual(self.install(AMI_BAKE_VERSION="0.9.0").returncode, 0)
 
     def test_a_file_that_is_not_the_released_one_is_not_installed(self):

@@ -1,9 +1,11 @@
-"""Extracts the YAML examples from Markdown files, so that what people copy is checked like our own files.
+"""Extracts the YAML examples from Markdown files, so that the examples which people copy are checked like our own
+files.
 
 Usage: yaml.py FOLDER FILE…
 
-Writes each block below FOLDER: to `workflows/` if it has `jobs` or `steps` (wrapped in a job), to `manifests/` if it has
-`format`. Other blocks must be marked as ```yaml fragment. Prints the files; exits with 1 for a block that is none of these.
+Writes each block below FOLDER: to `workflows/` if it has `jobs` or `steps` (wrapped in a job), to `manifests/` if it
+has `format`. Other blocks must be marked as ```yaml fragment. Prints the files; exits with 1 for a block that is none
+of these.
 """
 import pathlib
 import re

@@ -1,4 +1,4 @@
-"""bench/bake/run: see README.md beside bench/."""
+"""The benchmark that bench/bake/run starts; see bench/README.md."""
 import argparse
 import collections
 import concurrent.futures
@@ -42,7 +42,7 @@ def fail(what, folder):
 
 
 def bake(folder, images=1, fast=True, capture=None, throttle=False):
-    """One bake on a cloud of its own."""
+    """Runs one bake on a cloud of its own."""
     site(folder)
     with open(os.path.join(folder, "bake.yml"), "w", encoding="utf-8") as file:
         file.write(manifest(images, fast, capture))
@@ -74,7 +74,7 @@ def packer(folder):
 
 
 def check(folder, images=200, times=15):
-    """Milliseconds of `check`: the medians of the wall and of the processor's time, which other work does not change."""
+    """Milliseconds of `check`: the medians of wall time and of processor time, which does not depend on other work."""
     site(folder)
     with open(os.path.join(folder, "bake.yml"), "w", encoding="utf-8") as file:
         file.write(manifest(images))
@@ -89,7 +89,8 @@ def check(folder, images=200, times=15):
 
 
 def counted(calls):
-    """Calls by action, and how many of them are no polls: descriptions of images are, once the first machine is asked for."""
+    """Calls by action, and the number of calls that are not polls: descriptions of images are, once the first
+    machine is requested."""
     by_action = collections.Counter(call["action"] for call in calls)
     first = next(number for number, call in enumerate(calls) if call["action"] == "RunInstances")
     polls = sum(1 for number, call in enumerate(calls) if call["action"] in POLLS or (number > first and call["action"] == "DescribeImages"))
@@ -107,7 +108,8 @@ def stages(result):
 
 
 def contention(many, one):
-    """Seconds that an image's guests took longer in their own doings, on average, because all of them share this host."""
+    """Seconds that an image's guests took longer for their own work, on average, because all of them share this
+    host."""
     def guests(result):
         images = result["report"]["images"]
         return sum(stage["took"] for image in images for stage in image["stages"] if stage["stage"] in ("connect", "seal", "test")) / len(images)
@@ -134,7 +136,7 @@ def main():
         wall, processor = check(folder("check"))
         print(f"check of 200 images: {wall:.0f} ms, {processor:.0f} ms of them on the processor (medians of 15; goal: 50 ms)\n")
     print("| bake | wall | irreducible | ratio | goal | peak memory |\n|---|---|---|---|---|---|", flush=True)
-    # Single bakes wait nearly all of their time: side by side they don't slow one another.
+    # Single bakes wait nearly all of their time, so running them side by side does not slow them down.
     with concurrent.futures.ThreadPoolExecutor() as pool:
         jobs = {}
         if "one" in parts:

@@ -1,4 +1,4 @@
-"""A test cloud of one run's own."""
+"""Starts a test cloud for one run."""
 import json
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import urllib.request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-# What a cloud image does not have. Each guest walks its disk, and all of them share this host's processors.
+# Folders that a cloud image does not have. Each guest walks its disk, and all of them share this host's processors.
 HIDDEN = ["/usr/lib/google-cloud-sdk", "/usr/lib/node_modules", "/usr/include", "/usr/share/man", "/usr/share/icons", "/usr/share/vim"]
 PROFILE = os.path.join(ROOT, "tests", "cloud", "profiles", "aws-typical.json")
 

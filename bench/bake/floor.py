@@ -1,10 +1,10 @@
-"""The irreducible time of a bake, from the cloud's own records of that very run.
+"""The irreducible time of a bake, from the cloud's own records of the same run.
 
-It is what no program could leave out, one after the other: RunInstances, pending, boot, the build's steps, StopInstances
-and the guest's way down (or EC2's to `stopped`), CreateSnapshots and the snapshot, RegisterImage twice with its second until
-the image is available, and between the two a machine of the image with the test's steps. Nothing else counts: not the
-look-ups, key and group before it, no handshake, no seal, no poll. With N images RunInstances' bucket is a transition, too:
-5 at once and 2 a second make the last one wait (N - 5) / 2 s.
+It is the sum of what no program could omit: RunInstances, pending, boot, the build's steps, StopInstances and the
+guest's shutdown (or EC2's transition to `stopped`), CreateSnapshots and the snapshot, RegisterImage twice including the
+second until the image is available, and between the two a machine booted from the image with the test's steps. Nothing
+else counts: no look-ups, key pair or group before it, no handshake, no seal, no polls. With N images the token bucket
+of RunInstances is a transition, too: with 5 at once and 2 a second, the last one waits (N - 5) / 2 s.
 """
 
 

@@ -1,10 +1,10 @@
-"""The work of both programs: one script and a folder on Canonical's Ubuntu, and a test of what came out."""
+"""The workload for both programs: one script and a folder on Canonical's Ubuntu, and a test of the result."""
 import json
 import os
 
 OWNER = "099720109477"
 NAME = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*"
-# Five seconds stand for the installation of packages, without a mirror that is asked by forty machines.
+# Five seconds of waiting stand for the installation of packages, without a mirror for forty machines.
 SCRIPT = "mkdir -p /opt/app\nseq 1 100000 | sha256sum > /opt/app/sum\nsleep 5\n"
 
 
@@ -16,7 +16,7 @@ def site(folder):
 
 
 def manifest(images, fast=True, capture=None):
-    """JSON is YAML. `capture` and `fast` are the knobs."""
+    """The manifest as JSON, which is YAML too. `capture` and `fast` are the parameters."""
     machine = {"disk": {"fast": fast}}
     image = {
         "source": {"ami": {"owner": OWNER, "name": NAME}},
@@ -32,7 +32,7 @@ def manifest(images, fast=True, capture=None):
 
 
 def template(endpoint):
-    """The same for Packer, as its own guide writes it; it boots no machine from the image."""
+    """The equivalent Packer template, as in Packer's own guide; it boots no machine from the image."""
     builder = {
         "type": "amazon-ebs", "access_key": "test", "secret_key": "not-a-secret-of-anybody", "region": "us-east-1",
         "custom_endpoint_ec2": endpoint, "skip_region_validation": True, "skip_metadata_api_check": True,

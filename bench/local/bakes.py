@@ -1,4 +1,4 @@
-"""bench/local/run: whole bakes with their tests, in a sandbox and in a Docker engine beside it."""
+"""The benchmark of whole bakes that bench/local/run starts: in a sandbox and in a Docker engine."""
 import contextlib
 import json
 import os
@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = str(pathlib.Path(os.environ["AMI_BAKE_BIN"]).resolve())
 BASE = "ami-bake-bench/base:1"
 ROUNDS = 7
-# The first has what the goal is set for, the other two do the same on both platforms.
+# The first is the one that the goal is about; the other two do the same on both platforms.
 BAKES = [
     ("hello, local", "hello", ["--platform", "local"]),
     ("docker-parity, local", "docker-parity", ["--platform", "local"]),
@@ -23,7 +23,7 @@ BAKES = [
 
 @contextlib.contextmanager
 def engine():
-    """An engine's address, with the base image in it; none where there is no Docker."""
+    """Address of an engine with the base image in it; None without Docker."""
     if not shutil.which("dockerd") or not shutil.which("docker"):
         yield None
         return
@@ -56,7 +56,7 @@ def engine():
 
 
 def bake(folder, example, arguments, host):
-    """(seconds of the whole call, seconds of its steps)"""
+    """(seconds of the whole call, seconds of its steps) of a bake."""
     environment = {**os.environ, "XDG_STATE_HOME": folder, **({"DOCKER_HOST": host} if host else {})}
     begun = time.monotonic()
     command = [BINARY, "bake", ROOT / "examples" / example / "bake.yml", "--force", "--json", *arguments]
@@ -71,7 +71,7 @@ def bake(folder, example, arguments, host):
 
 
 def main():
-    """Prints a row for each."""
+    """Runs all bakes and prints a row for each."""
     with engine() as found:
         host, driver = found or (None, None)
         print(f"\nwhole bakes with tests, median of {ROUNDS}, load {os.getloadavg()[0]:.1f}, storage driver {driver}")

@@ -1,5 +1,5 @@
 found=" "
-# Without grep, as in images with no tools at all, the shell reads for itself.
+# Without grep, as in images without any tools, the shell reads the files itself.
 marked() {
   if command -v grep >/dev/null 2>&1; then
     grep -lsF "$mark" /proc/[0-9]*/environ
@@ -32,7 +32,7 @@ look() {
 }
 pause() { sleep 0.1 2>/dev/null || sleep 1 2>/dev/null; }
 look
-# A command that was asked for just now may not have got as far as its mark.
+# A command that was just requested may not carry its mark yet.
 tries=15
 while [ "$found" = " " ] && [ $tries -gt 0 ]; do
   pause

@@ -1,4 +1,4 @@
-"""`python -m cloud`: runs the test cloud until it is told to stop; see tests/cloud/README.md."""
+"""`python -m cloud`: runs the test cloud until it gets a signal; see tests/cloud/README.md."""
 import argparse
 import json
 import logging
@@ -29,8 +29,8 @@ def arguments():
 
 
 def prepare(state):
-    """The state directory, on a file system that is not the root's: an overlay takes no two lower layers of which one
-    holds the other, and the lowest layer of every instance is the host's whole root."""
+    """Creates the state directory on a file system other than the root's: an overlay accepts no two lower layers of
+    which one contains the other, and the lowest layer of every instance is the host's whole root."""
     os.makedirs(state, exist_ok=True)
     if os.stat(state).st_dev == os.stat("/").st_dev:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=70%,nr_inodes=0", "cloud-state", state], check=True)
@@ -38,7 +38,7 @@ def prepare(state):
 
 
 def janitor(state):
-    """A process that removes the state when this one is gone, however it went; the sandboxes go by themselves."""
+    """Starts a process that removes the state when this one has ended in any way; the sandboxes end by themselves."""
     script = ('cat >/dev/null; n=0; while [ $n -lt 50 ] && [ -e "$1" ]; do mountpoint -q "$1" && umount -l "$1"; '
               'rm -rf -- "$1" 2>/dev/null; n=$((n+1)); sleep 0.05; done')
     return subprocess.Popen(["/bin/sh", "-c", script, "sh", state], stdin=subprocess.PIPE, start_new_session=True)
@@ -48,7 +48,7 @@ def main():
     options = arguments()
     if os.geteuid() != 0:
         sys.exit("the test cloud needs root: its instances are namespaces and overlay mounts")
-    sandbox.binary()  # says at once what is missing
+    sandbox.binary()  # reports a missing program at once
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     state = os.path.abspath(options.state or tempfile.mkdtemp(prefix="cloud-"))
     prepare(state)
@@ -77,7 +77,7 @@ def main():
     world.stop()
     broom.stdin.close()
     broom.wait(10)
-    # Threads of requests that still sleep must not hold the process.
+    # Threads of requests that still sleep must not keep the process alive.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""The admin interface under /_cloud: rules, and what has happened. JSON in, JSON out."""
+"""The admin interface under /_cloud: fault rules, and records of what has happened. JSON in, JSON out."""
 import json
 
 from moto.ec2.models import ec2_backends
@@ -10,7 +10,7 @@ class Admin:
         self.leaks = leaks
 
     def answer(self, method, path, body):
-        """(status, object) of a request below /_cloud."""
+        """(status, object) for a request below /_cloud."""
         name = path.strip("/").split("/")
         try:
             given = json.loads(body) if body else {}
@@ -83,7 +83,8 @@ class Admin:
         return {}
 
     def get_created(self, _):
-        """Every id in the answer of a call that creates something, in the order of creation: gone or not."""
+        """Every ID in the answers of calls that create something, in the order of creation, whether it still exists
+        or not."""
         with self.world.lock:
             return list(self.world.created)
 
@@ -109,7 +110,7 @@ class Admin:
         return found
 
     def get_images(self, _):
-        """Images of clients with the layers of each snapshot, the topmost first; all of them lie over the host's root."""
+        """Images of clients with the layers of each snapshot, topmost first; all of them are above the host's root."""
         found = []
         with self.world.lock:
             for account, regions in list(ec2_backends.items()):

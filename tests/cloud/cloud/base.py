@@ -1,10 +1,10 @@
-"""The layers below every instance: what a seeded image adds to the host's root, and the guest's commands."""
+"""The layers below every instance: the differences of a seeded image to the host's root, and the guest's commands."""
 import os
 import shutil
 import stat
 
 GUEST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest")
-# Nothing of the host's people, work and run time state may be seen by a guest.
+# Files of the host's users, work and run-time state, which no guest may see.
 HIDDEN = ["root", "home", "tmp", "var/tmp", "run", "work", "var/lib/cloud", "var/log", "etc/ssh", "etc/sudoers.d", "media", "mnt", "srv", "old_root", "farm", "github", "__w"]
 SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "opt", "proc", "sbin", "sys", "usr", "var"}
 SHIMS = {
@@ -26,18 +26,18 @@ AcceptEnv LANG LC_*
 Subsystem sftp /usr/lib/openssh/sftp-server
 """
 SSHD_WITH_SHA1 = "PubkeyAcceptedAlgorithms +ssh-rsa\nHostKeyAlgorithms +ssh-rsa\n"
-# Services of packages must not start on the host's network.
+# Prevents services of packages from starting on the host's network.
 POLICY = "#!/bin/sh\nexit 101\n"
 
 
 def workplace():
-    """The top of the tree that this checkout is in, unless that is the system's."""
+    """The top-level directory that contains this checkout, unless it belongs to the system."""
     top = os.path.abspath(__file__).split("/")[1]
     return [] if top in SYSTEM or top in HIDDEN else [top]
 
 
 def opaque(path, mode=0o755):
-    """A directory that hides the layers below."""
+    """Creates a directory that hides the layers below."""
     os.makedirs(path, exist_ok=True)
     os.chmod(path, mode)
     os.setxattr(path, "trusted.overlay.opaque", b"y")
@@ -52,7 +52,8 @@ def put(root, path, text, mode=0o644):
 
 
 def build_shims(root):
-    """The guest's init and power commands, laid over the image at each boot and so part of no snapshot."""
+    """The guest's init and power commands, which are placed over the image at each boot and so are part of no
+    snapshot."""
     library = os.path.join(root, "usr/lib/cloud-guest")
     os.makedirs(library)
     for name in os.listdir(GUEST):
@@ -66,7 +67,7 @@ def build_shims(root):
 
 
 def build_image(root, user, sha1_signatures=False):
-    """How a cloud image with this default user differs from the host's root."""
+    """The differences between the host's root and a cloud image with this default user."""
     for path in [*HIDDEN, *workplace()]:
         if os.path.isdir("/" + path) or path in ("var/lib/cloud", "etc/sudoers.d"):
             opaque(os.path.join(root, path), 0o700 if path == "root" else 0o1777 if path.endswith("tmp") else 0o755)
@@ -90,13 +91,13 @@ def build_image(root, user, sha1_signatures=False):
     put(root, "etc/machine-id", "")
     put(root, "etc/hostname", "localhost\n")
     put(root, "etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
-    # The host's own may be a link into /run, or a mount that an overlay does not see.
+    # The host's own may be a link into /run, or a mount that an overlay does not show.
     put(root, "etc/resolv.conf", _text("/etc/resolv.conf"))
     put(root, "usr/sbin/policy-rc.d", POLICY, 0o755)
     os.makedirs(os.path.join(root, "var/log/apt"), exist_ok=True)
     for name, mode in (("wtmp", 0o664), ("btmp", 0o660), ("lastlog", 0o664)):
         put(root, "var/log/" + name, "", mode)
-    # An instance is no container, whatever the host is.
+    # An instance is no container, even if the host is.
     for path in (".dockerenv",):
         if os.path.exists("/" + path):
             os.mknod(os.path.join(root, path), stat.S_IFCHR, os.makedev(0, 0))
@@ -112,7 +113,7 @@ def _text(path):
 
 
 def _account(path, user, line):
-    """The host's accounts without its users: system users, and this one."""
+    """The host's accounts without its users: system users, and this user."""
     kept = []
     for entry in _text(path).splitlines():
         fields = entry.split(":")
@@ -122,7 +123,7 @@ def _account(path, user, line):
 
 
 def _shadow(user):
-    # `*` is no password and not a locked account; the host's password hashes stay at home.
+    # `*` is neither a password nor a locked account; the host's password hashes must not reach a guest.
     names = [entry.split(":")[0] for entry in _account("/etc/passwd", user, f"{user}:").splitlines()]
     return "".join(f"{name}:*:19000:0:99999:7:::\n" for name in names)
 

@@ -1,4 +1,4 @@
-"""One call of a client, and the log of all of them."""
+"""A call of a client, and the log of all calls."""
 import json
 import threading
 import time
@@ -24,7 +24,7 @@ class Call:
         return str(self.parameters.get("DryRun", "")).lower() == "true"
 
     def values(self, path):
-        """The values at a dotted path of the parameters; lists are walked through. `@region` is the call's."""
+        """The values at a dotted path of the parameters; lists are traversed. `@region` is the call's region."""
         if path in ("@region", "@account"):
             return [getattr(self, path[1:])]
         found = [self.parameters]
@@ -59,7 +59,7 @@ def clean(value, key=""):
 
 
 def parameters(response):
-    """The call's parameters; never its headers, which moto offers in their place when there are none."""
+    """The call's parameters, without its headers, which moto returns instead if there are none."""
     if response.automated_parameter_parsing:
         return dict(response.params)
     if response.headers.get("X-Amz-Target"):
@@ -71,7 +71,7 @@ def parameters(response):
 
 
 def principal(response):
-    """The caller's ARN, as GetCallerIdentity gives it."""
+    """The caller's ARN, as in the answer of GetCallerIdentity."""
     from moto.sts.models import sts_backends
     try:
         return sts_backends[response.current_account][response.partition].get_caller_identity(response.access_key, response.region)[1]

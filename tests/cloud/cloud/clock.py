@@ -1,4 +1,4 @@
-"""The cloud's own time: the machine's monotonic clock, and what a test moved it on by hand."""
+"""The cloud's own time: the machine's monotonic clock, plus the time by which tests have moved it forward."""
 import time
 
 
@@ -10,7 +10,7 @@ class Clock:
         return time.monotonic() + self._moved
 
     def advance(self, seconds):
-        """Time never runs backwards."""
+        """Moves the clock forward; time never runs backwards."""
         if seconds < 0:
             raise ValueError("the clock only moves forward")
         self._moved += seconds

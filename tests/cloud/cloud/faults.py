@@ -1,22 +1,23 @@
-"""Rules that make the cloud misbehave or hold a state; added through POST /_cloud/faults, and used up as calls meet them."""
+"""Rules that make the cloud misbehave or hold a state; added with POST /_cloud/faults, and used up by the calls
+that match."""
 import fnmatch
 import itertools
 import threading
 
-# Judged when a call comes in.
+# Applied when a call arrives.
 CALL_KINDS = {"error", "deny", "throttle", "lose-answer", "hang", "hold-answer", "stale", "not-found-at-first"}
-# Judged when a machine is made.
+# Applied when a machine is created.
 MACHINE_KINDS = {"pending-to-terminated", "wrong-host-key", "no-sshd", "drop-ssh", "ignore-power-button", "no-power-line", "slow-cloud-init"}
-# Judged when an image or a snapshot is made.
+# Applied when an image or a snapshot is created.
 CONTENT_KINDS = {"image-failed", "snapshot-error"}
-# Judged when an instance refresh begins, and when a group launches.
+# Applied when an instance refresh begins, and when a group launches.
 GROUP_KINDS = {"refresh-fails", "rollback-fails", "instances-unhealthy"}
-# Judged when a parameter is set.
+# Applied when a parameter is set.
 PARAMETER_KINDS = {"parameter-refused"}
-# Judged when something begins that takes its time.
+# Applied when an operation begins that takes time.
 HOLD_KINDS = {"hold"}
 KINDS = CALL_KINDS | MACHINE_KINDS | CONTENT_KINDS | GROUP_KINDS | PARAMETER_KINDS | HOLD_KINDS
-# Rules that fit any number of calls unless `times` says otherwise.
+# Rules that apply to any number of calls unless `times` limits them.
 LASTING_KINDS = {"deny", "stale", "not-found-at-first", "hold", "hold-answer", "drop-ssh"}
 ALIASES = {
     "instance_type": "InstanceType", "image_id": "ImageId", "subnet_id": "SubnetId", "az": "Placement.AvailabilityZone",
@@ -39,11 +40,11 @@ class Rule:
         self.options = fields
         self.hits = 0
         self.deleted = threading.Event()
-        self._waiting = []  # work for the moment of its deletion
+        self._waiting = []  # functions to call when the rule is deleted
         self._lock = threading.Lock()
 
     def when_deleted(self, work, *arguments):
-        """Calls `work` when this rule is deleted, or now when it is already."""
+        """Calls `work` when this rule is deleted, or now if it already is."""
         with self._lock:
             if not self.deleted.is_set():
                 self._waiting.append((work, arguments))
@@ -87,7 +88,7 @@ class Faults:
             return rule
 
     def take(self, call, kinds):
-        """The first rule of one of these kinds that fits the call; this is one of its `times`."""
+        """The first rule of one of these kinds that matches the call; uses up one of its `times`."""
         with self._lock:
             for rule in self._rules:
                 if rule.kind not in kinds or not rule.fits(call):
@@ -104,16 +105,16 @@ class Faults:
         return None
 
     def take_all(self, call, kinds):
-        """All the rules of different kinds that fit."""
+        """All matching rules of different kinds."""
         found = (self.take(call, {kind}) for kind in sorted(kinds))
         return {rule.kind: rule for rule in found if rule}
 
     def hold(self, call):
-        """The rule that holds what this call begins, if one does."""
+        """The rule that holds the operation of this call, if any."""
         return self.take(call, HOLD_KINDS) if call else None
 
     def clear(self, number=None):
-        """Deletes one rule or all; what they held goes on."""
+        """Deletes one rule or all, and releases what they held."""
         with self._lock:
             gone = [rule for rule in self._rules if number is None or rule.number == number]
             self._rules = [rule for rule in self._rules if rule not in gone]

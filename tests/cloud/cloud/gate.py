@@ -1,4 +1,4 @@
-"""What every call passes on its way to moto and back: log, latency, throttling, permissions, faults, one lock."""
+"""The path of every call to moto and back: log, latency, throttling, permissions, faults, one lock."""
 import re
 import sys
 import threading
@@ -22,7 +22,7 @@ NOUNS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "
 class Gate:
     def __init__(self, world):
         self.world = world
-        self._seen = {}  # request → (served answer, pending newer answer, since)
+        self._seen = {}  # request → (answer served, newer answer pending, since)
         self._seen_lock = threading.Lock()
 
     def install(self):
@@ -46,7 +46,7 @@ class Gate:
         except Refusal as refusal:
             call.error = refusal.code
             answer = wire.error(call.service, refusal)
-        except Exception as error:  # a defect or a gap of the test cloud: the client's report has to say so
+        except Exception as error:  # a defect or a gap of the test cloud: it must show up in the client's report
             traceback.print_exc(file=sys.stderr)
             call.error = "TestCloudDefect"
             answer = wire.error(call.service, Refusal(call.error, f"{call.action}: {type(error).__name__}: {error}"))
@@ -99,7 +99,7 @@ class Gate:
         return self._aged(call, answer)
 
     def _hide(self, call, seconds):
-        """Resources younger than this are not found, whichever call names them."""
+        """Hides resources younger than a rule's age from all calls."""
         for identifier in IDS.findall(str(call.parameters)):
             born = self.world.created.get(identifier)
             if born is not None and self.world.clock.now() - born < seconds:
@@ -107,7 +107,7 @@ class Gate:
                 raise Refusal(NOT_FOUND[kind], f"The {NOUNS[kind]} ID '{identifier}' does not exist")
 
     def _aged(self, call, answer):
-        """Describe* shows a change only some time after it happened, where a rule or the latency profile says so."""
+        """Delays changes in the answers of Describe calls, if a rule or the latency profile says so."""
         if not call.action.startswith("Describe") or int(answer[0]) >= 400:
             return answer
         rule = self.world.faults.take(call, {"stale"})

@@ -1,4 +1,4 @@
-"""GetComponent of EC2 Image Builder, which moto has not: components that a test has put, by build version."""
+"""GetComponent of EC2 Image Builder, which moto lacks: components that a test has added, by build version."""
 import re
 from urllib.parse import parse_qs
 
@@ -10,13 +10,13 @@ ARN = re.compile(r"arn:aws[^:]*:imagebuilder:([^:]+):(?:[0-9]{12}|aws|third-part
 
 class Components:
     def __init__(self):
-        self.all = {}  # ARN of a build version → what GetComponent tells of it
+        self.all = {}  # ARN of a build version → answer of GetComponent
 
     def put(self, component):
         self.all[component["arn"]] = component
 
     def find(self, arn):
-        """Itself, or the newest that a version or a pattern means."""
+        """The build version itself, or the newest one that matches a version or a pattern."""
         name, _, version = arn.rpartition("/")
         pattern = re.escape(arn)
         if "." in version:

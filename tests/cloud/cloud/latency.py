@@ -1,4 +1,4 @@
-"""How long the cloud takes: seconds by transition, and by group of calls. Figures of AWS: profiles/aws-typical.json."""
+"""The delays of the cloud: seconds by transition, and by group of calls. AWS' figures: profiles/aws-typical.json."""
 import fnmatch
 import json
 import random
@@ -34,7 +34,7 @@ QUICK = {
     "asg_launch_to_in_service": 0.2,
     "asg_instance_refresh_per_batch": 0.15,
 }
-# The first group that names the action has it; "ssm:*" and the like are whole services.
+# The first group that contains the action applies; "ssm:*" and the like are whole services.
 GROUPS = {
     "run_instances": ["ec2:RunInstances"],
     "start_instances": ["ec2:StartInstances"],
@@ -67,10 +67,11 @@ def group_of(service, action):
 
 
 class Latency:
-    """Seconds of each transition; a file of the same names (flat, with `calls` and `seed` apart) overrides the quick profile.
+    """Seconds of each transition; a file with the same names (flat, with `calls` and `seed` separate) overrides the
+    quick profile.
 
-    A transition is a number, or `[min, typical, max]`: then each use draws from a PERT distribution, from a stream of its
-    own by seed and name, so that two programs that do the same meet the same cloud.
+    A transition is a number, or `[min, typical, max]`: then each use draws from a PERT distribution, with a random
+    stream per seed and name, so that two programs that do the same get the same delays.
     """
 
     def __init__(self, path=None):
@@ -108,12 +109,12 @@ class Latency:
         return seconds
 
     def took(self, name, seconds):
-        """Records a time that the cloud does not set, such as that of a guest's shutdown."""
+        """Records a duration that the cloud does not set, such as that of a guest's shutdown."""
         with self._lock:
             self._served.append({"time": time.time(), "transition": name, "seconds": seconds})
 
     def served(self):
-        """Every delay that was handed out, in order."""
+        """Every delay so far, in order."""
         with self._lock:
             return list(self._served)
 
@@ -125,7 +126,7 @@ class Latency:
 
 
 def pert(stream, least, typical, most):
-    """A beta distribution between least and most whose mode is typical."""
+    """A beta distribution between least and most with the mode `typical`."""
     if most <= least:
         return least
     share = 4.0 / (most - least)

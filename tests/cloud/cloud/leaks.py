@@ -14,12 +14,12 @@ class Leaks:
         self._forgiven = set()
 
     def forgive(self):
-        """Ignores what exists now: a test's own preparations."""
+        """Ignores everything that exists now: resources that the test itself prepared."""
         with self.world.lock:
             self._forgiven = {(kind, entry["id"]) for _, kind, entry in self._all()}
 
     def list(self):
-        """By account/region (or account/global) and kind, only what there is."""
+        """The remaining resources by account/region (or account/global) and kind."""
         found = {}
         with self.world.lock:
             for place, kind, entry in self._all():

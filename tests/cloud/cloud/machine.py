@@ -20,8 +20,8 @@ LAST_WORDS = {"poweroff": "reboot: Power down", "halt": "reboot: System halted",
 
 
 class Machine:
-    """`settings`: user, authorized_keys, plan, faults. `went_down(machine, how)` is called when the guest has gone,
-    with poweroff, halt, reboot, or None when it was killed."""
+    """The machine of one instance. `settings`: user, authorized_keys, plan, faults. `went_down(machine, how)` is
+    called when the guest has ended, with poweroff, halt, reboot, or None when it was killed."""
 
     def __init__(self, world, instance_id, root, settings, went_down):
         self.world = world
@@ -44,7 +44,7 @@ class Machine:
         self._kmsg_path = os.path.join(self.directory, "kmsg")
         os.mkfifo(self._kmsg_path, 0o600)
         os.mkfifo(os.path.join(self.control, "button"), 0o600)
-        # Open for reading and writing, so that a writer in the guest never blocks or meets an end of file.
+        # Opened for reading and writing, so that a writer in the guest never blocks or gets an error.
         self._kmsg = os.open(self._kmsg_path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._button = os.open(os.path.join(self.control, "button"), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._work = None
@@ -58,7 +58,7 @@ class Machine:
     # boot ---------------------------------------------------------------------------------------------------
 
     def boot(self, ssh_in, shutdown_seconds):
-        """Starts the guest; its sshd opens no sooner than `ssh_in` seconds from now."""
+        """Starts the guest; its sshd starts no sooner than `ssh_in` seconds from now."""
         self._booted = time.time()
         self.boot_id = str(uuid.uuid4())
         self._forget_presses()
@@ -140,7 +140,7 @@ class Machine:
             return None
 
     def _sandbox_trouble(self):
-        """A sandbox that could not start says why on its standard error; that must not be lost."""
+        """The error message of a sandbox that could not start, from its standard error."""
         try:
             with open(os.path.join(self.directory, "sandbox.log"), encoding="utf-8", errors="replace") as file:
                 text = file.read().strip()
@@ -158,11 +158,11 @@ class Machine:
             self._ask_init(action)
 
     def advance(self, seconds):
-        """Moves the guest's timers on."""
+        """Moves the guest's timers forward."""
         self._ask_init(f"advance:{seconds}")
 
     def drop_ssh(self):
-        """Ends the guest's sshd and all of its connections."""
+        """Ends the guest's sshd and all its connections."""
         self._ask_init("drop-ssh")
 
     def _ask_init(self, what):
@@ -194,7 +194,7 @@ class Machine:
             return bytes(self._console)
 
     def posted(self):
-        """The console that EC2 answers without `latest`: the output of the boot."""
+        """The console that EC2 returns without `latest`: the output of the boot."""
         with self._console_lock:
             return self._posted
 
@@ -226,7 +226,7 @@ class Machine:
 
 
 def free_address():
-    """An address of 127/8 on which nobody listens for SSH; many clouds may draw at once."""
+    """An address of 127/8 on which nothing listens for SSH; many clouds may choose at once."""
     for _ in range(100):
         address = f"127.{random.randint(2, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
         with socket.socket() as probe:

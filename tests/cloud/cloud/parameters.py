@@ -1,4 +1,4 @@
-"""Parameters that hold images: Systems Manager answers first and validates later."""
+"""Parameters with images: Systems Manager answers first and validates later."""
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.ssm.responses import SimpleSystemManagerResponse
@@ -13,7 +13,7 @@ def install(world):
     put = SimpleSystemManagerResponse.put_parameter
 
     def put_parameter(response):
-        """A value of the data type aws:ec2:image that is not an image of the account is accepted and never appears."""
+        """Accepts a value of the data type aws:ec2:image that is not an image of the account, but never shows it."""
         if response._get_param("DataType") != IMAGE:
             return put(response)
         rule = world.faults.take(world.current, PARAMETER_KINDS)

@@ -1,4 +1,5 @@
-"""Denied calls: by a test's word, or by the caller's policies; and the message that STS DecodeAuthorizationMessage decodes."""
+"""Denied calls: by a test's rule, or by the caller's policies; and the message that STS DecodeAuthorizationMessage
+decodes."""
 import base64
 import fnmatch
 import json
@@ -21,8 +22,8 @@ NAMED = {
 
 
 class Permissions:
-    """`deny` holds patterns of `service:Action`, which no policy may allow. All else is a matter of the caller's policy,
-    where it has one."""
+    """`deny` holds patterns of `service:Action`, which no policy may allow. Everything else depends on the caller's
+    policy, if it has one."""
 
     def __init__(self):
         self._deny = []
@@ -42,14 +43,15 @@ class Permissions:
             raise refusal(call)
 
     def judge(self, call):
-        """By the caller's policy; moto's lock is held, since it is asked for tags."""
+        """Checks a call against the caller's policy; moto's lock is held, since its tags are read."""
         question = self.policies.check(call)
         if question is not None:
             raise refusal(call, question.action, question.resource)
 
 
 def refusal(call, name=None, where=None):
-    """How the service refuses a call that no policy allows; `name` where it lacks another action than its own."""
+    """The service's refusal of a call that no policy allows; `name` is the missing action if it is not the call's
+    own."""
     name = name or f"{call.service}:{call.action}"
     where = where or resource(call)
     because = f"User: {call.principal} is not authorized to perform: {name} on resource: {where} because no identity-based policy allows the {name} action"

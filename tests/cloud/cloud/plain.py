@@ -1,4 +1,5 @@
-"""Calls that do not pass moto's gate: the caller, the action, permissions, and answers in the service's protocol."""
+"""Calls that do not go through moto's gate: the caller, the action, permissions, and answers in the service's
+protocol."""
 import json
 import re
 import time
@@ -16,7 +17,7 @@ SCOPE = re.compile(r"Credential=([^/]+)/[0-9]+/([^/]+)/")
 
 
 class Plain(Call):
-    """A call that was read from the request itself."""
+    """A call parsed from the request itself."""
 
     def __init__(self, environ, service, action, parameters, resource):
         scope = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -33,7 +34,7 @@ class Plain(Call):
 
 
 def judge(world, call):
-    """Logs the call, and refuses it where a rule says so."""
+    """Logs the call, and refuses it if a rule says so."""
     world.calls.add(call)
     try:
         world.permissions.check(call)
@@ -56,7 +57,7 @@ def xml(start_response, refusal):
 
 
 def rest(start_response, status, value, code=None):
-    """An answer of a service that speaks REST and JSON."""
+    """An answer of a service with a REST and JSON protocol."""
     body = json.dumps(value).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     start_response(f"{status} Answer", headers + ([("x-amzn-ErrorType", f"{code}:http://internal.amazon.com/coral/")] if code else []))

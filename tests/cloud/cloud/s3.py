@@ -1,4 +1,5 @@
-"""S3 in front of moto: what is asked, who may, whose bucket it is. Only what a bake calls has a name here."""
+"""S3 in front of moto: parses calls, checks permissions and the bucket's owner. Only calls of a bake have a name
+here."""
 import re
 from urllib.parse import unquote
 
@@ -10,10 +11,10 @@ from .wire import Refusal
 
 
 def refuse(world, environ, start_response):
-    """The answer of a call that is refused; none where moto is to answer."""
+    """The answer to a call that is refused; none if moto is to answer."""
     bucket, _, key = unquote(environ.get("PATH_INFO", "")).strip("/").partition("/")
     action = {("GET", True): "GetObject", ("PUT", True): "PutObject", ("GET", False): "ListBucket"}.get((environ["REQUEST_METHOD"], bool(key)))
-    # A test's own preparations are not signed: nobody judges them.
+    # A test's own preparations are not signed, and are not checked.
     if action is None or environ["HTTP_AUTHORIZATION"].endswith("Signature=0"):
         return None
     name = f"{bucket}/{key}" if key else bucket
@@ -24,8 +25,8 @@ def refuse(world, environ, start_response):
         if owner and owner != DEFAULT_ACCOUNT_ID:
             raise Refusal("AccessDenied", "Access Denied", 403)
         if missing(bucket, key, action):
-            # Who may not list a bucket is not told what isn't in it.
-            # S3 asks itself: like a dry run, this is no call of the program.
+            # A caller that may not list a bucket is not told that an object is missing. S3 checks this itself: like a
+            # dry run, it is no call of the program.
             listing = Plain(environ, "s3", "ListBucket", {"Bucket": bucket, "DryRun": "true"}, f"arn:aws:s3:::{bucket}")
             world.permissions.check(listing)
             world.permissions.judge(listing)
@@ -40,7 +41,8 @@ def missing(bucket, key, action):
 
 
 def region_of_bucket(environ):
-    """The region of the bucket that is asked for, where the call was signed for another one: S3 answers there alone."""
+    """The region of the requested bucket, if the call was signed for another one: S3 only answers in the bucket's
+    own."""
     scope = re.search(r"Credential=[^/]+/[0-9]+/([^/]+)/s3/", environ["HTTP_AUTHORIZATION"])
     bucket = environ.get("PATH_INFO", "").strip("/").split("/")[0]
     known = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(bucket)

@@ -8,7 +8,7 @@ BUILT = ("target/debug/ami-bake-sandbox", "target/debug/ami-bake", "target/relea
 
 
 def binary():
-    """The program whose `__sandbox` runs the instances: AMI_BAKE_BIN, else what was last built here."""
+    """The program whose `__sandbox` runs the instances: AMI_BAKE_BIN, else the last one built here."""
     given = os.environ.get("AMI_BAKE_BIN")
     for path in [given] if given else [os.path.join(REPOSITORY, name) for name in BUILT]:
         if os.access(path, os.X_OK):

@@ -1,4 +1,4 @@
-"""Public images that exist from the start, and the public parameters that name them."""
+"""Public images that exist from the start, and the public parameters that refer to them."""
 import datetime
 import hashlib
 
@@ -10,7 +10,7 @@ from .ec2.image import Image
 REGIONS = ("us-east-1", "eu-west-1")
 CANONICAL, AMAZON, DEBIAN, REDHAT = "099720109477", "137112412989", "136693071363", "309956199498"
 SEEDS = [
-    # owner, alias, name, flavour, root device, GiB, extra
+    # owner, alias, name, flavor, root device, GiB, extra
     (CANONICAL, None, "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20261001", "ubuntu", "/dev/sda1", 8, {"boot_mode": "uefi-preferred"}),
     (CANONICAL, None, "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20261101", "ubuntu", "/dev/sda1", 8, {"boot_mode": "uefi-preferred"}),
     (AMAZON, "amazon", "al2023-ami-2023.9.20261102.0-kernel-6.12-x86_64", "al2023", "/dev/xvda", 8, {"boot_mode": "uefi-preferred", "imds_support": "v2.0"}),
@@ -31,7 +31,7 @@ PARAMETERS = {
 
 
 def identifier(prefix, *parts):
-    """The same id in every run, so that tests and examples can name it."""
+    """An ID that is the same in every run, so that tests and examples can name it."""
     return f"{prefix}-{hashlib.sha256('/'.join(parts).encode()).hexdigest()[:17]}"
 
 
@@ -44,7 +44,7 @@ class Seeds:
                 self._plant(region, *seed)
 
     def plant(self, region, owner, name, flavour, id=None, files=None):
-        """Adds a public image with these files ({path: {text, mode}}) over its distribution's; answers its id."""
+        """Adds a public image with these files ({path: {text, mode}}) over its distribution's; returns its ID."""
         content = self.world.store.base(flavour)
         if files:
             content = self.world.store.over(content, files)
@@ -67,12 +67,12 @@ class Seeds:
         return image.id
 
     def ensure(self, account, region, service):
-        """Public parameters belong to no account; moto keeps them in each."""
+        """Adds the public parameters to an account. They belong to no account; moto keeps them in each."""
         if service != "ssm" or region not in REGIONS or (account, region) in self._parameters:
             return
         self._parameters.add((account, region))
         known = ssm_backends[account][region]._parameters
-        # What moto brings for Amazon's images names images that are not here.
+        # Moto's own parameters for Amazon's images refer to images that do not exist here.
         known._load_latest_amis = lambda: None
         for name, number in PARAMETERS.items():
             image = identifier("ami", region, SEEDS[number][2])

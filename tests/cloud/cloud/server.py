@@ -1,4 +1,4 @@
-"""The HTTP server: the cloud's own pages, and moto for all else."""
+"""The HTTP server: the cloud's own pages, and moto for everything else."""
 import json
 import socket
 import time
@@ -12,13 +12,13 @@ from . import imagebuilder, s3
 
 class Handler(MotoRequestHandler):
     def log_request(self, code="-", size="-"):
-        """Calls are in /_cloud/calls; a line for each on standard error helps nobody."""
+        """Logs nothing: calls are in /_cloud/calls."""
 
     def log_error(self, format, *args):  # noqa: A002, the base class's name
-        """A client that went away is no error of the cloud."""
+        """A client that disconnected is not an error of the cloud."""
 
     def date_time_string(self, timestamp=None):
-        """The header Date, which the base class sends with each answer: what time it is for AWS, as a test set it."""
+        """The header Date, which the base class sends with each answer: AWS' time, as a test has set it."""
         return formatdate(time.time() + self.server.app.world.date, usegmt=True)
 
 
@@ -31,7 +31,7 @@ class Application:
 
     def __call__(self, environ, start):
         def start_response(status, headers, *rest):
-            """Moto's own header Date would be a second one."""
+            """Removes moto's own header Date, which would be a second one."""
             return start(status, [(name, value) for name, value in headers if name.lower() != "date"], *rest)
 
         path = environ.get("PATH_INFO", "")
@@ -42,7 +42,7 @@ class Application:
         if path == "/checkip":
             return respond(start_response, 200, "text/plain", environ["REMOTE_ADDR"].encode() + b"\n")
         if "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
-            # S3 does not come by the gate, where all else is taken one at a time.
+            # S3 does not go through the gate, in which all other calls are serialized.
             with self.lock:
                 elsewhere = s3.region_of_bucket(environ)
                 if elsewhere:
@@ -53,7 +53,7 @@ class Application:
                 return imagebuilder.answer(self.world, environ, start_response)
         answer = self.moto(environ, start_response)
         if environ.get("cloud.drop"):
-            # The call was done; its answer is lost on the way.
+            # The call has taken effect; its answer is lost.
             connection = environ["werkzeug.socket"]
             connection.shutdown(socket.SHUT_RDWR)
         return answer

@@ -1,4 +1,4 @@
-"""Contents of volumes and snapshots: stacks of overlay layers, shared as long as somebody stands on them."""
+"""Contents of volumes and snapshots: stacks of overlay layers, shared as long as they are used."""
 import itertools
 import os
 import shutil
@@ -12,8 +12,8 @@ USERS = {"ubuntu": "ubuntu", "al2023": "ec2-user", "rhel": "ec2-user", "debian":
 
 
 class Content:
-    """What a snapshot holds: layers, the topmost first. A layer never changes once it is in a content.
-    The flavour is the distribution that a root disk started from: it decides default user and boot time."""
+    """The content of a snapshot: layers, topmost first. A layer never changes once it is in a content. The flavor
+    is the distribution that a root disk started from: it determines default user and boot time."""
 
     def __init__(self, layers, flavour=None):
         self.layers = tuple(layers)
@@ -25,7 +25,7 @@ class Content:
 
 
 class Disk:
-    """What a volume holds: the layers it was made from and the directory of all that was written since."""
+    """The content of a volume: the layers it was created from, and the directory of everything written since."""
 
     def __init__(self, store, content):
         self.store = store
@@ -34,8 +34,8 @@ class Disk:
         self.lock = threading.Lock()
 
     def snapshot(self, quiet):
-        """The disk as it is now. A quiet disk gives its writes away as a layer and goes on with an empty directory
-        over it, which costs nothing; a busy one is copied."""
+        """The disk's present content. A quiet disk hands over its writes as a layer and continues with an empty
+        directory above it, which costs nothing; a busy one is copied."""
         with self.lock:
             if not os.listdir(self.upper):
                 return self.content
@@ -67,7 +67,7 @@ class Store:
         self.shims = base.build_shims(self.directory("g"))
 
     def directory(self, kind):
-        """A fresh directory; the names are short since a mount's options are one page."""
+        """A new directory; names are short since a mount's options are limited to one page."""
         path = os.path.join(self.root, f"{kind}{next(self._numbers)}")
         os.makedirs(path, mode=0o755)
         return path
@@ -81,14 +81,14 @@ class Store:
             return self._bases[flavour]
 
     def over(self, content, files):
-        """The content with these files over it: {path: {text, mode}}, the mode in octal digits."""
+        """The content with these files added: {path: {text, mode}}, the mode in octal digits."""
         layer = self.directory("f")
         for path, file in files.items():
             base.put(layer, path.lstrip("/"), file["text"], int(file.get("mode", "0755"), 8))
         return Content((layer, *content.layers), content.flavour)
 
     def collect(self, contents):
-        """Removes the layers that none of these contents holds."""
+        """Removes the layers that none of these contents uses."""
         held = {layer for content in contents for layer in content.layers}
         with self._lock:
             held |= {layer for content in self._bases.values() for layer in content.layers}
@@ -99,5 +99,5 @@ class Store:
 
 
 def copy_tree(source, target):
-    """Everything, whiteouts and extended attributes too. A file that vanishes meanwhile is a live disk's way."""
+    """Copies everything, including whiteouts and extended attributes. On a live disk files may vanish meanwhile."""
     subprocess.run(["cp", "-a", "--reflink=auto", source + "/.", target], check=False, stderr=subprocess.DEVNULL)

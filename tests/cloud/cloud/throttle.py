@@ -25,7 +25,7 @@ class Throttle:
         self._lock = threading.Lock()
 
     def take(self, call):
-        """Takes a token for the call, or refuses the call as the service does."""
+        """Takes a token for the call, or refuses the call like the service."""
         if not self.enabled:
             return
         group = latency.group_of(call.service, call.action)

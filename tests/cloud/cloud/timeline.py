@@ -1,4 +1,4 @@
-"""What happens later: one clock thread hands due work to a few workers."""
+"""Schedules later work: one clock thread passes due work to a few workers."""
 import concurrent.futures
 import heapq
 import itertools
@@ -18,8 +18,8 @@ class Timeline:
         threading.Thread(target=self._run, name="timeline", daemon=True).start()
 
     def after(self, seconds, work, *arguments, hold=None):
-        """Calls `work` so many seconds from now, or at once in a worker for none. With a rule that holds it, the seconds
-        begin when the rule is deleted."""
+        """Calls `work` after this many seconds, or at once in a worker for None. With a rule that holds it, the
+        seconds begin when the rule is deleted."""
         if hold is not None:
             hold.when_deleted(self.after, seconds, work, *arguments)
             return
@@ -28,7 +28,7 @@ class Timeline:
             self._changed.notify()
 
     def advance(self, seconds):
-        """Moves the clock on: what is due by then happens now."""
+        """Moves the clock forward: work that is due by then runs now."""
         with self._changed:
             self._clock.advance(seconds)
             self._changed.notify()
@@ -53,5 +53,5 @@ class Timeline:
     def _call(work, arguments):
         try:
             work(*arguments)
-        except Exception:  # a defect of the cloud must be seen, and must not stop it
+        except Exception:  # a defect of the cloud must be visible, but must not stop it
             traceback.print_exc(file=sys.stderr)

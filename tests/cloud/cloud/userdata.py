@@ -1,4 +1,4 @@
-"""Reads user data as cloud-init does: cloud-config, scripts, boot hooks, MIME archives of them, plain or gzipped."""
+"""Parses user data like cloud-init: cloud-config, scripts, boot hooks, MIME archives of them, plain or gzipped."""
 import email
 import gzip
 
@@ -69,7 +69,7 @@ def add(plan, kind, name, text):
 
 
 def merge(into, part):
-    """cloud-init's default: a later part's key replaces an earlier one's, lists are not joined unless it says so."""
+    """cloud-init's default: a later part's key replaces an earlier one's; lists are only joined if it says so."""
     how = str(part.get("merge_how") or part.get("merge_type") or "")
     for key, value in part.items():
         if "append" in how and isinstance(value, list) and isinstance(into.get(key), list):

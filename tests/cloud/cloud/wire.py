@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 
 
 class Refusal(Exception):
-    """An error answer that the service itself would give."""
+    """An error answer like the service's own."""
 
     def __init__(self, code, message, http=400):
         super().__init__(f"{code}: {message}")
@@ -13,7 +13,7 @@ class Refusal(Exception):
 
 
 def error(service, refusal):
-    """(status, headers, body) of an error, by the service's protocol."""
+    """(status, headers, body) of an error in the service's protocol."""
     request = str(uuid.uuid4())
     headers = {"x-amzn-requestid": request}
     if service == "ec2":

@@ -19,7 +19,7 @@ class World:
     def __init__(self, state, latency=None, throttle=False, sha1_signatures=False, hidden=()):
         self.state = state
         self.hidden = [directory for directory in hidden if os.path.isdir(directory)]
-        # Moto is not safe for threads: held for each of its calls and each transition, never while waiting.
+        # Moto is not thread-safe: held during each of its calls and each transition, never while waiting.
         self.lock = threading.RLock()
         self.clock = Clock()
         self.timeline = Timeline(self.clock)
@@ -33,13 +33,13 @@ class World:
         self.machines = {}  # instance id → Machine
         self.disks = {}  # volume id → Disk
         self.contents = {}  # snapshot id → Content
-        self.created = {}  # id → the clock's time of the call that made it
+        self.created = {}  # ID → time of the call that created it, on the clock
         self.date = 0.0  # seconds that the header Date is ahead of this machine's clock
-        self.current = None  # the call that moto is at, while the lock is held
+        self.current = None  # the call that moto is processing, while the lock is held
         self.seeds = None  # set once moto is patched
 
     def disk(self, volume):
-        """The disk of a volume; one that was made by CreateVolume gets it when it is first asked for."""
+        """The disk of a volume; one created by CreateVolume gets its disk when it is first used."""
         if volume.id not in self.disks:
             self.disks[volume.id] = self.disk_of(volume.snapshot_id)
         return self.disks[volume.id]
@@ -59,7 +59,7 @@ class World:
         self.store.collect(contents)
 
     def advance(self, seconds):
-        """Moves time on by hand: transitions under way, the age of everything, and the timers of running guests."""
+        """Moves time forward: transitions in progress, the age of everything, and the timers of running guests."""
         self.timeline.advance(seconds)
         for machine in list(self.machines.values()):
             machine.advance(seconds)

@@ -1,4 +1,4 @@
-"""A cloud for a test case, its clients, and the way into an instance."""
+"""A cloud for a test case, its clients, and SSH into its instances."""
 import json
 import os
 import signal
@@ -15,12 +15,12 @@ from botocore.exceptions import ClientError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SSH_OPTIONS = ["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=60"]
-# Seconds that a wait may take: none of them is met but on a machine that stands still.
+# Maximum seconds of a wait; only a machine that stands still takes that long.
 LIMIT = 120
 
 
 class Cloud:
-    """The cloud as a process, as the product's tests run it."""
+    """The cloud as a process, as in the product's tests."""
 
     def __init__(self, *arguments):
         self.process = subprocess.Popen([sys.executable, "-m", "cloud", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True,
@@ -46,7 +46,7 @@ class Cloud:
 
 
 class CloudCase(unittest.TestCase):
-    """One cloud for the class; every test cleans up what it made, and this checks that it did."""
+    """One cloud for the class; every test must clean up after itself, which this checks."""
 
     arguments = ()
 
@@ -86,7 +86,7 @@ class CloudCase(unittest.TestCase):
         return self.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
 
     def is_alive(self, instance):
-        """Whether the guest's processes run, whatever EC2 says."""
+        """Whether the guest's processes are running, whatever EC2 says."""
         return next(entry["alive"] for entry in self.cloud.admin("GET", "instances") if entry["id"] == instance)
 
     def until(self, instance, state):
@@ -110,7 +110,7 @@ class CloudCase(unittest.TestCase):
             self.until(instance, "terminated")
 
     def ssh(self, instance, command, user="ubuntu", known_hosts=None, check=True, waits=True, stdin=None):
-        """Runs a command over a real ssh; waits for the port unless told otherwise."""
+        """Runs a command over a real ssh; waits for the port unless `wait` is off."""
         address = self.describe(instance)["PublicIpAddress"]
         strict = ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}"] if known_hosts else [
             "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]

@@ -1,4 +1,4 @@
-"""What a bake does, end to end: launch, log in, write, power down, snapshot, register, boot the image, find the file."""
+"""A whole bake: launch, log in, write, power down, snapshot, register, boot the image, find the file."""
 import subprocess
 import os
 import time
@@ -41,7 +41,7 @@ class Bake(CloudCase):
         first = self.launch()
         self.ssh(first, "echo one | sudo tee /opt/one >/dev/null; echo old | sudo tee /opt/both >/dev/null")
         snapshot = self.ec2.create_snapshots(InstanceSpecification={"InstanceId": first})["Snapshots"][0]["SnapshotId"]
-        # The disk goes on after a live snapshot, and that is not in it.
+        # The disk is written to after a live snapshot, which must not contain that.
         self.ssh(first, "echo late | sudo tee /opt/late >/dev/null")
         self.snapshot_done(snapshot)
         base = self.register("chain/base", snapshot)

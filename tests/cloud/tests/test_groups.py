@@ -1,4 +1,4 @@
-"""Groups, instance refreshes and launch templates: the states that are documented, and what is refused."""
+"""Groups, instance refreshes and launch templates: documented states, and refusals."""
 from .harness import CloudCase
 
 FAST = {"MinHealthyPercentage": 60}

@@ -1,4 +1,4 @@
-"""User data and power: what the guest does with what it is given, and how it goes down."""
+"""User data and power: how the guest processes user data, and how it goes down."""
 import os
 import subprocess
 from email.mime.multipart import MIMEMultipart

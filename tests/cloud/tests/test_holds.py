@@ -1,4 +1,4 @@
-"""What a test holds and lets go on: states, answers, and the clock."""
+"""What a test holds and releases: states, answers, and the clock."""
 import concurrent.futures
 
 from .harness import CloudCase

@@ -1,4 +1,4 @@
-"""Which row of the latency profile a transition takes, and the draws."""
+"""The row of the latency profile for each transition, and the random draws."""
 import json
 import os
 import sys

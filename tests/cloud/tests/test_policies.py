@@ -1,4 +1,5 @@
-"""Calls are judged by the policy of the access key that makes them: resources, tags, conditions, and what a call needs besides."""
+"""Calls are checked against the policy of their access key: resources, tags, conditions, and further permissions
+that a call needs."""
 import unittest
 
 from botocore.exceptions import ClientError
@@ -63,7 +64,7 @@ class Policies(CloudCase):
                             config=Config(retries={"max_attempts": 0, "mode": "standard"}))
 
     def denied(self, work, *arguments, **options):
-        """The action and the resource that a refused call lacks."""
+        """The action and the resource for which a refused call lacks permission."""
         with self.assertRaises(ClientError) as caught:
             work(*arguments, **options)
         found = self.cloud.admin("GET", "denied")[-1]

@@ -1,4 +1,4 @@
-"""Who refers to an image, parameters that hold one, and what another account may copy."""
+"""References to an image, parameters with an image, and what another account may copy."""
 import boto3
 
 from .harness import CloudCase

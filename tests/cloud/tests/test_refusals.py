@@ -1,4 +1,4 @@
-"""What EC2 refuses and moto takes."""
+"""Calls that EC2 refuses and moto accepts."""
 
 from .harness import CloudCase
 

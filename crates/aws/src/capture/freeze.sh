@@ -2,7 +2,7 @@
 set -f
 points= seen=' '
 while read -r device point kind options rest; do
-    # The root always: an image of a root that was not frozen is none.
+    # Always including the root: an image of a root that was not frozen is inconsistent.
     case $point:$kind in /:* | *:ext2 | *:ext3 | *:ext4 | *:xfs | *:btrfs | *:f2fs) ;; *) continue ;; esac
     case ,$options, in *,rw,*) ;; *) continue ;; esac
     case $seen in *" $device "*) continue ;; esac

@@ -1,11 +1,11 @@
-# What the modules for files and folders do; `content` is a function that prints a file's new content.
+# The modules for files and folders; `content` is a function that prints a file's new content.
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 there() { [ -e "$1" ] || [ -L "$1" ]; }
 parents() {
   p=${1%"${1##*/}"}
   [ -z "$p" ] || mkdir -p "$p" || exit 1
 }
-# Folders without which there is no system: they are never replaced.
+# Folders without which a system can't run: they are never replaced.
 guard() {
   case $(cd -P "$1" 2>/dev/null && pwd) in
     / | /bin | /boot | /dev | /dev/* | /etc | /home | /lib | /lib64 | /opt | /proc | /proc/* | /root | /run | /sbin | /srv | /sys | /sys/* | /tmp | /usr | /usr/bin | /usr/lib | /usr/lib64 | /usr/local | /usr/sbin | /usr/share | /var | /var/lib | /var/log | /var/tmp)
@@ -20,7 +20,7 @@ own() {
   fi
   [ -z "$3" ] || chgrp $4 "$3" "$1" 2>/dev/null || fail "the machine has no group \`$3\`, or \`$1\` can't be given to it"
 }
-# FILE; a disk that is full is told as such, whatever the shell makes of it.
+# FILE; reports a full disk as such, whatever the shell's own message is.
 written() {
   case $(df -Pk "$1" 2>/dev/null | tail -n 1) in *" 100% "*) fail "\`$1\` could not be written: the disk is full" ;; esac
   fail "\`$1\` could not be written"
@@ -103,7 +103,7 @@ read_file() {
   [ -f "$1" ] || fail "no such file: \`$1\`"
   cat "$1"
 }
-# What of the words is there; a pattern that nothing meets stands for itself.
+# The paths among the words that exist; a pattern without matches stands for itself.
 sources() {
   found=0
   for f in "$@"; do

@@ -1,9 +1,8 @@
-# UpdateOS. `update NAME…` updates these packages, all without; `update_excludes` calls "$run" with those that stay as
-# they are.
+# UpdateOS. `update NAME…` updates these packages, without names all; `update_excludes` calls "$run" with those to keep.
 with_yum() {
   for e in "$@"; do options="$options --exclude=$e"; done
 }
-# From the packages of the list $2 without those of this list.
+# The packages in the list $2, except those in this list.
 without() {
   for e in "$@"; do
     kept=

@@ -4,7 +4,7 @@
 export LC_ALL=C
 umask 077
 header='^-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----[[:space:]]*$'
-# busybox takes every file for text and has no option for it.
+# busybox treats every file as text and has no option for it.
 text=
 grep -a x /dev/null >/dev/null 2>&1
 [ $? -le 1 ] && text=-a
@@ -23,7 +23,7 @@ exec 4<"$work/patterns"
 rm -f "$work/patterns"
 patterns=/proc/self/fd/4
 
-# The inode's change time, not the content's: archives and packages bring old dates with them.
+# The inode's change time, not the content's: archives and packages set old dates.
 set --
 if [ -n "$since" ]; then
   if find / -maxdepth 0 -newerct @1 >/dev/null 2>&1; then
@@ -34,13 +34,13 @@ if [ -n "$since" ]; then
 fi
 changed() {
   if [ -n "$listed" ]; then
-    # Files alone: to read from a pipe would wait for ever.
+    # Regular files only: reading from a pipe would wait forever.
     xargs -0 -r sh -c 'for file; do [ -f "$file" ] && [ ! -h "$file" ] && printf "%s\0" "$file"; done; :' sh <&5
     return
   fi
   on_disks "$@"
 }
-# Every mounted disk: a separate /var is in the image too. What is in memory is not.
+# All mounted disks, since a separate /var is part of the image, too; file systems in memory are not.
 on_disks() { {
   echo /
   while read -r _ mount type _; do
@@ -56,7 +56,7 @@ changed "$@" >"$work/files"
 
 if [ "$secrets" -gt 0 ]; then
   xargs -0 -r grep -lF -f "$patterns" -- <"$work/files" 2>/dev/null | sort -u | while IFS= read -r file; do
-    # A part of a name with a line end in it: found, but whose it is can't be looked up.
+    # A line of a name that contains line ends: the secret was found, but its file can't be identified.
     [ -e "$file" ] || printf 'secret\t?\t%s\n' "$file"
     i=0
     while [ "$i" -lt "$secrets" ]; do
@@ -68,7 +68,7 @@ if [ "$secrets" -gt 0 ]; then
   done
 fi
 
-# What a package of the distribution ships below /usr is test data that everybody has.
+# Files that a package of the distribution ships below /usr are test data that everybody has.
 shipped() {
   case $1 in /usr/*) ;; *) return 1 ;; esac
   dpkg-query -S "$1" >/dev/null 2>&1 || rpm -qf "$1" >/dev/null 2>&1 || apk info -W "$1" >/dev/null 2>&1
@@ -78,12 +78,13 @@ xargs -0 -r grep -lE -e "$header" -- <"$work/files" 2>/dev/null | sort -u | whil
     printf 'key\t-\t%s\n' "$file"
     continue
   fi
-  # Programs and documents have the header alone; a key has its body, too.
+  # Programs and documents may contain the header alone; a key has its body, too.
   grep $text -A 4 -E -e "$header" -- "$file" 2>/dev/null | tr -d '\r' |
     grep -qE '^[A-Za-z0-9+/=]{32,}$|^(Proc-Type|DEK-Info|Comment|Version):' || continue
   shipped "$file" || printf 'key\t-\t%s\n' "$file"
 done
-# Files in which common tools keep credentials, if there is one inside: a login, not the setting of a registry or region.
+# Files in which common tools keep credentials, if they contain one: a login, not just the setting of a registry or
+# region.
 one_line() { tr '\n\r' '  ' <"$1"; }
 credentials() {
   value='[[:space:]]*[:=][[:space:]]*["'"'"']?([^][:space:]"'"'"'${#;,}]|\$[^{])'

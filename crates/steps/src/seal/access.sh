@@ -6,7 +6,7 @@ if [ -n "$keys" ]; then
     [ -f "$file" ] || continue
     found=$(printf '%s\n' "$keys" | grep -cF -f - "$file")
     [ "$found" -gt 0 ] || continue
-    # Written through the same file, so that owner, mode and label stay.
+    # Written through the existing file, so that owner, mode and label stay.
     rest=$(printf '%s\n' "$keys" | grep -vF -f - "$file")
     if [ -n "$rest" ]; then printf '%s\n' "$rest" >"$file"; else : >"$file"; fi || printf 'failed\t%s\n' "$file"
     count=$((count + found))
@@ -25,7 +25,7 @@ if [ -z "$keep_host_keys" ]; then
   removed 'SSH host key file' 'SSH host key files'
 fi
 
-# The commands since the last time, such as a line of sudo.
+# Empties logs of the commands since the last time, such as a line of sudo.
 empty_logs
 
 # An image of an overlay is made of files; only a disk has to have them, and `sync` would wait for all that the host has

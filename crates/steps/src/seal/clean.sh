@@ -3,7 +3,7 @@
 gone 'cloud-init state' /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
 removed 'cloud-init state'
 
-# Emptied, not deleted: a missing one means first boot to systemd (machine-id(5)).
+# Emptied, not deleted: to systemd a missing file means first boot (machine-id(5)).
 if [ -z "$keep_machine_id" ]; then
   if [ -s /etc/machine-id ]; then
     if : >/etc/machine-id; then count=1; else printf 'failed\t/etc/machine-id\n'; fi
@@ -12,7 +12,7 @@ if [ -z "$keep_machine_id" ]; then
   removed 'the machine ID'
 fi
 
-# A stopped service doesn't write its seed again when the machine goes down.
+# Stopped, so that the service does not write its seed again at shutdown.
 if [ -d /run/systemd/system ]; then
   systemctl stop systemd-random-seed.service >/dev/null 2>&1
 fi
@@ -39,7 +39,7 @@ if [ -z "$keep_history" ]; then
   removed 'shell history' 'shell histories'
 fi
 
-# Archives and lists: both are old when the image boots, and `apt-get update` brings the lists back.
+# Archives and lists: both are outdated when the image boots, and `apt-get update` downloads the lists again.
 if [ -z "$keep_caches" ]; then
   gone 'package caches' /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/* /var/cache/apt/*.bin /var/lib/apt/lists/* \
     /var/cache/dnf/* /var/cache/yum/* /var/cache/libdnf5/* /var/cache/zypp/* /var/cache/apk/* /var/lib/dnf/repos/*
@@ -47,7 +47,7 @@ if [ -z "$keep_caches" ]; then
   removed 'package caches'
 fi
 
-# Below the folders, never the folders; nothing that is mounted inside.
+# The content of the folders, never the folders; nothing that is mounted inside.
 for folder in /tmp /var/tmp; do
   [ -d "$folder" ] || continue
   count=$((count + $(find "$folder" -xdev -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)))
@@ -55,7 +55,7 @@ for folder in /tmp /var/tmp; do
 done
 removed 'temporary files'
 
-# Last, because all of the above may write some.
+# Last, because everything above may write logs.
 empty_logs
 removed 'log file' 'log files'
 printf 'done\t\n'

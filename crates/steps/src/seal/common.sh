@@ -13,7 +13,7 @@ gone() {
     if rm -rf "$path" 2>/dev/null; then count=$((count + 1)); else printf 'failed\t%s (%s)\n' "$path" "$what"; fi
   done
 }
-# removed NAME: something was removed since the last time. removed ONE MANY: how many.
+# removed NAME: records that something was removed since the last time. removed ONE MANY: how many.
 removed() {
   if [ "$count" -eq 0 ]; then return; fi
   if [ -z "${2-}" ]; then
@@ -32,7 +32,8 @@ homes() {
 }
 all_homes=$(homes | sort -u)
 
-# Running services keep their files open, so logs are emptied; what was rotated away goes. The journal goes on in memory.
+# Running services keep their files open, so logs are emptied; rotated ones are deleted. The journal continues in
+# memory.
 empty_logs() {
   if [ -n "$keep_logs" ] || ! [ -d /var/log ]; then return; fi
   if [ -d /run/systemd/system ]; then

@@ -8,7 +8,7 @@ ami_bake_fail() {
 
 ami_bake_store=$ami_bake
 if [ -n "$ami_bake_direct" ]; then
-  # A program is executed by the kernel, so the folder must allow that: /run and /dev/shm often don't.
+  # The kernel executes a program, so the folder must allow that: /run and /dev/shm often do not.
   ami_bake_store=
   for ami_bake_try in /dev/shm /run /var/tmp /tmp; do
     ami_bake_try=$(mktemp -d "$ami_bake_try/.ami-bake.XXXXXXXX" 2>/dev/null) || continue
@@ -21,7 +21,7 @@ if [ -n "$ami_bake_direct" ]; then
   done
   [ -n "$ami_bake_store" ] || ami_bake_fail noexec
 fi
-# From here on the script is an open file without a name: whatever ends it, nothing of it is left.
+# From here on the script is an open file without a name: however it ends, nothing of it is left.
 tail -c "+$ami_bake_start" "$ami_bake/in" >"$ami_bake_store/script" || ami_bake_fail space
 chmod 0555 "$ami_bake_store/script"
 exec 3<"$ami_bake_store/script"
@@ -42,7 +42,7 @@ if [ -n "$ami_bake_fallback" ] && ! command -v bash >/dev/null 2>&1; then
 fi
 ami_bake_program=$1
 if [ "$ami_bake_uid" != "$(id -u)" ]; then
-  # setpriv replaces itself by the script, so that a signal is seen as one; the others stay in between.
+  # setpriv replaces itself with the script, so that a signal is reported as one; the other tools stay in between.
   if setpriv --help 2>/dev/null | grep -q init-groups; then
     set -- "$(command -v setpriv)" --reuid "$ami_bake_uid" --regid "$ami_bake_gid" --init-groups -- "$@"
   elif command -v runuser >/dev/null 2>&1; then

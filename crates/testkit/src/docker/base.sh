@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes a small root file system as a tar to standard output: a shell, the usual tools, Python and Perl of this machine.
-# No registry is needed for it. Debian and Ubuntu.
+# Writes a small root file system as a tar to standard output: this machine's shell, usual tools, Python and Perl. Needs
+# no registry. For Debian and Ubuntu.
 set -euo pipefail
 
 packages=(bash busybox busybox-static coreutils dash diffutils findutils gawk mawk grep gzip hostname libc-bin login mount passwd perl-base procps
@@ -19,19 +19,19 @@ for link in /bin /sbin /lib /lib32 /lib64 /libx32 /usr/bin/python3 /usr/bin/awk 
   if [[ -e $link ]]; then echo "$link" >>"$work/files"; fi
 done
 
-# What the programs are linked with, and the loader.
+# Libraries that the programs are linked with, and the loader.
 grep -E '/s?bin/|\.so' "$work/files" | xargs -r ldd 2>/dev/null | grep -oE '/[^ ):]+\.so[^ ):]*' | sort -u >"$work/libraries" || true
 while IFS= read -r library; do
   echo "$library"
   readlink -f "$library"
 done <"$work/libraries" >>"$work/files"
-# Where /bin and /lib are links, a file is taken once, under its own path.
+# If /bin and /lib are links, a file is packed once, under its real path.
 own="cat"
 if [[ -L /bin ]]; then own="sed -E s,^/(bin|sbin|lib|lib32|lib64|libx32)/,/usr/\\1/,"; fi
 $own "$work/files" | sed 's,^/,,' | sort -u >"$work/list"
 
 root=$work/root
-# The folders that /bin and /lib point to come before what is unpacked through them.
+# The targets of /bin and /lib precede what is unpacked through these links.
 mkdir -p "$root"/{usr/{bin,sbin,lib,lib32,lib64,libx32},etc,opt,root,tmp,var/log,var/tmp,run,srv,home,proc,sys,dev}
 chmod 1777 "$root/tmp" "$root/var/tmp"
 printf 'root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n' >"$root/etc/passwd"

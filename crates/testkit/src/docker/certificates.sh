@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes in the folder $1 what Docker's documentation ("Protect the Docker daemon socket") has: a CA, a server's certificate
-# for 127.0.0.1 and a client's, in client/ under the names that DOCKER_CERT_PATH asks for; and in stranger/ the same
-# client's of another CA.
+# Creates the files of Docker's documentation ("Protect the Docker daemon socket") in the folder $1: a CA, a server's
+# certificate for 127.0.0.1 and a client's, in client/ under the names that DOCKER_CERT_PATH requires; and in stranger/
+# those of a client of another CA.
 set -euo pipefail
 umask 077
 mkdir -p "$1"/{client,stranger}

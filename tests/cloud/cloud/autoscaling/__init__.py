@@ -1,1 +1,1 @@
-"""Auto Scaling beyond moto: groups whose instances are not machines, and instance refreshes."""
+"""Auto Scaling beyond moto: groups whose instances are records without machines, and instance refreshes."""

@@ -1,4 +1,5 @@
-"""Auto Scaling groups. Their instances are not machines: each is an id, a zone, a launch template version and a state."""
+"""Auto Scaling groups. Their instances have no machines: each is an ID, a zone, a launch template version and a
+state."""
 import math
 import types
 
@@ -10,7 +11,7 @@ from moto.moto_api._internal import mock_random
 
 from ..wire import Refusal
 
-# What moto's CreateAutoScalingGroup and UpdateAutoScalingGroup don't keep.
+# Parameters of CreateAutoScalingGroup and UpdateAutoScalingGroup that moto does not keep.
 KEPT = ("DefaultInstanceWarmup", "MaxInstanceLifetime", "Context", "DesiredCapacityType", "InstanceMaintenancePolicy", "CapacityRebalance",
         "AvailabilityZoneDistribution", "AvailabilityZoneImpairmentPolicy", "CapacityReservationSpecification", "TrafficSources",
         "DeletionProtection", "TerminationPolicies", "DefaultCooldown", "PlacementGroup", "ServiceLinkedRoleARN")
@@ -18,7 +19,7 @@ ALIVE = ("Pending", "InService")
 
 
 class Host:
-    """An instance of a group."""
+    """An instance of a group, without a machine."""
 
     def __init__(self, group, number):
         self.id = f"i-{mock_random.get_random_hex(17)}"
@@ -61,7 +62,7 @@ class Groups:
     # instances ----------------------------------------------------------------------------------------------
 
     def size(self, group, wanted):
-        """Launches or ends instances until there are as many as wanted; suspended processes do neither."""
+        """Launches or terminates instances until there are as many as wanted; suspended processes do neither."""
         group.desired_capacity = group.min_size if wanted is None else wanted
         suspended = {entry["ProcessName"] for entry in group.suspended_processes} if hasattr(group, "_suspended_processes") else set()
         missing = (group.desired_capacity or 0) - len(group.instance_states)
@@ -90,7 +91,7 @@ class Groups:
 
     @staticmethod
     def number(group):
-        """The number of the template's version that the group launches now."""
+        """Number of the template version that the group launches now."""
         if not group.ec2_launch_template:
             return None
         return group.ec2_launch_template.get_version(group.launch_template_version).number
@@ -147,7 +148,8 @@ class Groups:
         return EmptyResult()
 
     def describe_load_balancer_target_groups(self, response, _):
-        """A target group is InService once an instance passed its health check, which only a group of type ELB asks for."""
+        """A target group is InService once an instance has passed its health check, which only a group of type ELB
+        uses."""
         group = found(response)
         healthy = any(state.lifecycle_state == "InService" and state.health_status == "Healthy" for state in group.instance_states)
         state = "InService" if healthy and group.health_check_type == "ELB" else "Added" if healthy or not group.instance_states else "Adding"
@@ -176,7 +178,7 @@ def launch_template(group):
 
 
 def update(moto, group, *given, **named):
-    """Moto drops the policy of a group whose update does not name it."""
+    """Updates a group. Moto drops the policy of a group whose update does not name it."""
     policy = group.mixed_instances_policy
     sized = dict(named, desired_capacity=named.get("desired_capacity") if named.get("desired_capacity") is not None else group.desired_capacity)
     moto(group, *given, **sized)
@@ -185,7 +187,8 @@ def update(moto, group, *given, **named):
 
 
 def keyed(backend, method, kept, key):
-    """Moto keys policies and actions by their own names; here two groups may use the same name."""
+    """A key that is unique per group. Moto keys policies and actions by their own names, which two groups may share
+    here."""
     moto = getattr(backend, method)
 
     def put(this, **named):

@@ -1,4 +1,4 @@
-"""Instance refreshes: their states, what they refuse, and rollback (Auto Scaling API and user guide, "instance refresh")."""
+"""Instance refreshes: states, refusals and rollback (Auto Scaling API and user guide, "instance refresh")."""
 import copy
 import datetime
 import math
@@ -40,11 +40,11 @@ class Refresh:
 
 
 class Refreshes:
-    """Callers hold the world's lock, except for the timeline."""
+    """All instance refreshes. Callers hold the world's lock, except for the timeline."""
 
     def __init__(self, world, groups):
         self.world, self.groups = world, groups
-        self._all = {}  # account, region, group → refreshes, the oldest first
+        self._all = {}  # account, region, group → refreshes, oldest first
 
     def install(self):
         for name in HANDLERS:
@@ -69,7 +69,7 @@ class Refreshes:
         preferences = response._get_param("Preferences", {})
         check_preferences(preferences)
         if desired:
-            self._version(response, specification(desired))  # refuses one that is not there
+            self._version(response, specification(desired))  # refuses one that does not exist
         if preferences.get("AutoRollback"):
             if not desired:
                 raise Refusal("ValidationError", "The AutoRollback parameter cannot be set to true when the DesiredConfiguration parameter is empty.")
@@ -115,7 +115,7 @@ class Refreshes:
             work(refresh)
 
     def _goal(self, refresh):
-        """The number of the version that the instances are brought to."""
+        """Number of the version that the instances are moved to."""
         if refresh.status == "RollbackInProgress" or not refresh.desired:
             return self._resolve(refresh.group, refresh.before)
         return self._resolve(refresh.group, specification(refresh.desired))
@@ -133,7 +133,7 @@ class Refreshes:
             raise Refusal("ValidationError", f"You must use a valid fully-formed launch template. Could not find launch template version {version} of {template.id}.")
 
     def _replace(self, refresh, number):
-        """One batch; the new instances are in service at once."""
+        """Replaces one batch; the new instances are in service at once."""
         group = refresh.group
         size = max(1, len(group.instance_states))
         batch = max(1, math.floor(size * (100 - refresh.preferences.get("MinHealthyPercentage", 90)) / 100))
@@ -216,7 +216,7 @@ def specification(configuration):
 
 
 def saved(group):
-    """The launch template specification of the group before the refresh."""
+    """The group's launch template specification from before the refresh."""
     if group.mixed_instances_policy:
         return copy.deepcopy(group.mixed_instances_policy["LaunchTemplate"]["LaunchTemplateSpecification"])
     return copy.deepcopy(group.launch_template)
@@ -232,7 +232,7 @@ def configure(group, desired):
 
 
 def irreversible(group, code="ValidationError"):
-    """Refuses a group whose own configuration is not a fixed version."""
+    """Refuses a rollback if the group's own configuration is not a fixed version."""
     given = saved(group)
     if not given:
         raise Refusal(code, "The Auto Scaling group has no launch template to roll back to.")

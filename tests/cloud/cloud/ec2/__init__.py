@@ -1,1 +1,1 @@
-"""What EC2 does and moto does not: real machines, contents of snapshots, states in time, refusals."""
+"""The parts of EC2 that moto lacks: real machines, contents of snapshots, states over time, refusals."""

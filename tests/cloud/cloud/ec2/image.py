@@ -1,4 +1,4 @@
-"""One AMI, with all that DescribeImages shows of it."""
+"""An AMI, with everything that DescribeImages shows of it."""
 import copy
 
 from moto.core.utils import utcnow
@@ -7,7 +7,7 @@ from moto.ec2.utils import random_ami_id
 
 
 class Image(TaggedEC2Resource):
-    """Attribute names are the API's in snake case: moto's serializer finds them by that."""
+    """An AMI. Attribute names are the API's in snake case, by which moto's serializer finds them."""
 
     def __init__(self, backend, name, **fields):
         self.ec2_backend = backend
@@ -20,7 +20,7 @@ class Image(TaggedEC2Resource):
         self.state = fields.pop("state", "pending")
         self.state_reason = None
         self.creation_date = fields.pop("creation_date", None) or utcnow()
-        # RegisterImage's own defaults, which no modern machine boots.
+        # RegisterImage's own default, which no modern machine boots.
         self.architecture = fields.pop("architecture", "i386")
         self.virtualization_type = fields.pop("virtualization_type", "paravirtual")
         self.root_device_name = fields.pop("root_device_name", None)

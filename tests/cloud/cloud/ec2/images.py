@@ -25,10 +25,10 @@ HANDLERS = ("register_image", "create_image", "copy_image", "deregister_image", 
 class Images:
     def __init__(self, world):
         self.world = world
-        self._blocks_public = {}  # account, region → the state of block public access
-        self._default_keys = {}  # account, region → the key that volumes are encrypted with
-        self._building = {}  # instance id → images that CreateImage still makes from it
-        self._copies = {}  # account, region, client token → the image that CopyImage made
+        self._blocks_public = {}  # account, region → state of block public access
+        self._default_keys = {}  # account, region → default key for volumes
+        self._building = {}  # instance ID → images that CreateImage is still creating from it
+        self._copies = {}  # account, region, client token → image created by CopyImage
 
     def install(self, response_class):
         for name in HANDLERS:
@@ -43,7 +43,7 @@ class Images:
     # finding ------------------------------------------------------------------------------------------------
 
     def visible(self, backend):
-        """All images that this account sees in this region."""
+        """All images that are visible to this account in this region."""
         for regions in list(ec2_backends.values()):
             if backend.region_name in regions:
                 for image in list(regions[backend.region_name].amis.values()):
@@ -60,7 +60,7 @@ class Images:
         raise Refusal(code, f"The image id '[{image_id}]' {'is no longer available' if code.endswith('Unavailable') else 'does not exist'}")
 
     def usable(self, backend, image_id):
-        """The image for a launch."""
+        """The image for a launch, or a refusal."""
         image = self.get(backend, image_id)
         if image.state != "available":
             raise Refusal("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is not available: its state is {image.state}")
@@ -233,7 +233,7 @@ class Images:
             raise Refusal("InvalidAMIID.Unavailable", f"The image ID '{source.id}' is not available: its state is {source.state}")
         self._free_name(backend, get("Name"))
         for snapshot_id in source.snapshot_ids:
-            # An image that is shared without its snapshots can be launched, not copied.
+            # An image that is shared without its snapshots can be launched, but not copied.
             self.world.snapshots.find(backend.account_id, there.region_name, snapshot_id)
         response.error_on_dryrun()
         known = source.owner_id == backend.account_id and any(self.world.snapshots.has_parent(backend, snapshot_id) for snapshot_id in source.snapshot_ids)

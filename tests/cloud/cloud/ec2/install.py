@@ -39,7 +39,7 @@ def install(world):
 
 
 def remove_role_from_instance_profile(backend, profile_name, role_name):
-    """Moto raises ValueError where IAM answers that the role does not exist."""
+    """Moto raises ValueError if the role does not exist; IAM answers with an error."""
     profile, role = backend.get_instance_profile(profile_name), backend.get_role(role_name)
     if role not in profile.roles:
         raise NoSuchEntity(f"The role with name {role_name} is not in the instance profile {profile_name}.")

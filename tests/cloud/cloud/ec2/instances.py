@@ -45,7 +45,7 @@ class Instances:
         response_class.get_console_output = get_console_output
         response_class.modify_instance_attribute = modify_instance_attribute
         response_class.terminate_instances = terminate_instances
-        # Moto looks through all tags of a region with patterns for each resource that it shows.
+        # Without this, moto searches all tags of a region with patterns for each resource that it shows.
         TaggedEC2Resource.get_tags = own_tags
 
     def console(self, response):
@@ -55,7 +55,7 @@ class Instances:
             raise Refusal("UnsupportedOperation", "This instance type does not support retrieving the latest console logs.")
         response.error_on_dryrun()
         machine = self.world.machines[instance.id]
-        # Without `latest` the text is that of the last change of state: a running machine's is what its boot said.
+        # Without `latest` the text is that of the last state change: for a running machine the output of its boot.
         text = machine.console() if latest or instance.state != "running" else machine.posted()
         return ActionResult({"InstanceId": instance.id, "Timestamp": utcnow(), "Output": base64.b64encode(text).decode()})
 

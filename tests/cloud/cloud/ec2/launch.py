@@ -1,4 +1,4 @@
-"""RunInstances: what it refuses, its client token, the volumes of an instance, and the boot of its machine."""
+"""RunInstances: refusals, client tokens, the volumes of an instance, and the boot of its machine."""
 import base64
 import hashlib
 import json
@@ -34,11 +34,11 @@ class Launch:
         def run(backend, image_id, count, data, security_group_names, **kwargs):
             return launch.create(backend, moto_run, image_id, count, data, security_group_names, kwargs)
 
-        # Moto has no such filter; it is how the machine of a lost answer is found.
+        # Moto lacks this filter, which finds the machine of a lost answer.
         filter_dict_attribute_mapping["client-token"] = "client_token"
         response_class.run_instances = handler
         EC2Backend.run_instances = run
-        # Volumes come from the image's mapping, below; moto's reading of a request's mapping loses speed and throughput.
+        # Volumes are created from the image's mapping, below; moto's parsing of the mapping drops speed and throughput.
         response_class._parse_block_device_mapping = lambda response: []
         Instance.setup_defaults = lambda instance: None
         Instance.add_block_device = lambda instance, *arguments, **options: None
@@ -99,7 +99,7 @@ class Launch:
             raise Refusal("InvalidParameterCombination", f"The interruption behavior '{behaviour}' is only valid for persistent Spot Instance requests.")
 
     def _check_profile(self, response, given):
-        """EC2 does not see a new instance profile for some seconds."""
+        """Refuses a new instance profile, which EC2 does not see for some seconds."""
         if not (given.get("Name") or given.get("Arn")):
             return
         kind, value = ("name", given["Name"]) if given.get("Name") else ("arn", given.get("Arn"))
@@ -125,7 +125,7 @@ class Launch:
         return list(merged.values())
 
     def create(self, backend, moto_run, image_id, count, data, security_group_names, kwargs):
-        """Everything that launches instances ends here: RunInstances, Auto Scaling, fleets, spot requests."""
+        """Launches instances, for RunInstances, Auto Scaling, fleets and spot requests."""
         call = self.world.current
         overrides = kwargs.pop("block_device_mappings", None)
         template = backend._get_template_from_args(kwargs["launch_template"]).data if kwargs.get("launch_template") else {}
@@ -137,7 +137,7 @@ class Launch:
         data = data or template.get("UserData")
         market = (call.parameters.get("InstanceMarketOptions") if call else None) or {}
         if call and call.action == "RunInstances":
-            # Moto starts the least that was asked for, EC2 the most that it can.
+            # Moto launches the minimum count, EC2 the maximum that is possible.
             count = int(call.parameters.get("MaxCount") or count)
         reservation = moto_run(backend, image_id, count, data, security_group_names, **kwargs)
         for instance in reservation.instances:
@@ -205,7 +205,7 @@ class Launch:
                             iops=int(ebs.get("Iops") or 3000) if kind in ("gp3", "io1", "io2") else None,
                             throughput=int(ebs.get("Throughput") or 125) if kind == "gp3" else None)
             backend.volumes[volume.id] = volume
-            # From an image the root goes with the instance, other volumes too unless the mapping keeps them.
+            # The image's root volume is deleted with the instance, other volumes too unless the mapping keeps them.
             keep = ebs.get("DeleteOnTermination")
             backend.attach_volume(volume.id, instance.id, mapping["DeviceName"], True if keep is None else bool(keep))
             volume.add_tags(tags)

@@ -1,4 +1,4 @@
-"""The states of an instance, and what each does to its machine."""
+"""The states of an instance, and their effects on its machine."""
 import copy
 
 from moto.core.utils import utcnow
@@ -11,9 +11,9 @@ from ..wire import Refusal
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 USER_STOP = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
 GUEST_STOP = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
-# How long EC2 waits for a guest that ignores its power button before it cuts the power, in stops.
+# Time until EC2 cuts the power of a guest that ignores its power button, as a multiple of the time of a stop.
 PATIENCE = 4
-# How long it waits for one that goes down, in seconds: as long as this machine may need for that under load.
+# Time limit in seconds for a guest that is shutting down: enough for this machine under load.
 GOING_DOWN = 300
 
 
@@ -22,7 +22,8 @@ def is_xen(instance):
 
 
 class Lifecycle:
-    """Callers hold the world's lock, except for the timeline and the machines: for them the lock is taken here."""
+    """State transitions of instances. Callers hold the world's lock, except for the timeline and the machines: for
+    them the lock is taken here."""
 
     def __init__(self, world):
         self.world = world
@@ -54,8 +55,8 @@ class Lifecycle:
     # launch -------------------------------------------------------------------------------------------------
 
     def launch(self, instance, root, settings, doom, hold):
-        """Boots a new instance's machine; `doom` is the reason for which it dies in pending, if any, and `hold` the rule
-        that keeps it there."""
+        """Boots a new instance's machine; `doom` is the reason for which it is terminated while pending, if any,
+        and `hold` the rule that keeps it pending."""
         machine = Machine(self.world, instance.id, root, settings, self.went_down)
         machine.instance = instance
         machine.run = 0
@@ -187,7 +188,7 @@ class Lifecycle:
             self.set(instance, "terminated", reason)
             self.show_address(instance, False)
         machine.close()
-        # What stands on the interface (a security group) is free a while after EC2 says terminated.
+        # Resources on the interface (a security group) are only free some time after EC2 reports `terminated`.
         self.world.timeline.after(self.world.latency.of("sg_delete_blocked_after_terminated"), self._drop_nics, instance, nics)
         self.world.collect()
 
@@ -211,7 +212,7 @@ class Lifecycle:
                 self._boot(machine, 0.0)
             elif how == "poweroff" or (how == "halt" and is_xen(instance)):
                 self._guest_stopped(instance)
-            # A guest that halted, or whose processes were killed, is running to EC2.
+            # To EC2 a guest that halted, or whose processes were killed, is still running.
 
     def _guest_stopped(self, instance):
         if instance.instance_initiated_shutdown_behavior == "terminate" or getattr(instance, "one_time_spot", False):

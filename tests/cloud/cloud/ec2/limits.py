@@ -63,7 +63,8 @@ def tags(entries):
 
 
 def deprecation(when):
-    """EC2 user guide, "Deprecate an Amazon EC2 AMI": later than now, and at most 10 years ahead."""
+    """Validates a deprecation time: in the future, and at most 10 years ahead (EC2 user guide, "Deprecate an Amazon
+    EC2 AMI")."""
     at = when if isinstance(when, datetime.datetime) else datetime.datetime.fromisoformat(str(when).replace("Z", "+00:00"))
     at = at if at.tzinfo else at.replace(tzinfo=datetime.timezone.utc)
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -96,7 +97,7 @@ NO_ROOT = {"st1", "sc1"}
 
 
 def volume(ebs, root=False):
-    """Limits and messages as in the EC2 API reference (EbsBlockDevice, CreateVolume)."""
+    """Validates a volume, with limits and messages as in the EC2 API reference (EbsBlockDevice, CreateVolume)."""
     kind, size, iops, throughput = ebs.get("VolumeType"), number(ebs.get("VolumeSize")), number(ebs.get("Iops")), number(ebs.get("Throughput"))
     if kind is not None and kind not in VOLUMES:
         raise Refusal("InvalidParameterValue", f"Value ({kind}) for parameter volumeType is invalid.")

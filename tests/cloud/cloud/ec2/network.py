@@ -1,4 +1,4 @@
-"""Interfaces and security groups: the groups of a machine's interface, and what uses a group."""
+"""Interfaces and security groups: the groups of a machine's interface, and the users of a group."""
 from moto.core.responses import EmptyResult
 from moto.ec2.models import EC2Backend
 
@@ -27,7 +27,7 @@ class Network:
             moto_modify(backend, eni_id, group_ids, source_dest_check, description)
             eni = backend.get_network_interface(eni_id)
             if group_ids and eni.instance is not None:
-                # Moto shows the interface's groups and the instance's joined; in a VPC they are the same.
+                # Moto shows both the interface's groups and the instance's; in a VPC they are the same.
                 eni.instance.security_groups = list(eni._group_set)
 
         def delete_key_pair(response):

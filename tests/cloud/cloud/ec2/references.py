@@ -1,11 +1,11 @@
-"""DescribeImageReferences: which instances, launch templates and parameters of the account refer to an image."""
+"""DescribeImageReferences: instances, launch templates and parameters of the account that refer to an image."""
 from moto.core.responses import ActionResult
 from moto.ssm.models import ssm_backends
 
 from ..wire import Refusal
 
 IMAGES = 10
-DEPTH = 10  # versions of a template, from the newest on, unless the call says otherwise
+DEPTH = 10  # newest versions of a template to search, unless the call sets another number
 STATES = ("pending", "running", "shutting-down", "terminated", "stopping", "stopped")
 KINDS = ("ec2:Instance", "ec2:LaunchTemplate", "ssm:Parameter", "imagebuilder:ImageRecipe", "imagebuilder:ContainerRecipe")
 
@@ -48,7 +48,7 @@ class References:
 
 
 def options(get):
-    """The kinds that are asked for, each with its options."""
+    """The requested kinds, each with its options."""
     asked = {request.get("ResourceType"): {option.get("OptionName"): option.get("OptionValues") for option in request.get("ResourceTypeOptions") or []}
              for request in get("ResourceTypes", []) or []}
     everything = str(get("IncludeAllResourceTypes", "")).lower() == "true"

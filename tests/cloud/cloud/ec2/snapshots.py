@@ -1,4 +1,4 @@
-"""Snapshots that hold files: content at the time of the call, completed some time later."""
+"""Snapshots with the files of a volume at the time of the call, completed some time later."""
 import urllib.parse
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -12,7 +12,7 @@ PENDING_PER_VOLUME = 5
 
 
 def tags_of(response, kind):
-    """The tags that a call gives to things of this kind at creation."""
+    """The tags in a call for new resources of this kind."""
     for specification in response._get_param("TagSpecifications", []) or []:
         if specification.get("ResourceType") == kind:
             return {tag["Key"]: tag.get("Value", "") for tag in specification.get("Tags") or []}
@@ -20,7 +20,7 @@ def tags_of(response, kind):
 
 
 class Source:
-    """What a snapshot knows of its volume, which may be long gone."""
+    """Facts about the volume of a snapshot, which may be deleted by now."""
 
     def __init__(self, volume_id, size):
         self.id, self.size = volume_id, size
@@ -30,7 +30,7 @@ class Snapshots:
     def __init__(self, world):
         self.world = world
         self._sizes = {}  # snapshot id → GiB
-        self._taken = {}  # volume id → the clock's time of its last snapshot
+        self._taken = {}  # volume ID → time of its last snapshot on the clock
 
     def install(self, response_class):
         for name in ("create_snapshot", "create_snapshots", "copy_snapshot", "delete_snapshot", "describe_snapshots"):
@@ -48,14 +48,14 @@ class Snapshots:
         return self._sizes[snapshot_id]
 
     def adopt(self, snapshot_id, content, size):
-        """Content of a seeded image, which no call created."""
+        """Creates the snapshot of a seeded image, which no call created."""
         self.world.contents[snapshot_id] = content
         self._sizes[snapshot_id] = size
 
     # creation -----------------------------------------------------------------------------------------------
 
     def take(self, backend, volume, description, tags, quiet, whole=None):
-        """A snapshot of a volume as it is now. `whole`: seconds until it is complete, when another decides."""
+        """A snapshot of a volume in its present state. `whole`: seconds until it is complete, if the caller decides."""
         now = self.world.clock.now()
         gap = self.world.latency.of("min_s_between_snapshots_of_volume")
         if now - self._taken.get(volume.id, -1e9) < gap:
@@ -149,13 +149,14 @@ class Snapshots:
         snapshot = self.add(backend, self.world.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
                              tags_of(response, "snapshot"), self.world.latency.of(row), encrypted, response._get_param("KmsKeyId"))
         if encrypted and not same and not presigned(response._get_param("PresignedUrl"), region, backend.region_name, source_id):
-            # The real service takes the call and fails later.
+            # The real service accepts the call and fails later.
             snapshot.takes = 0.1
             self.world.timeline.after(0.05, self._complete, snapshot, {"message": "Given key ID is not accessible"})
         return ActionResult({"SnapshotId": snapshot.id, "Tags": snapshot.tag_set})
 
     def has_parent(self, backend, source_id):
-        """True when this account's snapshots here hold what the source was written over: the copy is incremental."""
+        """True when this account has a snapshot here of the content that the source was written over: the copy is
+        incremental."""
         below = self.world.contents[source_id].layers[1:]
         return any(self.world.contents[other].layers == below for other in backend.snapshots if other in self.world.contents) if below else False
 
@@ -205,7 +206,8 @@ class Snapshots:
 
 
 def presigned(url, source, destination, snapshot_id):
-    """True for a URL that the source region would take: its own CopySnapshot, signed for it, of this snapshot to here."""
+    """True for a URL that the source region would accept: its own CopySnapshot, signed for it, of this snapshot to
+    this region."""
     query = {name: values[0] for name, values in urllib.parse.parse_qs(urllib.parse.urlsplit(url or "").query).items()}
     said = (query.get("Action"), query.get("SourceRegion"), query.get("DestinationRegion"), query.get("SourceSnapshotId"))
     scope = query.get("X-Amz-Credential", "").split("/")[2:]

@@ -1,4 +1,5 @@
-"""Launch templates: versions created from others, numbers that are used once, and what EC2 does not copy."""
+"""Launch templates: versions created from others, version numbers that are never reused, and data that EC2 does not
+copy."""
 import copy
 
 from moto.core.responses import ActionResult
@@ -70,7 +71,8 @@ class Templates:
 
 
 def inherited(data):
-    """EC2 does not take over the snapshots of the source version's mapping (CreateLaunchTemplateVersion, SourceVersion)."""
+    """The mapping without the source version's snapshots, which EC2 does not take over
+    (CreateLaunchTemplateVersion, SourceVersion)."""
     data = copy.deepcopy(data)
     for mapping in data.get("BlockDeviceMappings") or []:
         (mapping.get("Ebs") or {}).pop("SnapshotId", None)

@@ -1,4 +1,5 @@
-"""Usage reports of one's own images: how all accounts used them at the time of the call. Pending when first described."""
+"""Usage reports of the account's own images: their use by all accounts at the time of the call. Pending when first
+described."""
 import datetime
 import itertools
 

@@ -1,7 +1,7 @@
-"""What cloud-init does on an instance, as far as an image bake meets it: first-boot state, keys, files, scripts.
+"""The parts of cloud-init that matter for an image bake: first-boot state, keys, files, scripts.
 
-`early` is done before sshd is up, `final` after it. State lives where cloud-init keeps it (/var/lib/cloud), so that
-an image that was not cleaned, or was cleaned badly, shows it on its next boot.
+`early` runs before sshd is up, `final` after it. State is where cloud-init keeps it (/var/lib/cloud), so that an image
+that was cleaned badly or not at all shows it on its next boot.
 """
 import glob
 import json
@@ -21,14 +21,14 @@ ROOT_PREFIX = ("no-port-forwarding,no-agent-forwarding,no-X11-forwarding,command
 
 
 def prepare_system(boot):
-    """What systemd does before cloud-init: machine id, host name, an empty /tmp."""
+    """The work of systemd before cloud-init: machine ID, host name, an empty /tmp."""
     path = "/etc/machine-id"
     if not os.path.exists(path) or not open(path, encoding="utf-8").read().strip():
         with open(path, "w", encoding="utf-8") as file:
             file.write(os.urandom(16).hex() + "\n")
     with open("/etc/hostname", "w", encoding="utf-8") as file:
         file.write(boot["hostname"] + "\n")
-    # The VPC's resolver knows the machine's own name; here the file has to.
+    # The VPC's resolver knows the machine's own name; here the file must contain it.
     with open("/etc/hosts", "w", encoding="utf-8") as file:
         file.write(f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {boot['hostname']}\n")
     for directory in ("/tmp", "/var/tmp"):
@@ -90,7 +90,7 @@ def final(boot, log):
 
 
 def enter_instance(boot):
-    """Points /var/lib/cloud/instance at this instance; true when this disk has not booted as it before."""
+    """Points /var/lib/cloud/instance to this instance; true when this disk boots as another instance than before."""
     directory = f"{STATE}/instances/{boot['instance_id']}"
     first = not os.path.isdir(directory + "/sem")
     os.makedirs(directory + "/sem", exist_ok=True)
@@ -117,7 +117,7 @@ def mark(name):
 
 
 def clean(logs=False, seed=False, machine_id=False):
-    """`cloud-init clean`: the next boot is a first boot."""
+    """`cloud-init clean`: makes the next boot a first boot."""
     for entry in glob.glob(STATE + "/*"):
         if os.path.basename(entry) == "seed" and not seed:
             continue

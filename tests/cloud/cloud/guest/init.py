@@ -1,8 +1,8 @@
-"""The init of an instance: boots the guest, runs sshd, keeps transient timers, and takes the machine down.
+"""The init of an instance: boots the guest, runs sshd, runs transient timers, and shuts the machine down.
 
-It stands in for kernel messages, systemd and the ACPI power button. It talks to the cloud outside only through
-what a machine has: standard output (the serial console), the button FIFO, and the file `power`, which says
-how the guest went down. The small commands of `shims` talk to it over a socket in /run.
+It replaces kernel messages, systemd and the ACPI power button. Its interface to the cloud is what a real machine has:
+standard output (the serial console), the button FIFO, and the file `power`, which says how the guest went down. The
+small commands of `shims` talk to it over a socket in /run.
 """
 import json
 import os
@@ -33,7 +33,7 @@ class Init:
         self.going_down = None
 
     def log(self, text):
-        """A line on the serial console, stamped as the kernel stamps."""
+        """Writes a line to the serial console, with a timestamp like the kernel's."""
         since = time.time() - self.boot["booted"]
         sys.stdout.write(f"[{since:12.6f}] {text}\n")
         sys.stdout.flush()
@@ -54,7 +54,7 @@ class Init:
         self.listener.bind(SOCKET)
         os.chmod(SOCKET, 0o600)
         self.listener.listen(16)
-        # Opened for both directions, so that the FIFO never reports end of file.
+        # Opened in both directions, so that the FIFO never reports end of file.
         self.button = os.open(CONTROL + "/button", os.O_RDWR | os.O_NONBLOCK)
         wake_read, self.wake = os.pipe()
         os.set_blocking(wake_read, False)
@@ -87,7 +87,7 @@ class Init:
         self.log("systemd[1]: Started ssh.service - OpenBSD Secure Shell server.")
 
     def finish_boot(self):
-        """The work of cloud-init that real machines do once sshd is up: user scripts and runcmd."""
+        """The work of cloud-init after sshd is up: user scripts and runcmd."""
         if os.fork() == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -127,7 +127,7 @@ class Init:
         self.power_down()
 
     def reap(self):
-        """Collects the dead; true when the early part of the boot has ended."""
+        """Reaps dead processes; true when the early part of the boot has ended."""
         booted = False
         while True:
             try:
@@ -193,16 +193,16 @@ class Init:
             self.going_down = action
 
     def power_down(self):
-        """Stops everything, then leaves; the cloud writes the kernel's last line once the disk is quiet."""
+        """Stops everything and exits; the cloud writes the kernel's last line once the disk is quiet."""
         started = time.monotonic()
         target = self.going_down
         self.log("systemd[1]: Stopping ssh.service - OpenBSD Secure Shell server...")
-        # Time for the answer to the command that asked for it, as a login session has.
+        # Time for the answer to the command that requested it, as in a login session.
         time.sleep(0.05)
         for number, grace in ((signal.SIGTERM, 0.6), (signal.SIGKILL, 0.5)):
             if not others():
                 break
-            # All but the caller and the first process of the PID namespace (kill(2)).
+            # All processes except the caller and PID 1 of the PID namespace (kill(2)).
             os.kill(-1, number)
             end = time.monotonic() + grace
             while others() and time.monotonic() < end:
@@ -218,7 +218,7 @@ class Init:
 
 
 def others():
-    """The guest's processes but this one and PID 1, which may be this one or the sandbox's."""
+    """The guest's processes except this one and PID 1, which may be this one or the sandbox's."""
     return [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid())]
 
 

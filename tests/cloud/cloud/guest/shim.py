@@ -1,4 +1,4 @@
-"""The guest's power and unit commands, one file under many names: it asks init over its socket.
+"""The guest's power and unit commands, one file under many names, which forwards them to init over its socket:
 
 poweroff halt reboot shutdown systemctl systemd-run fsfreeze cloud-init
 """
@@ -40,7 +40,7 @@ def ask(verb, **fields):
 
 
 def seconds(text):
-    """A systemd time span: `90`, `2h 30min`, `500ms`."""
+    """Parses a systemd time span: `90`, `2h 30min`, `500ms`."""
     total, rest = 0.0, text.strip()
     for number, unit in re.findall(r"([0-9.]+)\s*([a-z]*)", rest):
         if unit not in UNITS:
@@ -122,7 +122,8 @@ def systemctl(argv):
             if not service(unit, "start" if verb == "start" else "restart"):
                 fail(f"Failed to {verb} {unit}: Unit {unit} not found.", 5)
     else:
-        # No systemd runs here; what works on files alone is told so, the rest says that it finds none.
+        # There is no systemd: commands that only work on files are marked as offline; others report that it is not
+        # running.
         offline = {"SYSTEMD_OFFLINE": "1"} if verb in OF_FILES else {}
         os.execve(REAL_SYSTEMCTL, ["systemctl", *argv], {**os.environ, **offline})
 

@@ -1,4 +1,4 @@
-"""Transient units of the guest: what `systemd-run` starts now or later, and a scheduled shutdown."""
+"""Transient units of the guest: commands that `systemd-run` starts now or later, and a scheduled shutdown."""
 import os
 import subprocess
 import time
@@ -14,7 +14,7 @@ class Timers:
         self._services = {}  # unit → Popen
         self._scheduled = None  # (due, action)
         self._count = 0
-        self._moved = 0.0  # what a test moved the clock on by hand
+        self._moved = 0.0  # seconds by which a test has moved the clock forward
 
     def _now(self):
         return time.monotonic() + self._moved
@@ -23,7 +23,7 @@ class Timers:
         self._moved += seconds
 
     def next_due(self):
-        """The moment of the machine's own clock at which the next one fires."""
+        """When the next timer fires, on the machine's own clock."""
         due = [entry[0] for entry in self._waiting.values()]
         if self._scheduled:
             due.append(self._scheduled[0])

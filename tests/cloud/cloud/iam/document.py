@@ -5,7 +5,7 @@ import re
 
 @functools.lru_cache(maxsize=4096)
 def _pattern(text, folded):
-    """`*` and `?` of a policy element as an expression; all else is literal."""
+    """`*` and `?` of a policy element as a regular expression; everything else is literal."""
     parts = {"*": ".*", "?": "."}
     return re.compile("".join(parts.get(character, re.escape(character)) for character in text), re.DOTALL | (re.IGNORECASE if folded else 0))
 
@@ -19,14 +19,14 @@ def listed(value):
 
 
 class Decision:
-    """`allowed`, whether a statement denied it explicitly, and the statements that decided."""
+    """Whether an action is allowed, whether a statement denied it explicitly, and the statements that decided."""
 
     def __init__(self, allowed, explicit, sids):
         self.allowed, self.explicit, self.sids = allowed, explicit, sids
 
 
 class Document:
-    """One policy. A condition operator or a key that is not known here is a defect of the test cloud, never a match."""
+    """A policy. An unknown condition operator or key is a defect of the test cloud, never a match."""
 
     def __init__(self, value):
         if value.get("Version") != "2012-10-17":
@@ -34,7 +34,7 @@ class Document:
         self.statements = [_Statement(one) for one in listed(value["Statement"])]
 
     def decide(self, action, resource, context):
-        """Explicit deny wins; what no statement allows is denied."""
+        """Decides: an explicit deny wins, and what no statement allows is denied."""
         found = [one for one in self.statements if one.matches(action, resource, context)]
         denied = [one.sid for one in found if not one.allows]
         if denied:
@@ -59,7 +59,7 @@ class _Statement:
         self.conditions = [(operator, key, listed(values)) for operator, keys in value.get("Condition", {}).items() for key, values in keys.items()]
 
     def matches(self, action, resource, context):
-        # Names of actions have no case, ARNs do.
+        # Action names are case-insensitive, ARNs are not.
         named = any(like(action, pattern, folded=True) for pattern in self.actions)
         if named == self.all_but:
             return False
@@ -70,8 +70,8 @@ class _Statement:
 
 
 def arn_like(resource, pattern):
-    """Each of an ARN's six parts for itself: `*` does not reach over a colon of the first five (ArnLike); in the element
-    Resource it does, but a policy that needs this is unclear, and none here does."""
+    """Compares each of an ARN's six parts separately: `*` does not match a colon of the first five (ArnLike). In
+    the element Resource it would, but no policy here relies on that."""
     if pattern == "*":
         return True
     one, other = resource.split(":", 5), pattern.split(":", 5)
@@ -79,7 +79,8 @@ def arn_like(resource, pattern):
 
 
 def condition(operator, key, wanted, context):
-    """One key of one operator. Keys have no case; the name of a tag in them has (IAM reference, "Condition")."""
+    """Evaluates one key of one operator. Keys are case-insensitive, except for the tag's name in them (IAM
+    reference, "Condition")."""
     quantifier, _, plain = operator.rpartition(":")
     absent_is_enough = plain.endswith("IfExists")
     plain = plain.removesuffix("IfExists")
@@ -92,7 +93,7 @@ def condition(operator, key, wanted, context):
     test, negated = OPERATORS[plain]
     hits = lambda value: any(test(value, str(one)) for one in wanted)  # noqa: E731, one expression for three uses
     if values is None:
-        # ForAllValues is true of no values at all, a negated operator of a missing key.
+        # ForAllValues is true if there are no values, and a negated operator if the key is missing.
         return quantifier == "ForAllValues" or absent_is_enough or (negated and quantifier != "ForAnyValue")
     if quantifier == "ForAllValues":
         return all(hits(value) != negated for value in values)
@@ -109,7 +110,7 @@ def _same_folded(value, wanted):
     return value.lower() == wanted.lower()
 
 
-# operator: (test of a value against one of the policy's, whether it is negated)
+# operator: (comparison of a value with one of the policy's, whether it is negated)
 OPERATORS = {
     "StringEquals": (_same, False), "StringNotEquals": (_same, True),
     "StringEqualsIgnoreCase": (_same_folded, False), "StringNotEqualsIgnoreCase": (_same_folded, True),
@@ -122,7 +123,7 @@ OPERATORS = {
 
 
 class Context(dict):
-    """Condition keys of one resource of a call. The key's name has no case, but the part behind a slash has."""
+    """Condition keys of one resource of a call. Names are case-insensitive, except for the part after a slash."""
 
     @staticmethod
     def _folded(key):

@@ -1,4 +1,4 @@
-"""Who calls by which policies, and what was denied."""
+"""The policies of callers, and the record of denied calls."""
 import threading
 
 from . import questions
@@ -8,7 +8,8 @@ ASSUMED = ":assumed-role/"
 
 
 class Enforcer:
-    """Callers without a policy here may do all: a test's own preparations, and the tests that ask for nothing else."""
+    """Enforces policies. Callers without a policy here may do everything: a test's own preparations, and tests that
+    don't use policies."""
 
     def __init__(self):
         self._keys = {}  # access key → Document
@@ -17,7 +18,7 @@ class Enforcer:
         self._lock = threading.Lock()
 
     def put(self, key, policy, roles):
-        """The policy of an access key, and of the roles that it may assume, by ARN."""
+        """Sets the policy of an access key, and of the roles that it may assume, by ARN."""
         own = Document(policy)
         with self._lock:
             self._keys[key] = own
@@ -25,7 +26,7 @@ class Enforcer:
                 self._roles.setdefault(_role(arn), {})[key] = Document(document)
 
     def check(self, call):
-        """The first question that no policy answers with yes, or none; what is denied is on record."""
+        """The first question that no policy allows, or none; denials are recorded."""
         documents = self._documents(call)
         if documents is None:
             return None
@@ -33,7 +34,7 @@ class Enforcer:
             if not question.exists:
                 continue
             if question.action == "sts:AssumeRole" and _role(question.resource) not in self._roles:
-                # The manifest's own role: it is the caller's other policies that let it be assumed.
+                # The manifest's own role: the caller's other policies must allow assuming it.
                 continue
             decisions = [document.decide(question.action, question.resource, question.context) for document in documents]
             if not any(decision.allowed for decision in decisions):

@@ -1,4 +1,4 @@
-"""What moto knows of the things that a call names: whether they exist, whose they are, their tags."""
+"""Facts from moto about the resources that a call names: existence, owner, tags."""
 from moto.ec2.models import ec2_backends
 from moto.kms.models import kms_backends
 
@@ -8,7 +8,7 @@ def tags_of(entries):
 
 
 def request_tags(given):
-    """The keys that tags of a request give (none at all for none)."""
+    """Condition keys for the tags of a request (none if there are no tags)."""
     return {**{f"aws:RequestTag/{name}": value for name, value in given.items()}, "aws:TagKeys": list(given)} if given else {}
 
 
@@ -25,7 +25,8 @@ def kind_of(identifier):
 
 
 def look_up(call, region, kind, identifier):
-    """(owner's account where it matters, its name in an ARN or none, its tags). The tags of another account's are its own."""
+    """(owner's account if it matters, name in an ARN or None, tags) of a resource. Each account sees its own tags
+    of another's resource."""
     backend = ec2_backends[call.account][region]
     tags = lambda entry: dict(backend.tags.get(entry, {}))  # noqa: E731
     if kind == "key-pair":
@@ -50,13 +51,13 @@ def look_up(call, region, kind, identifier):
 
 
 def template_data(call, given):
-    """(id, data of the version) of a launch template that a call names."""
+    """(ID, version data) of a launch template that a call names."""
     if not given or not given[0]:
         return None
     backend = ec2_backends[call.account][call.region]
     try:
         version = backend._get_template_from_args(given[0])
-    except Exception:  # what is not there is the service's own matter
+    except Exception:  # a missing resource is reported by the service itself
         return None
     return version.template.id, version.data
 
@@ -76,7 +77,7 @@ def attached(call, interfaces):
 
 
 def key_facts(call, key, region, partition):
-    """(ARN, aliases) of a customer managed key; one that no one made in KMS is taken by its own name."""
+    """(ARN, aliases) of a customer managed key; one that was not created in KMS is known by the given name."""
     keys = kms_backends[call.account][region]
     alias = key[key.index("alias/"):] if "alias/" in key else None
     if key.startswith("arn:") and alias is None:

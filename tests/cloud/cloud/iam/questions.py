@@ -1,8 +1,8 @@
-"""What a call is judged by: actions on resources, each with its condition keys.
+"""The permissions that a call needs: actions on resources, each with its condition keys.
 
-The resource types of each action and their keys are those of the Service Authorization Reference (actions, resources, and
-condition keys for Amazon EC2, IAM, Systems Manager, Auto Scaling, S3, KMS). Further actions that a call needs come from the
-guides that are named beside them."""
+The resource types of each action and their keys are those of the Service Authorization Reference (actions, resources,
+and condition keys for Amazon EC2, IAM, Systems Manager, Auto Scaling, S3, KMS). Further actions that a call needs come
+from the guides that are named beside them."""
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
@@ -10,7 +10,8 @@ from moto.iam.models import iam_backends
 from .document import Context, listed
 from .facts import attached, call_is_spot, key_facts, kind_of, look_up, request_tags, snapshots_of, tags_of, template_data, volumes_of
 
-# action of EC2: what it makes by type, and the parameters that name what it uses. `?` marks what is only judged if given.
+# action of EC2: the types of resources that it creates, and the parameters that name resources it uses. `?` marks those
+# that are only checked if given.
 CREATES = {
     "CopyImage": ("image", "snapshot"), "CopySnapshot": ("snapshot",), "CreateImage": ("image", "snapshot"), "CreateSnapshots": ("snapshot",),
     "CreateSnapshot": ("snapshot",), "CreateSecurityGroup": ("security-group",), "CreateKeyPair": ("key-pair",), "ImportKeyPair": ("key-pair",),
@@ -22,29 +23,31 @@ NAMED = {
     "GroupId": "security-group", "GroupIds": "security-group", "Groups": "security-group", "KeyName": "key-pair", "KeyPairId": "key-pair", "VolumeId": "volume",
     "NetworkInterfaceId": "network-interface", "LaunchTemplateId": "launch-template", "LaunchTemplateName": "launch-template", "VpcId": "vpc",
 }
-# Actions of EC2 that know no resource although they do not begin with Describe.
+# Actions of EC2 without resource-level permissions although they do not begin with Describe.
 NOWHERE = {"GetEbsDefaultKmsKeyId", "GetEbsEncryptionByDefault", "GetImageBlockPublicAccessState", "EnableEbsEncryptionByDefault", "DisableEbsEncryptionByDefault"}
-# Of those that do, the ones that know one.
+# Actions that begin with Describe but have resource-level permissions.
 LOOKS = {"DescribeImageAttribute", "DescribeInstanceAttribute", "DescribeSnapshotAttribute", "DescribeVolumeAttribute", "DescribeNetworkInterfaceAttribute"}
-# What EC2 asks in the caller's name to answer DescribeImageReferences (EC2 user guide, "Identify your resources referencing
-# specified AMIs"); the call comes by ec2-images.amazonaws.com.
+# Actions of EC2 with the caller's permissions for DescribeImageReferences (EC2 user guide, "Identify your resources
+# referencing specified AMIs"); the caller is ec2-images.amazonaws.com.
 REFERENCES = ("ec2:DescribeInstances", "ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions", "ssm:DescribeParameters", "ssm:GetParameters",
               "imagebuilder:ListImageRecipes", "imagebuilder:ListContainerRecipes", "imagebuilder:GetContainerRecipe")
-# What EBS does with a customer managed key in the caller's name (EBS user guide, "Required permissions for encryption").
+# Actions of EBS on a customer managed key with the caller's permissions (EBS user guide, "Required permissions for
+# encryption").
 KEY_USE = ("kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:Decrypt")
-# Calls that need no permission of the caller's policies (STS API reference).
+# Calls that need no permission in the caller's policies (STS API reference).
 FREE = {"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"}
 
 
 class Question:
-    """One action on one resource. `exists` is false for an id of nothing: EC2 says so before it judges."""
+    """One action on one resource. `exists` is false for an ID without a resource: EC2 reports that before it checks
+    permissions."""
 
     def __init__(self, action, resource, context, exists=True):
         self.action, self.resource, self.context, self.exists = action, resource, context, exists
 
 
 def of(call):
-    """All that must be allowed for a call."""
+    """All permissions that a call needs."""
     if f"{call.service}:{call.action}" in FREE:
         return []
     asks = Asking(call)
@@ -56,7 +59,7 @@ def of(call):
 class Asking:
     def __init__(self, call):
         self.call, self.found = call, []
-        self.launched_by = {}  # the keys of a launch template, while its launch is judged
+        self.launched_by = {}  # condition keys of a launch template, while its launch is checked
         self.partition = "aws-cn" if call.region.startswith("cn-") else "aws-us-gov" if call.region.startswith("us-gov-") else "aws"
         self.common = Context({"aws:RequestedRegion": call.region, "ec2:Region": call.region, "aws:PrincipalArn": call.principal, "aws:PrincipalAccount": call.account})
 
@@ -64,7 +67,7 @@ class Asking:
         self.found.append(Question(action, resource, self.common.and_also({**self.launched_by, **dict(entries)}), exists))
 
     def given(self):
-        """A call whose resource its own reader has found: S3, Image Builder."""
+        """A call whose resource was already determined: S3, Image Builder."""
         self.ask(f"{self.call.service}:{self.call.action}", getattr(self.call, "resource", None) or "*")
 
     # EC2 ----------------------------------------------------------------------------------------------------
@@ -91,7 +94,7 @@ class Asking:
         uses(action)
 
     def creations(self, action):
-        """What the call makes, each with the tags that it asks for; tagging is an action of its own."""
+        """The resources that the call creates, each with its requested tags; tagging is an action of its own."""
         call = self.call
         kinds = list(CREATES.get(call.action, ()))
         if call.action == "RunInstances" and call.values("InstanceMarketOptions.MarketType") == ["spot"]:
@@ -111,7 +114,7 @@ class Asking:
                 raise ValueError(f"{call.action} tags {one.get('ResourceType')}, which it does not make")
 
     def existing(self, action, kind, identifier, entries=(), region=None):
-        """Something that is there, with its tags."""
+        """An existing resource with its tags."""
         region = region or self.call.region
         owner, there, tags = look_up(self.call, region, kind, identifier)
         keys = {f"{key}/{name}": value for key in ("aws:ResourceTag", "ec2:ResourceTag") for name, value in tags.items()}
@@ -132,7 +135,7 @@ class Asking:
                     continue
                 self.existing(action, kind, str(identifier))
         if self.call.action == "DeregisterImage" and str(self.call.parameters.get("DeleteAssociatedSnapshots", "")).lower() == "true":
-            # EC2 user guide, "Deregister an AMI": deleting its snapshots too needs ec2:DeleteSnapshot.
+            # EC2 user guide, "Deregister an AMI": deleting its snapshots, too, needs ec2:DeleteSnapshot.
             for snapshot in snapshots_of(self.call, self.call.values("ImageId")):
                 self.existing("ec2:DeleteSnapshot", "snapshot", snapshot)
         if self.call.action == "ModifyNetworkInterfaceAttribute":
@@ -151,7 +154,7 @@ class Asking:
         self.launch(action, data, backend)
 
     def launch(self, action, data, backend):
-        """What a launch uses: image, snapshots, key, subnet, groups, keys of disks, role."""
+        """The resources that a launch uses: image, snapshots, key, subnet, groups, keys of disks, role."""
         images = listed(data.get("ImageId") or [])
         for image in images:
             self.existing(action, "image", image)
@@ -190,14 +193,14 @@ class Asking:
             self.existing(action, "snapshot", snapshot)
 
     def _CopySnapshot(self, action):
-        # The source too (EBS user guide, "Copy an Amazon EBS snapshot", required permissions).
+        # Also the source (EBS user guide, "Copy an Amazon EBS snapshot", required permissions).
         source = (self.call.values("SourceRegion") or [self.call.region])[0]
         for snapshot in self.call.values("SourceSnapshotId"):
             self.existing(action, "snapshot", snapshot, region=source)
         self.copied_key()
 
     def _CopyImage(self, action):
-        # The source too (EC2 user guide, "Grant permissions to copy Amazon EC2 AMIs").
+        # Also the source (EC2 user guide, "Grant permissions to copy Amazon EC2 AMIs").
         source = (self.call.values("SourceRegion") or [self.call.region])[0]
         for image in self.call.values("SourceImageId"):
             self.existing(action, "image", image, region=source)
@@ -208,7 +211,7 @@ class Asking:
             self.key(key, self.call.region)
 
     def key(self, key, region):
-        """What EBS does with a customer managed key; the account's own `aws/ebs` needs nothing."""
+        """Actions of EBS on a customer managed key; the account's own `aws/ebs` needs no permission."""
         if not key or str(key).endswith("alias/aws/ebs"):
             return
         where, aliases = key_facts(self.call, str(key), region, self.partition)
@@ -261,14 +264,15 @@ class Asking:
         return profile.arn if profile else f"arn:{self.partition}:iam::{self.call.account}:instance-profile/{name}"
 
     def pass_profile(self, given):
-        """Who launches with a profile passes its role to EC2."""
+        """A launch with a profile passes its role to EC2."""
         profiles = iam_backends[self.call.account][self.partition].instance_profiles.values()
         profile = next((one for one in profiles if one.name == given.get("Name") or one.arn == given.get("Arn")), None)
         for role in profile.roles if profile else []:
             self.ask("iam:PassRole", role.arn, {"iam:PassedToService": self.ec2_service()})
 
     def linked_role(self, service, name):
-        """A service's own role: whoever asks first makes it, where the account has none (IAM user guide, "Service-linked roles")."""
+        """A service-linked role: the first request creates it, if the account has none (IAM user guide,
+        "Service-linked roles")."""
         if any(role.name == name for role in iam_backends[self.call.account][self.partition].roles.values()):
             return
         self.ask("iam:CreateServiceLinkedRole", f"arn:{self.partition}:iam::{self.call.account}:role/aws-service-role/{service}/{name}",
@@ -301,7 +305,8 @@ class Asking:
         if call.action in ("CreateAutoScalingGroup", "UpdateAutoScalingGroup", "StartInstanceRefresh"):
             self.template_launch()
         for role in call.values("LifecycleHookSpecificationList.RoleARN") + (call.values("RoleARN") if call.action == "PutLifecycleHook" else []):
-            # The hook's notifications are sent under this role (Auto Scaling user guide, "Prepare to add a lifecycle hook").
+            # The hook's notifications are sent with this role (Auto Scaling user guide, "Prepare to add a lifecycle
+            # hook").
             self.ask("iam:PassRole", role, {"iam:PassedToService": "autoscaling.amazonaws.com"})
         if call.action == "CreateAutoScalingGroup":
             self.linked_role("autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling")
@@ -309,8 +314,8 @@ class Asking:
             self.ask("cloudwatch:PutMetricAlarm", f"arn:{self.partition}:cloudwatch:{call.region}:{call.account}:alarm:TargetTracking-*")
 
     def template_launch(self):
-        """Who names a launch template must be allowed to launch it: RunInstances, CreateTags for its tags, PassRole for its
-        profile (Auto Scaling user guide, "IAM: Amazon EC2 launch template support")."""
+        """A call that names a launch template needs the permissions to launch it: RunInstances, CreateTags for its
+        tags, PassRole for its profile (Auto Scaling user guide, "IAM: Amazon EC2 launch template support")."""
         call = self.call
         found = {}
         for path in ("LaunchTemplate", "DesiredConfiguration.LaunchTemplate", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification",

@@ -1,4 +1,4 @@
-"""Tells the bake that runs the playbook which tasks failed, and whether anything ran at all."""
+"""Reports to the bake that runs the playbook which tasks failed, and whether anything ran at all."""
 from __future__ import annotations
 
 DOCUMENTATION = r'''
@@ -21,20 +21,20 @@ from ansible.plugins.callback import CallbackBase
 
 
 def tell(message):
-    """Sends a message; what can't be told is in the output all the same."""
+    """Sends a message. Failures are ignored: the output has the same information."""
     data = json.dumps(message).encode()
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bake:
             bake.connect(os.environ['AMI_BAKE_SOCKET'])
             bake.sendall(struct.pack('>I', len(data)) + data)
-            # Told in order: the bake closes when it has read it.
+            # Keeps the order: the bake closes the connection when it has read the message.
             bake.recv(1)
     except (OSError, KeyError):
         pass
 
 
 def said(result):
-    """Why it failed, in the module's words."""
+    """Why it failed, as the module's message."""
     if result.get('_ansible_no_log') or result.get('censored'):
         return 'its output is hidden by no_log'
     for item in result.get('results') or ():
@@ -45,14 +45,14 @@ def said(result):
 
 
 class CallbackModule(CallbackBase):
-    """Failures as messages."""
+    """Reports failures as messages."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = 'notification'
     CALLBACK_NAME = 'ami_bake_events'
 
     def _failed(self, result, unreachable):
-        # Both under another name from ansible-core 2.19 on.
+        # Both have another name from ansible-core 2.19 on.
         task = result.task if hasattr(result, 'task') else result._task
         content = result.result if hasattr(result, 'result') else result._result
         tell({'failed': {

@@ -1,5 +1,5 @@
-"""Carries what Ansible does on the machine to the bake that runs the playbook, by a socket; the bake's own connection to the
-machine carries it on. Works with ansible-core from 2.12 on."""
+"""Forwards Ansible's commands over a socket to the bake that runs the playbook, which runs them over its own
+connection to the machine. Works with ansible-core from 2.12 on."""
 from __future__ import annotations
 
 DOCUMENTATION = r'''
@@ -32,17 +32,17 @@ from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 
-# So much is sent at once, and so much of a file is fetched by one command.
+# Maximum bytes that are sent at once, and that one command fetches of a file.
 CHUNK = 64 << 10
 PIECE = 8 << 20
-# Where Ansible's own action plug-ins lie.
+# Folder of Ansible's own action plug-ins.
 ACTIONS = os.path.dirname(ansible.plugins.action.__file__)
 
 
 def adopt_reboot():
-    """Lets the module `reboot` have the machine restarted by the bake, which knows how on each platform: a sandbox or a
-    container has no shutdown, and no boot id that changes. Ansible loads the module by more than one name; its own file is
-    what counts, so that a user's module of that name stays as it is."""
+    """Makes the module `reboot` restart the machine through the bake, which has a method for each platform: a
+    sandbox or a container has no shutdown, and no boot id that changes. Ansible loads the module by more than
+    one name; only its own file is adapted, not a user's module of the same name."""
     for name, module in list(sys.modules.items()):
         if not name.endswith('.action.reboot') or os.path.dirname(getattr(module, '__file__', None) or '') != ACTIONS:
             continue
@@ -56,7 +56,8 @@ def adopt_reboot():
 
 
 def _by_bake(action):
-    """Whether the bake restarts the machine: a command of the user's own is run where there is a system to restart."""
+    """Whether the bake restarts the machine: a custom command of the user runs instead if there is a system to
+    restart."""
     return isinstance(action._connection, Connection) and (
         'reboot_command' not in action._task.args or 'AMI_BAKE_ENTERED' in os.environ)
 
@@ -69,7 +70,7 @@ def _perform_reboot(action, theirs, *args, **kwargs):
     limit = action._task.args.get('reboot_timeout', action._task.args.get('reboot_timeout_sec', action.DEFAULT_REBOOT_TIMEOUT))
     time.sleep(action.pre_reboot_delay)
     connection = action._connection
-    # The next command stands for the restart, so that the module's own words and times stay what they are.
+    # The next command triggers the restart instead, so that the module's own messages and times stay the same.
     connection.restart_within, connection.restart_failed = int(limit), None
     try:
         result = theirs(action, *args, **kwargs)
@@ -89,7 +90,7 @@ def _get_shutdown_command_args(action, theirs, *args, **kwargs):
 
 
 def _check_boot_time(action, theirs, *args, **kwargs):
-    # The bake has seen the new boot.
+    # The bake has already seen the new boot.
     return None if _by_bake(action) else theirs(action, *args, **kwargs)
 
 
@@ -101,11 +102,11 @@ def _validate_reboot(action, theirs, *args, **kwargs):
 
 
 class Connection(ConnectionBase):
-    """One machine: the one that is being baked."""
+    """The connection to one machine: the one that is being baked."""
 
     transport = 'ami_bake'
     has_pipelining = True
-    # Seconds for a restart that the next command stands for, and why the last one failed.
+    # Time limit in seconds for the restart that the next command triggers, and why the last restart failed.
     restart_within = None
     restart_failed = None
 
@@ -156,19 +157,19 @@ class Connection(ConnectionBase):
     def _restart(self):
         seconds, self.restart_within = self.restart_within, None
         try:
-            # What the module waits before it restarts is its own affair, as is what comes after.
+            # The module's own waits before and after the restart are not changed.
             return self._ask({'restart': {'timeout': max(seconds, 0)}})
         except AnsibleConnectionFailure as error:
-            # Ansible takes a lost connection for a restart that goes well.
+            # Ansible treats a lost connection as a restart in progress.
             self.restart_failed = to_text(error)
             return 1, b'', to_bytes(self.restart_failed)
 
     def _run(self, command, chunks):
-        """(status, standard output, standard error) of a command whose standard input is made of chunks."""
+        """(status, standard output, standard error) of a command; its standard input consists of the chunks."""
         return self._ask({'exec': {'command': to_text(command, errors='surrogate_or_strict')}}, chunks)
 
     def _ask(self, what, chunks=()):
-        """What the bake answers, as a command's end. Only a command has input."""
+        """The bake's answer, as the result of a command. Only commands have input."""
         message = json.dumps(what).encode()
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bake:
