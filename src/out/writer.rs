@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::clean::Cleaner;
 use super::json::{escaped, json_text};
 
-/// One of the two streams.
+/// Standard output or standard error.
 #[derive(Clone)]
 enum Stream {
     Stdout,

@@ -88,7 +88,7 @@ fn documents_of_image_builder_are_run_and_refusals_name_step_and_statement() {
         "{component:#}"
     );
 
-    // In the middle of a bake.
+    // A refusal in the middle of a bake.
     fixture.cloud.deny(&["s3:*"]);
     let baked = fixture.bake().exits(5);
     for part in [

@@ -41,13 +41,13 @@ pub enum RolloutOutcome {
     Unchanged,
     /// Skipped: its `if` is false, or an earlier deployment failed.
     Skipped,
-    /// It failed, and what was changed stays as it is.
+    /// The deployment failed; the changes so far stay.
     Failed,
-    /// It failed, and everything is as before.
+    /// The deployment failed and was rolled back.
     RolledBack,
-    /// It was cancelled: the platform rolls back, but the run does not wait for it.
+    /// The deployment was cancelled: the platform rolls back, but the run does not wait for it.
     RollingBack,
-    /// It failed, and so did the rollback: manual action is needed.
+    /// The deployment and its rollback failed: manual action is needed.
     RollbackFailed,
 }
 

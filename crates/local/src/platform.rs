@@ -48,7 +48,7 @@ impl Local {
     /// The platform with this program.
     ///
     /// # Errors
-    /// Those of [`Local::new`].
+    /// As [`Local::new`].
     pub fn of_this_program(store: &Path) -> Result<Self> {
         let program =
             std::env::current_exe().map_err(|error| Error::internal("could not find this program").because(error))?;

@@ -38,7 +38,7 @@ pub(crate) struct Failure {
     denied: Option<Denied>,
     /// The credentials source's own error, if that is what failed.
     explained: Option<Error>,
-    /// AWS' time in the answer.
+    /// Time of AWS in the answer.
     time: Option<ServerTime>,
 }
 

@@ -12,7 +12,7 @@ const ACCEPTED: SignedDuration = SignedDuration::from_secs(4 * 60);
 /// The time of an answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ServerTime {
-    /// AWS' time.
+    /// Time according to AWS.
     pub(super) at: Timestamp,
     /// How far this machine's clock is ahead of AWS'.
     ahead: SignedDuration,

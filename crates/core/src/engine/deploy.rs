@@ -35,7 +35,7 @@ pub(super) async fn deploy(
 /// Asks the platform to check the plan's deployments, before a machine is launched.
 ///
 /// # Errors
-/// As the platform reports them.
+/// Errors of the platform's check.
 pub(super) async fn preflight(run: &Run, context: &BakeContext, plan: &ImagePlan) -> Result<()> {
     if plan.settings.deployments.iter().any(|deployment| deployment.wanted) {
         context.platform.preflight_deploy(run, plan).await?;

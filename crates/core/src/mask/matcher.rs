@@ -27,9 +27,9 @@ pub(super) struct Matcher {
 
 /// The two kinds of automata.
 pub(super) enum Engine {
-    /// With a table per state.
+    /// A DFA: fast, with a transition table per state.
     Table(dfa::DFA),
-    /// A compact representation.
+    /// An NFA: compact, for forms above [`TABLE`] bytes.
     Compact(nfa::contiguous::NFA),
 }
 

@@ -27,7 +27,7 @@ enum State {
     Control,
     /// In an OSC or similar string, which ends with BEL or ST.
     String,
-    /// In such a string, after ESC.
+    /// After ESC within an OSC or similar string.
     StringEscape,
 }
 

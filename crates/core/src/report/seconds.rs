@@ -14,7 +14,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
 }
 
-/// The same for an optional duration.
+/// `serde(with)` module for optional durations in seconds.
 pub(super) mod maybe {
     use std::time::Duration;
 

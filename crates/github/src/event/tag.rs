@@ -76,11 +76,11 @@ pub(crate) fn version(tag: &str) -> Option<Version> {
 
 /// The number in a tag.
 enum Number {
-    /// Three parts.
+    /// Three parts: `1.2.3`.
     Full { version: Version, zeros: bool },
-    /// Two parts.
+    /// Two parts: `1.2`.
     Short(u64, u64),
-    /// One part.
+    /// One part: `1`.
     Major,
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Reach<'f> {
     Whole,
     /// Each character by itself; a template has this command for it.
     Characters(&'f [Argument]),
-    /// The ends only.
+    /// Only the start and the end of the text.
     Ends,
 }
 

@@ -34,11 +34,11 @@ pub(crate) struct Host {
 /// How much of a path is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visibility {
-    /// Nothing.
+    /// Nothing of the path.
     Hidden,
     /// A folder without its content.
     Empty,
-    /// All of it; paths below are decided separately.
+    /// The whole path; paths below it are decided separately.
     Whole,
 }
 

@@ -277,7 +277,7 @@ mod tests {
             "'1' == 1",
             "' 1 ' == 1",
             "'x' == 1",
-            // Refused by both.
+            // Refused by both implementations.
             "",
             "1 +",
             "a b",

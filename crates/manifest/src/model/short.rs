@@ -9,7 +9,7 @@ use serde_json::json;
 
 /// A map that can be abbreviated to the value of one key.
 pub trait Shorthand {
-    /// That key.
+    /// Name of the key.
     const KEY: &'static str;
 }
 

@@ -6,11 +6,11 @@ use globset::Glob;
 /// Meaning of a private key that was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyVerdict {
-    /// It fails the bake.
+    /// The key fails the bake.
     Found,
-    /// It is allowed, or the seal removes it.
+    /// The key is allowed, or the seal removes it.
     Harmless,
-    /// A package creates it at its installation, for certificates that nothing trusts: a warning instead of a failure.
+    /// A package created the key at its installation, for certificates that nothing trusts: a warning, no failure.
     Warn,
 }
 

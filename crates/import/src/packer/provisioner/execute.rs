@@ -87,7 +87,7 @@ fn field(segment: &Segment) -> Option<&str> {
     }
 }
 
-/// The state of parsing.
+/// State while an `execute_command` is parsed.
 #[derive(Default)]
 struct Reading {
     execution: Execution,

@@ -20,7 +20,7 @@ const RECOVER: Duration = Duration::from_mins(2);
 /// Meaning of the tool's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExitMeaning {
-    /// It is done, or it failed.
+    /// The tool has finished or failed.
     Nothing,
     /// The machine is to be restarted, and the tool run again.
     Restart,
@@ -30,7 +30,7 @@ pub(super) enum ExitMeaning {
     Look,
 }
 
-/// The meaning of an exit.
+/// Maps an exit status to its meaning.
 pub(super) fn next(exit: &Exit) -> ExitMeaning {
     match exit {
         // A restart is in progress, is required to continue, or failed, as in a container.
