@@ -4,7 +4,10 @@ use ami_bake_testkit::test_dir::signal;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, finish};
-use crate::fleet::{group, manifest, rollout_events, rollouts, template, template_versions, until_run_with, versions};
+use crate::fleet::{
+    described, elements, empty, group, manifest, rollout_events, rollouts, template, template_versions, until_run_with,
+    versions,
+};
 
 fn on(version: &str) -> (String, Vec<String>) {
     (version.to_owned(), vec!["1".to_owned(); 5])
@@ -102,6 +105,31 @@ fn groups_on_default_or_latest_are_rolled_back_by_a_second_refresh() {
     fixture.run(&["deploy", "--report", "bake-report.json"]).exits(0).says("Already deployed to default in us-east-1");
     let (asked, run) = versions(&fixture, "latest");
     assert_eq!((asked.as_str(), run), ("$Latest", vec![template_versions(&fixture, &latest).0[1].clone(); 5]));
+}
+
+/// EC2's word is not enough: what no machine runs is not deployed, and the next deployment begins again.
+#[test]
+fn a_refresh_that_replaced_no_machine_is_not_deployed() {
+    let fixture = Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web}]"));
+    let web = template(&fixture, "web", "");
+    group(&fixture, "web", &web, "1", "");
+    fixture.cloud.fault(&json!({"kind": "refresh-replaces-nothing"}));
+    fixture.bake().exits(8).says("succeeded, but none of its 5 machines runs version 2");
+    let rollout = &rollouts(&fixture)[0];
+    assert_eq!(rollout["outcome"], "failed", "{rollout:#}");
+    fixture.run(&["deploy", "--report", "bake-report.json"]).exits(0).says("5 of 5 machines of web run version 2");
+    assert_eq!(versions(&fixture, "web"), ("2".to_owned(), vec!["2".to_owned(); 5]));
+}
+
+/// Nothing runs the image yet, which is said.
+#[test]
+fn an_empty_group_is_deployed_for_the_next_launch() {
+    let fixture = Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web}]"));
+    let web = template(&fixture, "web", "");
+    group(&fixture, "web", &web, "1", "");
+    empty(&fixture, "web");
+    fixture.bake().exits(0).says("web has no machines; the next one launches with version 2");
+    assert_eq!(elements(&described(&fixture, "web"), "Version"), ["2"]);
 }
 
 /// Deploys, sends SIGINT once the refresh is half done, and asserts that the run ends in time.

@@ -55,6 +55,14 @@ pub(crate) fn group_with(fixture: &Fixture, name: &str, more: &str) {
     });
 }
 
+/// Scales a group in to no machines at all.
+pub(crate) fn empty(fixture: &Fixture, name: &str) {
+    let query = format!("Action=UpdateAutoScalingGroup&AutoScalingGroupName={name}&MinSize=0&DesiredCapacity=0");
+    autoscaling(fixture, HOME, &query);
+    wait::until_true("the group still has machines", || elements(&described(fixture, name), "LifecycleState").is_empty());
+    forgive(fixture);
+}
+
 /// Excludes everything that the test prepared from leaks and calls.
 fn forgive(fixture: &Fixture) {
     fixture.cloud.forgive_leaks();

@@ -11,7 +11,7 @@ MACHINE_KINDS = {"pending-to-terminated", "wrong-host-key", "no-sshd", "drop-ssh
 # Applied when an image or a snapshot is created.
 CONTENT_KINDS = {"image-failed", "snapshot-error"}
 # Applied when an instance refresh begins, and when a group launches.
-GROUP_KINDS = {"refresh-fails", "rollback-fails", "instances-unhealthy"}
+GROUP_KINDS = {"refresh-fails", "refresh-replaces-nothing", "rollback-fails", "instances-unhealthy"}
 # Applied when a parameter is set.
 PARAMETER_KINDS = {"parameter-refused"}
 # Applied when an operation begins that takes time.

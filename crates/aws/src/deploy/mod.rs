@@ -24,6 +24,7 @@ mod rollout;
 mod template;
 mod traffic;
 mod undo;
+mod verify;
 
 pub(crate) use actions::actions;
 pub(crate) use deployer::Deployer;

@@ -17,7 +17,7 @@ use super::ledger_kinds::{REFRESH, RefreshMark, VERSION, version_id};
 use super::refresh::{self, RefreshEnd, StartRefresh};
 use super::rollback::{Rollback, RolloutFailure};
 use super::template::{self, LaunchTemplateSpec, Version};
-use super::{compare, image, pointers, prune, replace};
+use super::{compare, image, pointers, prune, replace, verify};
 use crate::client::Client;
 use crate::image::by_id;
 
@@ -143,7 +143,8 @@ impl Job<'_> {
         match refresh::watch(fleet, run, &mark, &id, settings.wait).await {
             Ok(RefreshEnd::Successful) => {
                 run.ledger().close_id(REFRESH, &id, Closed::Published);
-                rollout.done.extend(self.true_state().await);
+                let state = verify::runs_version(fleet, run, &group.name, self.version).await;
+                rollout.done.push(state.map_err(|error| RolloutFailure::new(RolloutOutcome::Failed, error))?);
                 Ok(true)
             }
             end => {

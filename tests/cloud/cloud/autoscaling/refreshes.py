@@ -11,7 +11,7 @@ from ..wire import Refusal
 from .groups import found
 
 ACTIVE = ("Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking")
-FAULTS = ("refresh-fails", "rollback-fails", "hold")
+FAULTS = ("refresh-fails", "refresh-replaces-nothing", "rollback-fails", "hold")
 HANDLERS = ("start_instance_refresh", "describe_instance_refreshes", "cancel_instance_refresh", "rollback_instance_refresh")
 
 
@@ -158,7 +158,7 @@ class Refreshes:
             return hold.when_deleted(self._later, refresh, self._step)
         if failure and refresh.percentage >= failure.options.get("at", 0):
             return self._fail(refresh, failure.options.get("reason", "Instances failed to become healthy before timing out."))
-        if refresh.left(goal):
+        if refresh.left(goal) and "refresh-replaces-nothing" not in refresh.faults:
             refresh.percentage, left = self._replace(refresh, goal)
         else:
             refresh.percentage, left = 100, 0
