@@ -74,9 +74,11 @@ Environment:
 enum Command {
     Init(init::Args),
     Import(import::Args),
+    #[command(visible_alias = "validate")]
     Check(check::Args),
     Plan(plan::Args),
     Matrix(matrix::Args),
+    #[command(visible_alias = "build")]
     Bake(bake::Args),
     Publish(publish::Args),
     Deploy(publish::DeployArgs),

@@ -12,4 +12,4 @@ pub(crate) use imported::{check_named, inputs, read};
 pub(crate) use load::{Generated, Purpose, ToBake, environment, load, load_generated, load_to_bake};
 pub(crate) use loaded::Loaded;
 pub(crate) use run::{Session, Settings};
-pub(crate) use target::target;
+pub(crate) use target::{Target, target};

@@ -59,7 +59,9 @@ pub(crate) fn group_with(fixture: &Fixture, name: &str, more: &str) {
 pub(crate) fn empty(fixture: &Fixture, name: &str) {
     let query = format!("Action=UpdateAutoScalingGroup&AutoScalingGroupName={name}&MinSize=0&DesiredCapacity=0");
     autoscaling(fixture, HOME, &query);
-    wait::until_true("the group still has machines", || elements(&described(fixture, name), "LifecycleState").is_empty());
+    wait::until_true("the group still has machines", || {
+        elements(&described(fixture, name), "LifecycleState").is_empty()
+    });
     forgive(fixture);
 }
 

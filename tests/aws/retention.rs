@@ -105,6 +105,72 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     assert_eq!(versions(&fixture, HOME), ["1.1.0", "1.2.0", "2.0.0-pr.7.abcdef0"]);
 }
 
+/// Staging and production publish the same images: neither deletes what the other still keeps, and the last one does.
+#[test]
+fn an_environment_keeps_and_deletes_its_own_versions() {
+    let fixture = web("{keep: {last: 1}}");
+    let environments = "environments:
+  staging: {images: {web: {publish: {keep: {last: 1}}}}}
+  production: {images: {web: {publish: {parameters: [/production/web], regions: [eu-west-1], keep: {last: 1}}}}}\n";
+    fixture.write("bake.yml", &format!("{}{environments}", fixture.read("bake.yml")));
+    let bake = |version: &str| fixture.run(&["bake", "--environment", "staging", "--image-version", version]).exits(0);
+    let promote = |version: &str| fixture.run(&["promote", version, "--environment", "production"]).exits(0);
+    bake("1.0.0");
+    promote("1.0.0").says("tagged with the environment production");
+    let first = id(&fixture, HOME, "1.0.0");
+    bake("1.1.0")
+        .says(&format!("Kept old version 1.0.0: {first} in us-east-1: published by the environment production"));
+    bake("1.2.0").says("Deleted old version 1.1.0");
+    assert_eq!(versions(&fixture, HOME), ["1.0.0", "1.2.0"]);
+    // A bake without an environment deletes nothing of theirs either.
+    fixture.run(&["bake", "--image-version", "1.3.0"]).exits(0);
+    assert_eq!(versions(&fixture, HOME), ["1.0.0", "1.2.0", "1.3.0"]);
+    promote("1.2.0").says(&format!("Deleted old version 1.0.0: {first} in us-east-1"));
+    assert_eq!(
+        (versions(&fixture, HOME), versions(&fixture, AWAY)),
+        (vec!["1.2.0".into(), "1.3.0".into()], vec!["1.2.0".to_owned()])
+    );
+    fixture.holds_only(&["shop/web/1.2.0", "shop/web/1.2.0", "shop/web/1.3.0"]);
+}
+
+/// Nothing without --yes, nothing that is used, and then every copy.
+#[test]
+fn a_version_is_shown_and_deleted_in_every_region() {
+    let fixture = web("{regions: [eu-west-1]}");
+    fixture.bake().exits(0);
+    fixture.run(&["bake", "--image-version", "1.1.0"]).exits(0);
+    let (first, away) = (id(&fixture, HOME, "1.0.0"), id(&fixture, AWAY, "1.0.0"));
+    let shown = fixture.run(&["images", "show", "web@1.0.0"]).exits(0).stdout;
+    for part in ["web 1.0.0\n", &first, &away, "used by       nothing", "ami-bake:version = 1.0.0", "eu-west-1"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    fixture.run(&["images", "show"]).exits(2);
+    fixture.run(&["images", "show", "web@^2"]).exits(4).says("image `web@^2` not found in `shop`");
+
+    let used = template(&fixture, &first);
+    let remove = |arguments: &[&str]| fixture.run(&[&["images", "rm", "web@1.0.0"], arguments].concat());
+    remove(&["--yes"])
+        .exits(4)
+        .says(&format!("web 1.0.0 ({first}): launch template {used}"))
+        .says("Nothing was deleted.");
+    delete_template(&fixture, &used);
+    remove(&[]).exits(0).says("2 to delete; rerun with --yes");
+    fixture.run(&["images", "rm", "web", "--yes"]).exits(4).says("such as `web@1.4.0`, or use --all-versions");
+    assert_eq!((versions(&fixture, HOME).len(), versions(&fixture, AWAY).len()), (2, 2));
+
+    // A refusal in one place is named, and keeps the others from nothing.
+    ec2(&fixture, "eu-west-1", &format!("Action=EnableImageDeregistrationProtection&ImageId={away}"));
+    remove(&["--yes"])
+        .exits(9)
+        .says(&format!("Deleted web 1.0.0 ({first}) in us-east-1"))
+        .says(&format!("could not delete web 1.0.0 ({away}) in eu-west-1"));
+    ec2(&fixture, "eu-west-1", &format!("Action=DisableImageDeregistrationProtection&ImageId={away}"));
+    let answer: Value = serde_json::from_str(&remove(&["--yes", "--json"]).exits(0).stdout).unwrap();
+    assert_eq!((&answer["images"][0]["id"], &answer["images"][0]["state"]), (&away.as_str().into(), &"deleted".into()));
+    remove(&["--yes"]).exits(4).says("image `web@1.0.0` not found");
+    fixture.holds_only(&["shop/web/1.1.0", "shop/web/1.1.0"]);
+}
+
 /// An incomplete publication deletes nothing; the bake that completes it does, although it bakes nothing.
 #[test]
 fn the_bake_that_finishes_a_publication_deletes_what_is_kept_no_longer() {

@@ -82,9 +82,10 @@ fn output_of_every_kind_takes_bounded_memory() {
     ];
     let (peak, _, log) = measure(2, &kinds, &[]);
     assert!(peak < base + MEMORY, "{peak} bytes, {base} without output");
-    for part in ["[ami-bake: ", " not shown: the log shows 1 MB per second", "[line truncated]", "50% of everything"] {
-        assert!(log.contains(part), "{part}");
-    }
+    assert!(log.contains("[line truncated]") && log.contains("50% of everything"));
+    // On a machine that makes less than 1 MB a second nothing is dropped.
+    let shown = log.lines().filter(|line| line.ends_with("| y")).count();
+    assert!(shown >= 10_000_000 || log.contains(" not shown: the log shows 1 MB per second"), "{shown} lines are shown");
     let states = log.lines().filter(|line| line.ends_with(" | 50% of everything")).count();
     assert!((1..100).contains(&states), "{states} states of a progress bar are shown");
 }
@@ -100,7 +101,9 @@ fn the_whole_output_is_in_the_log_folder() {
     fixture.write("bake.yml", &format!("{}{env}{}", &manifest[..at], &manifest[at..]));
     let fixture = fixture.variable("TOKEN", "walnut-tree-4711");
     let outcome = fixture.run(&["bake", "--until", "validate", "--log-dir", "logs/all"]).exits(0);
-    assert!(outcome.stderr.contains("not shown: the log shows 1 MB per second"), "{}", outcome.stderr.len());
+    // On a machine that makes less than 1 MB a second nothing is dropped.
+    let shown = outcome.stderr.lines().filter(|line| line.ends_with("00")).count();
+    assert!(shown >= 10_000 || outcome.stderr.contains("not shown: the log shows 1 MB per second"), "{shown}");
     // The option is only recommended to those who did not use it.
     assert!(!outcome.stderr.contains("--log-dir"));
     let log = fixture.read("logs/all/web-build-1.log");

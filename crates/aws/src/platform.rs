@@ -224,8 +224,12 @@ impl Platform for Aws {
         Box::pin(publish::superseded(&self.publisher, run, plan, planned)).await
     }
 
-    async fn retire(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
-        publish::retire(&self.publisher, run, plan, image).await
+    async fn retire(&self, run: &Run, published: &[Distribution], image: &ImageRecord) -> Result<()> {
+        publish::retire(&self.publisher, run, published, image).await
+    }
+
+    async fn release(&self, _run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+        publish::release(&self.publisher, plan, image).await
     }
 
     async fn inventory(&self, run: &Run, query: &ImageQuery, published: &[Distribution]) -> Result<Vec<Listed>> {

@@ -187,14 +187,23 @@ pub trait Platform: Send + Sync {
             image.namespace == plan.namespace && image.key == plan.key && image.version == plan.version
         };
         let Some(new) = all.iter().filter(ours).find(|image| image.tested.is_some()) else { return Ok(Vec::new()) };
-        let going = plan.settings.retention.superfluous(new, &all, run.clock().now()).into_iter();
+        let environment = plan.settings.distribution.environment.as_deref();
+        let going = plan.settings.retention.superfluous(new, &all, environment, run.clock().now()).into_iter();
         Ok(going.map(|image| Superseded { image: image.clone(), held: None }).collect())
     }
 
-    /// Deletes an image that [`Platform::superseded`] returned and nothing protects.
-    async fn retire(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
-        let _ = plan;
+    /// Deletes an image in the region and account that has it: one that [`Platform::superseded`] found and nothing
+    /// holds, or one of [`Platform::inventory`]. `published` names the roles of other accounts.
+    async fn retire(&self, run: &Run, published: &[Distribution], image: &ImageRecord) -> Result<()> {
+        let _ = published;
         self.delete_image(run, &image.id).await
+    }
+
+    /// Removes the tag of the plan's environment from an image that [`Platform::superseded`] returned and that other
+    /// environments publish too: the last of them deletes it.
+    async fn release(&self, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+        let _ = (run, plan, image);
+        Ok(())
     }
 
     /// Images that ami-bake created, wherever one of these distributions publishes them, with the users of each.

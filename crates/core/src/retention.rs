@@ -13,12 +13,23 @@ impl Retention {
     /// The images that may be deleted once `new` is registered, highest version first. `all` is every image of the
     /// account or machine, of other names too: one that a kept image was built on stays. Candidates and versions of
     /// pull requests and branches have their own expiry and do not count; of the latter, expired ones are included.
-    pub fn superfluous<'a>(self, new: &ImageRecord, all: &'a [ImageRecord], now: Timestamp) -> Vec<&'a ImageRecord> {
+    ///
+    /// Only images of `environment` count, and those that no environment publishes. An image that [`others`] publish too
+    /// is included, but may only lose the tag of `environment`.
+    pub fn superfluous<'a>(
+        self,
+        new: &ImageRecord,
+        all: &'a [ImageRecord],
+        environment: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<&'a ImageRecord> {
         if self.is_none() {
             return Vec::new();
         }
-        let ours =
-            |image: &&ImageRecord| image.namespace == new.namespace && image.key == new.key && image.tested.is_some();
+        let ours = |image: &&ImageRecord| {
+            let same = image.namespace == new.namespace && image.key == new.key && image.tested.is_some();
+            same && is_of(image, environment)
+        };
         let (mut versions, passing): (Vec<&ImageRecord>, Vec<&ImageRecord>) =
             all.iter().filter(ours).partition(|image| image.version.pre.is_empty());
         versions.sort_by(|one, other| other.version.cmp(&one.version));
@@ -27,7 +38,11 @@ impl Retention {
         going.retain(|image| !self.is_young(image, now));
         going.extend(passing.into_iter().filter(|image| image.expired(now).is_some()));
         going.retain(|image| image.id != new.id);
-        nobodys_base(going, all)
+        let (mut shared, own): (Vec<_>, Vec<_>) =
+            going.into_iter().partition(|image| others(image, environment).is_some());
+        shared.extend(nobodys_base(own, all));
+        shared.sort_by(|one, other| other.version.cmp(&one.version));
+        shared
     }
 
     /// Whether an image is younger than `newer_than`. An image of unknown age counts as young.
@@ -35,6 +50,22 @@ impl Retention {
         let Some(limit) = self.newer_than else { return false };
         let Some(made) = image.created.or(image.tested) else { return true };
         Duration::try_from(now.duration_since(made)).is_ok_and(|age| age < limit) || made > now
+    }
+}
+
+/// True for images that the environment publishes, and for those of no environment.
+fn is_of(image: &ImageRecord, environment: Option<&str>) -> bool {
+    let mut all = tags::environments(&image.tags).peekable();
+    all.peek().is_none() || all.any(|one| Some(one) == environment)
+}
+
+/// The environments that publish an image beside this one, in words; none where there are no others.
+pub fn others(image: &ImageRecord, environment: Option<&str>) -> Option<String> {
+    let all: Vec<&str> = tags::environments(&image.tags).filter(|one| Some(*one) != environment).collect();
+    match all.as_slice() {
+        [] => None,
+        [one] => Some(format!("environment {one}")),
+        all => Some(format!("environments {}", all.join(", "))),
     }
 }
 
@@ -101,7 +132,34 @@ mod tests {
 
     fn going(last: Option<u32>, days: Option<u32>, new: &ImageRecord, all: &[ImageRecord]) -> Vec<String> {
         let retention = Retention { last, newer_than: days.map(|days| DAY * days) };
-        retention.superfluous(new, all, now()).into_iter().map(|image| image.version.to_string()).collect()
+        retention.superfluous(new, all, None, now()).into_iter().map(|image| image.version.to_string()).collect()
+    }
+
+    #[test]
+    fn environments_count_and_delete_only_their_own() {
+        let of = |mut image: ImageRecord, environments: &[&str]| {
+            image.tags.extend(environments.iter().map(|one| (format!("{}{one}", tags::ENVIRONMENT), String::new())));
+            image
+        };
+        let all = [
+            of(image("web", "1.0.0", 90), &["production"]),
+            of(image("web", "1.1.0", 80), &["production", "staging"]),
+            of(image("web", "1.2.0", 70), &["staging"]),
+            image("web", "1.3.0", 60),
+            of(image("web", "1.4.0", 50), &["staging"]),
+            on(of(image("db", "1.0.0", 50), &["staging"]), "web-1.2.0"),
+        ];
+        let going = |environment: Option<&str>, new: usize| -> Vec<String> {
+            let retention = Retention { last: Some(1), newer_than: None };
+            let going = retention.superfluous(&all[new], &all, environment, now());
+            going.into_iter().map(|image| image.version.to_string()).collect()
+        };
+        assert_eq!(going(Some("staging"), 4), ["1.3.0", "1.1.0"], "1.1.0 is let go; 1.2.0 is the base of db");
+        assert_eq!(going(Some("production"), 3), ["1.1.0", "1.0.0"]);
+        assert_eq!(going(None, 3), [""; 0], "without an environment, only images of none count");
+        assert_eq!(others(&all[1], Some("staging")).as_deref(), Some("environment production"));
+        assert_eq!(others(&all[1], None).as_deref(), Some("environments production, staging"));
+        assert_eq!((others(&all[0], Some("production")), others(&all[3], Some("staging"))), (None, None));
     }
 
     #[test]

@@ -40,6 +40,15 @@ pub const RUN_URL: &str = "ami-bake:run-url";
 /// name.
 pub const EXPIRES: &str = "ami-bake:expires";
 
+/// Prefix of the tags that name the environments which publish the image, one tag each:
+/// `ami-bake:environment/production`. The values are empty.
+pub const ENVIRONMENT: &str = "ami-bake:environment/";
+
+/// The environments that publish an image, by its tags.
+pub fn environments(tags: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
+    tags.keys().filter_map(|key| key.strip_prefix(ENVIRONMENT))
+}
+
 /// The variant in an image's tags, from the current or the legacy tag. An empty value counts as none.
 pub fn variant(tags: &BTreeMap<String, String>) -> Option<&String> {
     [VARIANT, LEGACY_VARIANT].iter().find_map(|key| tags.get(*key)).filter(|variant| !variant.is_empty())

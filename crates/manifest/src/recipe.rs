@@ -164,6 +164,10 @@ impl Manifest {
         if self.platform != Platform::Docker {
             settings.container = None;
         }
+        // Only there do environments share the images of an account.
+        if self.platform == Platform::Aws && published {
+            settings.distribution.environment.clone_from(&self.options.environment);
+        }
         let known = self.options.capabilities.iter().find(|known| known.platform == self.platform.as_str());
         if self.is_foreign()
             && let Some(first) = known

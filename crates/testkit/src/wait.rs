@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 /// Longest wait. Only what never comes takes that long; nextest's own limit is above it.
-const LIMIT: Duration = Duration::from_mins(4);
+const LIMIT: Duration = Duration::from_mins(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Waits until `check` succeeds, and returns its value.
 ///
 /// # Panics
-/// After four minutes, with what `check` complains about.
+/// After ten minutes, with what `check` complains about.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "for tests that are not async: what they wait for is another process")]
 pub fn until_ok<T>(mut check: impl FnMut() -> Result<T, String>) -> T {

@@ -102,6 +102,7 @@ pub(crate) fn everything() -> (Vec<Outline>, Vec<Grant>) {
             parameters: vec!["/images/web/latest".into()],
             deprecate_after: Some(Duration::from_hours(24)),
             protect: true,
+            environment: None,
         },
         retention: Retention { last: Some(2), newer_than: None },
         deployments: [None, Some(OTHER)]

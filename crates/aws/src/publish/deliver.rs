@@ -27,7 +27,8 @@ pub(crate) async fn publish(
     record: &ImageRecord,
     force: bool,
 ) -> Result<()> {
-    if !plan.settings.distribution.is_needed() {
+    let wanted = &plan.settings.distribution;
+    if !wanted.is_needed() && wanted.environment.is_none() {
         return Ok(());
     }
     let image = described(&publisher.home, run, &record.id).await?;

@@ -1,16 +1,26 @@
-//! Deprecation and deregistration protection of an image.
+//! Environment tag, deprecation and deregistration protection of an image.
 
 use ami_bake_core::plan::Distribution;
-use ami_bake_core::{Error, Result, Run};
+use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::Image;
+use aws_sdk_ec2::types::{Image, Tag};
 
 use crate::client::Client;
+use crate::image::tags_of;
 
-/// Sets deprecation and protection where they differ from the manifest. Returns what was set, for messages.
+/// Sets environment tag, deprecation and protection where they differ from the manifest. Returns what was set, for messages.
 pub(super) async fn mark(client: &Client, run: &Run, image: &Image, wanted: &Distribution) -> Result<Vec<String>> {
     let id = image.image_id().unwrap_or_default();
     let mut done = Vec::new();
+    if let Some(environment) = &wanted.environment
+        && !tags_of(image).contains_key(&tag(environment))
+    {
+        let request =
+            client.ec2.create_tags().resources(id).tags(Tag::builder().key(tag(environment)).value("").build());
+        let doing = format!("tag the image {id} with the environment {environment}");
+        client.call("CreateTags", &doing, request.send()).await?;
+        done.push(format!("tagged with the environment {environment}"));
+    }
     if let Some(after) = wanted.deprecate_after
         && image.deprecation_time().is_none()
     {
@@ -34,4 +44,17 @@ pub(super) async fn mark(client: &Client, run: &Run, image: &Image, wanted: &Dis
         done.push("protected".to_owned());
     }
     Ok(done)
+}
+
+/// The tag that says that an environment publishes an image.
+fn tag(environment: &str) -> String {
+    format!("{}{environment}", tags::ENVIRONMENT)
+}
+
+/// Removes an environment's tag from an image.
+pub(super) async fn release(client: &Client, id: &str, environment: &str) -> Result<()> {
+    let request = client.ec2.delete_tags().resources(id).tags(Tag::builder().key(tag(environment)).build());
+    let doing = format!("remove the tag of the environment {environment} from the image {id}");
+    client.call("DeleteTags", &doing, request.send()).await?;
+    Ok(())
 }

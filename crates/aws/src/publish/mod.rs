@@ -18,4 +18,4 @@ pub(crate) use copy_snapshots::prepare;
 pub(crate) use deliver::publish;
 pub(crate) use preflight::preflight;
 pub(crate) use publisher::Publisher;
-pub(crate) use retention::{inventory, retire, superseded};
+pub(crate) use retention::{inventory, release, retire, superseded};

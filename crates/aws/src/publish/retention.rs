@@ -1,18 +1,21 @@
 //! Retention of older versions, in every region and account.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ami_bake_core::plan::{Distribution, ImageKey, ImagePlan};
 use ami_bake_core::platform::{ImageQuery, ImageRecord, Listed, Superseded};
+use ami_bake_core::retention::others;
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::Image;
 use futures::future::join_all;
 use semver::Version;
 
 use super::destination::{Destination, destinations};
+use super::mark;
 use super::publisher::Publisher;
 use crate::client::identity::account_of;
-use crate::image;
+use crate::image::{self, Images};
 use crate::usage::{Reports, holder, usage};
 
 /// Identity of an image across regions.
@@ -91,25 +94,54 @@ async fn of_place(
     // Where the new version was not published, the old ones stay.
     let new = all.iter().filter(|record| which(record) == wanted).find(|record| record.tested.is_some());
     let Some(new) = new else { return Vec::new() };
-    let going = plan.settings.retention.superfluous(new, &all, now);
-    let images: Vec<&Image> = going.iter().filter_map(|record| described.get(&record.id)).collect();
+    let environment = plan.settings.distribution.environment.as_deref();
+    let going = plan.settings.retention.superfluous(new, &all, environment, now);
+    let shared = |record: &ImageRecord| others(record, environment);
+    let images: Vec<&Image> =
+        going.iter().filter(|record| shared(record).is_none()).filter_map(|record| described.get(&record.id)).collect();
     let used = usage(to.client(), run, &images, if planned { Reports::Look } else { Reports::Ask }).await;
     let held = |record: &ImageRecord| {
+        if let Some(others) = shared(record) {
+            return Some(format!("published by the {others}"));
+        }
         let image = described.get(&record.id)?;
         holder(image, used.get(&record.id))
     };
     going.into_iter().map(|record| Superseded { image: record.clone(), held: held(record) }).collect()
 }
 
-/// Deletes an older version with its snapshots.
-pub(crate) async fn retire(publisher: &Publisher, run: &Run, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
-    let targets = &plan.settings.distribution.targets;
+/// Deletes an image with its snapshots, in the region and account that has it.
+pub(crate) async fn retire(
+    publisher: &Publisher,
+    run: &Run,
+    published: &[Distribution],
+    image: &ImageRecord,
+) -> Result<()> {
+    image::delete(&place_of(publisher, published, image), run, &image.id).await
+}
+
+/// Removes the tag of the plan's environment from an image that other environments publish too.
+pub(crate) async fn release(publisher: &Publisher, plan: &ImagePlan, image: &ImageRecord) -> Result<()> {
+    let Some(environment) = &plan.settings.distribution.environment else { return Ok(()) };
+    mark::release(
+        &place_of(publisher, std::slice::from_ref(&plan.settings.distribution), image).client,
+        &image.id,
+        environment,
+    )
+    .await
+}
+
+/// The images of the region and account that has an image.
+fn place_of(publisher: &Publisher, published: &[Distribution], image: &ImageRecord) -> Arc<Images> {
     let role = image.account.as_ref().and_then(|account| {
-        let of = targets.iter().find(|target| account_of(&target.role).as_ref() == Some(account));
+        let of = published
+            .iter()
+            .flat_map(|one| &one.targets)
+            .find(|target| account_of(&target.role).as_ref() == Some(account));
         of.map(|target| target.role.as_str())
     });
     let region = image.region.as_deref().unwrap_or(publisher.client().region());
-    image::delete(&publisher.places.at(region, role), run, &image.id).await
+    publisher.places.at(region, role)
 }
 
 /// Images that ami-bake created, in the home region and wherever one of these distributions publishes, with the users

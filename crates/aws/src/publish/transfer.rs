@@ -164,12 +164,13 @@ async fn copied(
     Ok((made, Some("copied by EC2".to_owned())))
 }
 
-/// The home image's tags with this run's ID, by which the copy is found after a lost answer.
+/// The home image's tags with this run's ID, by which the copy is found after a lost answer. Each copy gets the tags of
+/// the environments that publish it there.
 fn tags(run: &Run, record: &ImageRecord) -> BTreeMap<String, String> {
-    let mut tags = record.tags.clone();
-    tags.retain(|key, _| !key.starts_with("aws:"));
-    tags.insert(tags::RUN.to_owned(), run.id().to_owned());
-    tags
+    let mut all = record.tags.clone();
+    all.retain(|key, _| !key.starts_with("aws:") && !key.starts_with(tags::ENVIRONMENT));
+    all.insert(tags::RUN.to_owned(), run.id().to_owned());
+    all
 }
 
 fn why_not(error: CreateImageError, record: &ImageRecord, to: &Destination) -> Error {

@@ -81,7 +81,7 @@ pub(super) async fn publish_again(
     image: &ImageRecord,
     force: bool,
 ) -> Result<()> {
-    if plan.settings.goes_further() {
+    if plan.settings.goes_further() || plan.settings.distribution.environment.is_some() {
         stage(run, Stage::Publish, context.platform.publish(run, plan, image, force)).await?;
     }
     retire(run, context, plan).await;

@@ -4,6 +4,7 @@ use crate::engine::options::BakeContext;
 use crate::error::Error;
 use crate::event::Event;
 use crate::plan::ImagePlan;
+use crate::retention;
 use crate::run::Run;
 
 /// Deletes versions that the plan's retention does not keep and nobody uses, and reports each. A failure is only a
@@ -21,11 +22,18 @@ pub(super) async fn retire(run: &Run, context: &BakeContext, plan: &ImagePlan) {
         if run.cancel.is_cancelled() {
             return;
         }
+        let environment = plan.settings.distribution.environment.as_deref();
         if let Some(why) = old.held {
+            if retention::others(&old.image, environment).is_some()
+                && let Err(error) = context.platform.release(run, plan, &old.image).await
+            {
+                let what = format!("the environment's tag of {} {} ({})", plan.key, old.image.version, old.image.id);
+                warn(run, &what, &error);
+            }
             run.emit(Event::Held { image: old.image, why });
             continue;
         }
-        match context.platform.retire(run, plan, &old.image).await {
+        match context.platform.retire(run, std::slice::from_ref(&plan.settings.distribution), &old.image).await {
             Ok(()) => run.emit(Event::Retired { image: old.image }),
             Err(error) => warn(run, &format!("{} {} ({})", plan.key, old.image.version, old.image.id), &error),
         }

@@ -23,6 +23,8 @@ pub struct Distribution {
     pub deprecate_after: Option<Duration>,
     /// True to protect the image from deregistration.
     pub protect: bool,
+    /// The environment (`--environment`) in whose name it is published, where the platform tells environments apart.
+    pub environment: Option<String>,
 }
 
 /// A region that gets the image.
@@ -75,9 +77,11 @@ impl Share {
 }
 
 impl Distribution {
-    /// True when anything is to be done after the registration in the home region.
+    /// True when there is anything to do after the registration in the home region. The environment's tag alone is
+    /// not: `promote` skips images that an environment does not publish.
     pub fn is_needed(&self) -> bool {
-        let Self { wanted, regions, targets, copy: _, share, parameters, deprecate_after, protect } = self;
+        let Self { wanted, regions, targets, copy: _, share, parameters, deprecate_after, protect, environment: _ } =
+            self;
         *wanted
             && (*protect
                 || deprecate_after.is_some()

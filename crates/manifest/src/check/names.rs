@@ -7,6 +7,7 @@ use ami_bake_core::version::in_name;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
 use crate::model::Platform;
+use crate::tree::Node;
 
 /// Checks names and tags against the limits of AMIs (EC2 API, RegisterImage and Tag).
 pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
@@ -83,8 +84,10 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
             "Remove its `kms-key` or `public: true`.",
         );
     }
-    // 50 tags in total (EC2 user guide, tag restrictions). ami-bake sets up to 18, and 7 more on shared images.
+    // 50 tags in total (EC2 user guide, tag restrictions). ami-bake sets up to 18, 7 more on shared images, and one for
+    // each environment that publishes the image.
     let own = if share.is_nobody() { 18 } else { 25 };
+    let own = own + manifest.root.get("environments").map(Node::entries).unwrap_or_default().len();
     if plan.settings.tags.len() > 50 - own {
         refuse(
             "tags",

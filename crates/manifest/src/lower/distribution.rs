@@ -19,6 +19,7 @@ pub(crate) fn distribution(publish: Option<&Publish>, wanted: bool) -> Distribut
         parameters: publish.parameters.clone(),
         deprecate_after: publish.deprecate_after.as_ref().and_then(DurationText::duration),
         protect: publish.protect.unwrap_or(false),
+        environment: None,
     }
 }
 
