@@ -85,7 +85,10 @@ fn output_of_every_kind_takes_bounded_memory() {
     assert!(log.contains("[line truncated]") && log.contains("50% of everything"));
     // On a machine that makes less than 1 MB a second nothing is dropped.
     let shown = log.lines().filter(|line| line.ends_with("| y")).count();
-    assert!(shown >= 10_000_000 || log.contains(" not shown: the log shows 1 MB per second"), "{shown} lines are shown");
+    assert!(
+        shown >= 10_000_000 || log.contains(" not shown: the log shows 1 MB per second"),
+        "{shown} lines are shown"
+    );
     let states = log.lines().filter(|line| line.ends_with(" | 50% of everything")).count();
     assert!((1..100).contains(&states), "{states} states of a progress bar are shown");
 }

@@ -13,7 +13,7 @@ async fn a_step_that_may_fail() {
     let mut fixture = Fixture::new().await;
     let outcome = fixture
         .document(
-            "name: tolerated\nschemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Optional\n        action: ExecuteBash\n        onFailure: Ignore\n        inputs: {commands: [rpm -q no-such-package]}\n      - name: Required\n        action: ExecuteBash\n        inputs: {commands: [echo works]}\n",
+            "name: tolerated\nschemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Optional\n        action: ExecuteBash\n        onFailure: Ignore\n        inputs: {commands: [test -e /no-such-package]}\n      - name: Required\n        action: ExecuteBash\n        inputs: {commands: [echo works]}\n",
             &BOTH,
             &[],
         )
