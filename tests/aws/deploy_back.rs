@@ -107,7 +107,7 @@ fn groups_on_default_or_latest_are_rolled_back_by_a_second_refresh() {
     assert_eq!((asked.as_str(), run), ("$Latest", vec![template_versions(&fixture, &latest).0[1].clone(); 5]));
 }
 
-/// EC2's word is not enough: what no machine runs is not deployed, and the next deployment begins again.
+/// A refresh that EC2 reports as successful fails if no machine runs the new version; the next deployment repeats it.
 #[test]
 fn a_refresh_that_replaced_no_machine_is_not_deployed() {
     let fixture = Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web}]"));
@@ -121,7 +121,7 @@ fn a_refresh_that_replaced_no_machine_is_not_deployed() {
     assert_eq!(versions(&fixture, "web"), ("2".to_owned(), vec!["2".to_owned(); 5]));
 }
 
-/// Nothing runs the image yet, which is said.
+/// An empty group is deployed, and the output says that no machine runs the image yet.
 #[test]
 fn an_empty_group_is_deployed_for_the_next_launch() {
     let fixture = Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web}]"));

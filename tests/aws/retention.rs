@@ -105,7 +105,7 @@ fn what_is_kept_no_longer_goes_unless_somebody_uses_it() {
     assert_eq!(versions(&fixture, HOME), ["1.1.0", "1.2.0", "2.0.0-pr.7.abcdef0"]);
 }
 
-/// Staging and production publish the same images: neither deletes what the other still keeps, and the last one does.
+/// Two environments publish the same images: only the last environment that keeps an image deletes it.
 #[test]
 fn an_environment_keeps_and_deletes_its_own_versions() {
     let fixture = web("{keep: {last: 1}}");
@@ -133,7 +133,7 @@ fn an_environment_keeps_and_deletes_its_own_versions() {
     fixture.holds_only(&["shop/web/1.2.0", "shop/web/1.2.0", "shop/web/1.3.0"]);
 }
 
-/// Nothing without --yes, nothing that is used, and then every copy.
+/// `images rm` deletes nothing without `--yes` and no used image; then it deletes every copy.
 #[test]
 fn a_version_is_shown_and_deleted_in_every_region() {
     let fixture = web("{regions: [eu-west-1]}");

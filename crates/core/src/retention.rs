@@ -59,7 +59,7 @@ fn is_of(image: &ImageRecord, environment: Option<&str>) -> bool {
     all.peek().is_none() || all.any(|one| Some(one) == environment)
 }
 
-/// The environments that publish an image beside this one, in words; none where there are no others.
+/// The other environments that publish the image, as a text; `None` if there are none.
 pub fn others(image: &ImageRecord, environment: Option<&str>) -> Option<String> {
     let all: Vec<&str> = tags::environments(&image.tags).filter(|one| Some(*one) != environment).collect();
     match all.as_slice() {

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-/// Longest wait. Only what never comes takes that long; nextest's own limit is above it.
+/// Longest wait, reached only by states that never come; shorter than nextest's limit.
 const LIMIT: Duration = Duration::from_mins(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Waits until `check` succeeds, and returns its value.
 ///
 /// # Panics
-/// After ten minutes, with what `check` complains about.
+/// After ten minutes, with the last error of `check`.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "for tests that are not async: what they wait for is another process")]
 pub fn until_ok<T>(mut check: impl FnMut() -> Result<T, String>) -> T {

@@ -109,7 +109,7 @@ fn states(chosen: &[Listed], state: impl Fn(&str) -> String) -> Result<Value> {
 }
 
 /// # Errors
-/// When one of the chosen images is in use, may be, or has images built on it that are not chosen themselves.
+/// When a chosen image is or may be in use, or an image that is not chosen is built on it.
 fn refuse_used(chosen: &[Listed], all: &[Listed]) -> Result<()> {
     let ids: BTreeSet<&str> = chosen.iter().map(|listed| listed.image.id.as_str()).collect();
     let mut reasons = Vec::new();

@@ -1,4 +1,4 @@
-//! The images of one `ami-bake images show` or `rm`: what a person names, and everything else that ami-bake made there.
+//! Selects the images of `ami-bake images show` and `rm` by name, version or ID.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::args::TargetArgs;
 use crate::program::Program;
 use crate::session::{Target, target};
 
-/// What a person names an image by.
+/// Argument that selects images, such as `web@1.4.0`, an ID or a full name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImageName {
     text: String,
@@ -23,16 +23,16 @@ pub(super) struct ImageName {
 enum Versions {
     /// `web@1.2.0`, or an ID or full name, which has no version of its own.
     Exact(Option<Version>),
-    /// `web@^1`: the highest tested one.
+    /// `web@^1`: the highest tested version.
     HighestIn(VersionReq),
-    /// `web`: the highest tested one that is final.
+    /// `web`: the highest tested version that is not a pre-release.
     Highest,
     /// `web` with `--all-versions`.
     All,
 }
 
 impl ImageName {
-    /// `IMAGE`, `IMAGE@VERSION`, `IMAGE@RANGE`, `NAME/IMAGE/VERSION` or an ID.
+    /// Parses `IMAGE`, `IMAGE@VERSION`, `IMAGE@RANGE`, `NAME/IMAGE/VERSION` or an ID.
     ///
     /// # Errors
     /// When what follows the `@` is neither a version nor a range.
@@ -52,7 +52,7 @@ impl ImageName {
         Ok(Self { text: text.to_owned(), image: image.to_owned(), version })
     }
 
-    /// The images of exactly one version, or of all: what may be deleted.
+    /// Restricts the name to exactly one version or all versions, as deletion requires.
     ///
     /// # Errors
     /// When the text names a range, or an image without a version and without `--all-versions`.
@@ -74,7 +74,7 @@ impl ImageName {
         Ok(self)
     }
 
-    /// Those of `all` that the name stands for, in every region.
+    /// The images of `all` that the argument selects, in every region.
     pub(super) fn of<'a>(&self, all: &'a [Listed]) -> Vec<&'a Listed> {
         let by_id: Vec<&Listed> =
             all.iter().filter(|listed| listed.image.id == self.text || listed.image.name == self.text).collect();
@@ -100,7 +100,7 @@ impl ImageName {
         self.image == image.key.image || self.image == key || self.image == format!("{}/{key}", image.namespace)
     }
 
-    /// The failure to find any.
+    /// The error when the argument selects no image.
     pub(super) fn not_found(&self, namespace: Option<&str>) -> Error {
         let of = namespace.map(|name| format!(" in `{name}`")).unwrap_or_default();
         let hint = match self.version {
@@ -114,15 +114,17 @@ impl ImageName {
     }
 }
 
-/// Everything that ami-bake made where the manifest, or the flags, say.
+/// All images by ami-bake in the regions and accounts of the manifest or the flags.
 pub(super) struct Inventory {
     pub(super) platform: Arc<dyn Platform>,
     pub(super) target: Target,
-    /// Images of every name: one of another name may be built on one that is deleted.
+    /// Images of every name, since images of other names may be built on a deleted one.
     pub(super) all: Vec<Listed>,
 }
 
 impl Inventory {
+    /// Lists the images.
+    ///
     /// # Errors
     /// When the manifest is invalid, or the home region can't be searched.
     pub(super) async fn look_up(program: &Program, run: &Run, args: TargetArgs) -> Result<Self> {

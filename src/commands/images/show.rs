@@ -56,7 +56,7 @@ pub(super) async fn run(args: Args, program: &Program) -> Result<u8> {
     Ok(session.end(0).await)
 }
 
-/// One image: a line for each fact, then its tags.
+/// Renders an image: a line for each fact, then the tags.
 fn as_text(listed: &Listed) -> String {
     let image = &listed.image;
     let time = |time: Option<jiff::Timestamp>| time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());

@@ -8,12 +8,12 @@ use aws_sdk_autoscaling::types::AutoScalingGroup;
 use super::fleet::Fleet;
 use super::group::Group;
 
-/// The list of a group's machines may lag behind the end of its refresh.
+/// How long EC2's list of a group's machines may lag behind the end of the refresh.
 const SETTLE: Duration = Duration::from_secs(15);
-/// Time to describe the group once more before the wait itself gives up.
+/// Additional time for a last DescribeAutoScalingGroups call after [`SETTLE`].
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Waits until a machine of the group runs the version, and returns what the group runs, in words.
+/// Waits until a machine of the group runs the template version, or the group is empty. Returns the state as a text.
 ///
 /// # Errors
 /// When the group has machines of its launch template and none of them runs the version, or when the group can't be

@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{Image, Tag};
 use crate::client::Client;
 use crate::image::tags_of;
 
-/// Sets environment tag, deprecation and protection where they differ from the manifest. Returns what was set, for messages.
+/// Sets environment tag, deprecation and protection where they differ from the manifest. Returns the changes as texts.
 pub(super) async fn mark(client: &Client, run: &Run, image: &Image, wanted: &Distribution) -> Result<Vec<String>> {
     let id = image.image_id().unwrap_or_default();
     let mut done = Vec::new();
@@ -46,7 +46,7 @@ pub(super) async fn mark(client: &Client, run: &Run, image: &Image, wanted: &Dis
     Ok(done)
 }
 
-/// The tag that says that an environment publishes an image.
+/// Name of the tag that marks an image as published by the environment.
 fn tag(environment: &str) -> String {
     format!("{}{environment}", tags::ENVIRONMENT)
 }

@@ -131,7 +131,7 @@ pub(crate) async fn release(publisher: &Publisher, plan: &ImagePlan, image: &Ima
     .await
 }
 
-/// The images of the region and account that has an image.
+/// Access to the region and account that contains the image.
 fn place_of(publisher: &Publisher, published: &[Distribution], image: &ImageRecord) -> Arc<Images> {
     let role = image.account.as_ref().and_then(|account| {
         let of = published
