@@ -60,12 +60,12 @@ def main():
     from .machine import free_address
     from .leaks import Leaks
     from .server import serve
-    from .world import World
+    from .cloud_state import CloudState
 
     free_address()
-    world = World(state, Latency(options.latency), options.throttle, options.ssh_rsa, options.hide)
-    install(world)
-    server = serve(Admin(world, Leaks(world)), world.lock, "127.0.0.1", options.port)
+    cloud = CloudState(state, Latency(options.latency), options.throttle, options.ssh_rsa, options.hide)
+    install(cloud)
+    server = serve(Admin(cloud, Leaks(cloud)), cloud.lock, "127.0.0.1", options.port)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -74,7 +74,7 @@ def main():
     print(json.dumps({"ready": True, "port": server.server_port, "endpoint": address, "state": state, "pid": os.getpid()}), flush=True)
     stopping.wait()
     server.shutdown()
-    world.stop()
+    cloud.stop()
     broom.stdin.close()
     broom.wait(10)
     # Threads of requests that still sleep must not keep the process alive.

@@ -5,8 +5,8 @@ from moto.ec2.models import ec2_backends
 
 
 class Admin:
-    def __init__(self, world, leaks):
-        self.world = world
+    def __init__(self, cloud, leaks):
+        self.cloud = cloud
         self.leaks = leaks
 
     def answer(self, method, path, body):
@@ -24,72 +24,72 @@ class Admin:
     # rules --------------------------------------------------------------------------------------------------
 
     def get_faults(self, _):
-        return self.world.faults.list()
+        return self.cloud.faults.list()
 
     def post_faults(self, given):
         rules = given if isinstance(given, list) else [given]
-        return [self.world.faults.add(rule).as_json() for rule in rules]
+        return [self.cloud.faults.add(rule).as_json() for rule in rules]
 
     def delete_faults(self, _, number=None):
-        self.world.faults.clear(int(number) if number else None)
+        self.cloud.faults.clear(int(number) if number else None)
         return {}
 
     def get_permissions(self, _):
-        return {"deny": self.world.permissions.list()}
+        return {"deny": self.cloud.permissions.list()}
 
     def post_permissions(self, given):
-        self.world.permissions.set(given.get("deny", []))
+        self.cloud.permissions.set(given.get("deny", []))
         return self.get_permissions(given)
 
     def post_policies(self, given):
-        self.world.permissions.policies.put(given["key"], given["policy"], given.get("roles", {}))
+        self.cloud.permissions.policies.put(given["key"], given["policy"], given.get("roles", {}))
         return {}
 
     def get_denied(self, _):
-        return self.world.permissions.policies.denied()
+        return self.cloud.permissions.policies.denied()
 
     def get_throttle(self, _):
-        return {"enabled": self.world.throttle.enabled}
+        return {"enabled": self.cloud.throttle.enabled}
 
     def post_throttle(self, given):
-        self.world.throttle.enabled = bool(given["enabled"])
+        self.cloud.throttle.enabled = bool(given["enabled"])
         return self.get_throttle(given)
 
     def get_latency(self, _):
-        return self.world.latency.all()
+        return self.cloud.latency.all()
 
     def post_clock(self, given):
         if "date" in given:
-            self.world.date = float(given["date"])
+            self.cloud.date = float(given["date"])
         if "advance" in given:
-            self.world.advance(float(given["advance"]))
+            self.cloud.advance(float(given["advance"]))
         return {}
 
     def post_latency(self, given):
-        self.world.latency.update(given)
-        return self.world.latency.all()
+        self.cloud.latency.update(given)
+        return self.cloud.latency.all()
 
     def post_components(self, given):
-        self.world.components.put(given)
+        self.cloud.components.put(given)
         return {}
 
     # observation --------------------------------------------------------------------------------------------
 
     def get_calls(self, _):
-        return self.world.calls.list()
+        return self.cloud.calls.list()
 
     def delete_calls(self, _):
-        self.world.calls.clear()
+        self.cloud.calls.clear()
         return {}
 
     def get_created(self, _):
         """Every ID in the answers of calls that create something, in the order of creation, whether it still exists
         or not."""
-        with self.world.lock:
-            return list(self.world.created)
+        with self.cloud.lock:
+            return list(self.cloud.created)
 
     def get_transitions(self, _):
-        return self.world.latency.served()
+        return self.cloud.latency.served()
 
     def get_leaks(self, _):
         return self.leaks.list()
@@ -100,8 +100,8 @@ class Admin:
 
     def get_instances(self, _):
         found = []
-        with self.world.lock:
-            for machine in self.world.machines.values():
+        with self.cloud.lock:
+            for machine in self.cloud.machines.values():
                 instance = machine.instance
                 found.append({"id": machine.id, "region": instance.region_name, "account": instance.owner_id, "state": instance.state, "type": instance.instance_type,
                               "image": instance.image_id, "address": machine.address, "user": machine.settings["user"], "alive": machine.alive,
@@ -112,18 +112,18 @@ class Admin:
     def get_images(self, _):
         """Images of clients with the layers of each snapshot, topmost first; all of them are above the host's root."""
         found = []
-        with self.world.lock:
+        with self.cloud.lock:
             for account, regions in list(ec2_backends.items()):
                 for region, backend in list(regions.items()):
                     for image in backend.amis.values():
-                        layers = {snapshot: list(self.world.contents[snapshot].layers) for snapshot in image.snapshot_ids if snapshot in self.world.contents}
+                        layers = {snapshot: list(self.cloud.contents[snapshot].layers) for snapshot in image.snapshot_ids if snapshot in self.cloud.contents}
                         found.append({"id": image.id, "name": image.name, "region": region, "account": account, "state": image.state, "snapshots": layers})
         return found
 
     def post_images(self, given):
-        with self.world.lock:
-            return {"id": self.world.seeds.plant(**given)}
+        with self.cloud.lock:
+            return {"id": self.cloud.seeds.plant(**given)}
 
     def get_snapshots(self, _):
-        with self.world.lock:
-            return {snapshot: list(content.layers) for snapshot, content in self.world.contents.items()}
+        with self.cloud.lock:
+            return {snapshot: list(content.layers) for snapshot, content in self.cloud.contents.items()}

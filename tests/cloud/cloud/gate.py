@@ -20,8 +20,8 @@ NOUNS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "
 
 
 class Gate:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self._seen = {}  # request → (answer served, newer answer pending, since)
         self._seen_lock = threading.Lock()
 
@@ -38,9 +38,9 @@ class Gate:
         if not response.service_name:
             return call_moto(response)
         from .calls import Call
-        with self.world.lock:
+        with self.cloud.lock:
             call = Call(response)
-        self.world.calls.add(call)
+        self.cloud.calls.add(call)
         try:
             answer = self._answer(call, response, call_moto)
         except Refusal as refusal:
@@ -57,10 +57,10 @@ class Gate:
         return answer
 
     def _answer(self, call, response, call_moto):
-        time.sleep(self.world.latency.call(call.service, call.action))
-        self.world.throttle.take(call)
-        self.world.permissions.check(call)
-        rule = self.world.faults.take(call, faults.CALL_KINDS - {"stale", "not-found-at-first"})
+        time.sleep(self.cloud.latency.call(call.service, call.action))
+        self.cloud.throttle.take(call)
+        self.cloud.permissions.check(call)
+        rule = self.cloud.faults.take(call, faults.CALL_KINDS - {"stale", "not-found-at-first"})
         if rule and rule.kind == "error":
             error = rule.options.get("error", {})
             raise Refusal(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("http", 500)))
@@ -74,23 +74,23 @@ class Gate:
         if rule and rule.kind == "hang":
             rule.deleted.wait(float(rule.options.get("seconds", 60)))
             raise Refusal("ServiceUnavailable", "The service is unavailable. Please try again shortly.", 504)
-        hidden = self.world.faults.take(call, {"not-found-at-first"})
+        hidden = self.cloud.faults.take(call, {"not-found-at-first"})
         if hidden:
             self._hide(call, float(hidden.options.get("seconds", 1)))
         if call.service == "ec2":
             limits.check(call)
-        with self.world.lock:
-            self.world.seeds.ensure(call.account, call.region, call.service)
-            self.world.current = call
-            self.world.permissions.judge(call)
+        with self.cloud.lock:
+            self.cloud.seeds.ensure(call.account, call.region, call.service)
+            self.cloud.current = call
+            self.cloud.permissions.judge(call)
             if call.dry_run and call.action == "DescribeInstanceTypes":
                 # Moto would list a thousand types.
                 raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
             answer = call_moto(response)
         if CREATING.match(call.action):
-            now = self.world.clock.now()
+            now = self.cloud.clock.now()
             for identifier in IDS.findall(str(answer[2])):
-                self.world.created.setdefault(identifier, now)
+                self.cloud.created.setdefault(identifier, now)
         if rule and rule.kind == "lose-answer":
             if rule.options.get("http"):
                 raise Refusal("InternalError", "An internal error has occurred", int(rule.options["http"]))
@@ -101,8 +101,8 @@ class Gate:
     def _hide(self, call, seconds):
         """Hides resources younger than a rule's age from all calls."""
         for identifier in IDS.findall(str(call.parameters)):
-            born = self.world.created.get(identifier)
-            if born is not None and self.world.clock.now() - born < seconds:
+            born = self.cloud.created.get(identifier)
+            if born is not None and self.cloud.clock.now() - born < seconds:
                 kind = identifier.split("-")[0]
                 raise Refusal(NOT_FOUND[kind], f"The {NOUNS[kind]} ID '{identifier}' does not exist")
 
@@ -110,8 +110,8 @@ class Gate:
         """Delays changes in the answers of Describe calls, if a rule or the latency profile says so."""
         if not call.action.startswith("Describe") or int(answer[0]) >= 400:
             return answer
-        rule = self.world.faults.take(call, {"stale"})
-        lag = float(rule.options.get("seconds", 1)) if rule else self.world.latency.of("describe_lag")
+        rule = self.cloud.faults.take(call, {"stale"})
+        lag = float(rule.options.get("seconds", 1)) if rule else self.cloud.latency.of("describe_lag")
         if lag <= 0:
             return answer
         key = (call.account, call.region, call.action, str(sorted(call.parameters.items(), key=str)))
@@ -124,9 +124,9 @@ class Gate:
                 self._seen[key] = [answer, None, None]
                 return answer
             if newer is None or since is None:
-                self._seen[key][1:] = [answer, self.world.clock.now()]
+                self._seen[key][1:] = [answer, self.cloud.clock.now()]
                 return served
-            if self.world.clock.now() - since < lag:
+            if self.cloud.clock.now() - since < lag:
                 return served
             self._seen[key] = [answer, None, None]
             return answer

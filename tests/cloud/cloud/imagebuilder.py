@@ -26,15 +26,15 @@ class Components:
         return self.all[max(found, key=numbers)] if found else None
 
 
-def answer(world, environ, start_response):
+def answer(cloud, environ, start_response):
     arn = parse_qs(environ.get("QUERY_STRING", "")).get("componentBuildVersionArn", [""])[0]
     call = Plain(environ, "imagebuilder", environ.get("PATH_INFO", "").strip("/"), {"componentBuildVersionArn": arn}, arn)
     try:
-        judge(world, call)
+        judge(cloud, call)
         shape = ARN.fullmatch(arn)
         if call.action != "GetComponent" or environ["REQUEST_METHOD"] != "GET" or not shape:
             raise Refusal("InvalidRequestException", f"The value supplied for parameter 'componentBuildVersionArn' is not valid: {arn}", 400)
-        component = world.components.find(arn) if shape.group(1) == call.region else None
+        component = cloud.components.find(arn) if shape.group(1) == call.region else None
         if component is None:
             raise Refusal("ResourceNotFoundException", f"The resource with ARN '{arn}' does not exist.", 404)
     except Refusal as refusal:

@@ -9,19 +9,19 @@ OTHERS = {AMAZON, CANONICAL, DEBIAN, REDHAT}
 
 
 class Leaks:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self._forgiven = set()
 
     def forgive(self):
         """Ignores everything that exists now: resources that the test itself prepared."""
-        with self.world.lock:
+        with self.cloud.lock:
             self._forgiven = {(kind, entry["id"]) for _, kind, entry in self._all()}
 
     def list(self):
         """The remaining resources by account/region (or account/global) and kind."""
         found = {}
-        with self.world.lock:
+        with self.cloud.lock:
             for place, kind, entry in self._all():
                 if (kind, entry["id"]) not in self._forgiven:
                     found.setdefault(place, {}).setdefault(kind, []).append(entry)

@@ -23,15 +23,15 @@ class Machine:
     """The machine of one instance. `settings`: user, authorized_keys, plan, faults. `went_down(machine, how)` is
     called when the guest has ended, with poweroff, halt, reboot, or None when it was killed."""
 
-    def __init__(self, world, instance_id, root, settings, went_down):
-        self.world = world
+    def __init__(self, cloud, instance_id, root, settings, went_down):
+        self.cloud = cloud
         self.id = instance_id
         self.root = root
         self.settings = settings
         self.went_down = went_down
         self.address = free_address()
         self.hostname = "ip-" + self.address.replace(".", "-")
-        self.directory = os.path.join(world.state, "i", instance_id)
+        self.directory = os.path.join(cloud.state, "i", instance_id)
         self.control = os.path.join(self.directory, "c")
         os.makedirs(self.control, mode=0o700)
         self.boot_id = None
@@ -81,9 +81,9 @@ class Machine:
             pass
 
     def _spec(self):
-        self._work = self.world.store.directory("w")
+        self._work = self.cloud.store.directory("w")
         return {
-            "lower": [self.world.store.shims, *self.root.content.layers, "/"],
+            "lower": [self.cloud.store.shims, *self.root.content.layers, "/"],
             "upper": self.root.upper,
             "work": self._work,
             "hostname": self.hostname,
@@ -92,7 +92,7 @@ class Machine:
                 {"source": self.control, "target": CONTROL, "read_only": False},
                 {"source": self._kmsg_path, "target": "/dev/kmsg", "read_only": False},
             ],
-            "hide": ["/run", *self.world.hidden],
+            "hide": ["/run", *self.cloud.hidden],
             "boot_id": self.boot_id,
             "init": ["/usr/bin/python3", "-IS", "/usr/lib/cloud-guest/init.py"],
         }
@@ -128,7 +128,7 @@ class Machine:
         elif not (how == "poweroff" and self.settings["faults"].get("no_power_line")):
             self.say(LAST_WORDS[how])
         if self._pressed:
-            self.world.latency.took("guest_down", time.time() - self._pressed)
+            self.cloud.latency.took("guest_down", time.time() - self._pressed)
         self._thread = None
         self.went_down(self, how)
 

@@ -9,24 +9,24 @@ from .wire import Refusal
 IMAGE = "aws:ec2:image"
 
 
-def install(world):
+def install(cloud):
     put = SimpleSystemManagerResponse.put_parameter
 
     def put_parameter(response):
         """Accepts a value of the data type aws:ec2:image that is not an image of the account, but never shows it."""
         if response._get_param("DataType") != IMAGE:
             return put(response)
-        rule = world.faults.take(world.current, PARAMETER_KINDS)
-        if rule is None and is_image(world, response):
+        rule = cloud.faults.take(cloud.current, PARAMETER_KINDS)
+        if rule is None and is_image(cloud, response):
             return put(response)
         return ActionResult({"Version": 1, "Tier": "Standard"})
 
     SimpleSystemManagerResponse.put_parameter = put_parameter
 
 
-def is_image(world, response):
+def is_image(cloud, response):
     backend = ec2_backends[response.current_account][response.region]
     try:
-        return world.images.get(backend, response._get_param("Value")) is not None
+        return cloud.images.get(backend, response._get_param("Value")) is not None
     except Refusal:
         return False

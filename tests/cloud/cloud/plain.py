@@ -33,13 +33,13 @@ class Plain(Call):
         self.status = self.error = None
 
 
-def judge(world, call):
+def judge(cloud, call):
     """Logs the call, and refuses it if a rule says so."""
-    world.calls.add(call)
+    cloud.calls.add(call)
     try:
-        world.permissions.check(call)
-        world.permissions.judge(call)
-        rule = world.faults.take(call, {"error"})
+        cloud.permissions.check(call)
+        cloud.permissions.judge(call)
+        rule = cloud.faults.take(call, {"error"})
         if rule:
             error = rule.options.get("error", {})
             raise Refusal(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("http", 500)))

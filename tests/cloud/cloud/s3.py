@@ -10,7 +10,7 @@ from .plain import Plain, judge, xml
 from .wire import Refusal
 
 
-def refuse(world, environ, start_response):
+def refuse(cloud, environ, start_response):
     """The answer to a call that is refused; none if moto is to answer."""
     bucket, _, key = unquote(environ.get("PATH_INFO", "")).strip("/").partition("/")
     action = {("GET", True): "GetObject", ("PUT", True): "PutObject", ("GET", False): "ListBucket"}.get((environ["REQUEST_METHOD"], bool(key)))
@@ -20,7 +20,7 @@ def refuse(world, environ, start_response):
     name = f"{bucket}/{key}" if key else bucket
     call = Plain(environ, "s3", action, {"Bucket": bucket, "Key": key}, f"arn:aws:s3:::{name}")
     try:
-        judge(world, call)
+        judge(cloud, call)
         owner = environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER")
         if owner and owner != DEFAULT_ACCOUNT_ID:
             raise Refusal("AccessDenied", "Access Denied", 403)
@@ -28,8 +28,8 @@ def refuse(world, environ, start_response):
             # A caller that may not list a bucket is not told that an object is missing. S3 checks this itself: like a
             # dry run, it is no call of the program.
             listing = Plain(environ, "s3", "ListBucket", {"Bucket": bucket, "DryRun": "true"}, f"arn:aws:s3:::{bucket}")
-            world.permissions.check(listing)
-            world.permissions.judge(listing)
+            cloud.permissions.check(listing)
+            cloud.permissions.judge(listing)
     except Refusal as refusal:
         return xml(start_response, refusal)
     return None

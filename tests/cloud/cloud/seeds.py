@@ -36,8 +36,8 @@ def identifier(prefix, *parts):
 
 
 class Seeds:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self._parameters = set()
         for region in REGIONS:
             for seed in SEEDS:
@@ -45,16 +45,16 @@ class Seeds:
 
     def plant(self, region, owner, name, flavour, id=None, files=None):
         """Adds a public image with these files ({path: {text, mode}}) over its distribution's; returns its ID."""
-        content = self.world.store.base(flavour)
+        content = self.cloud.store.base(flavour)
         if files:
-            content = self.world.store.over(content, files)
+            content = self.cloud.store.over(content, files)
         device = next(seed[4] for seed in SEEDS if seed[3] == flavour)
         return self._plant(region, owner, None, name, flavour, device, 8, {}, id, content)
 
     def _plant(self, region, owner, alias, name, flavour, device, size, extra, id=None, content=None):
         backend = ec2_backends[owner][region]
         snapshot = identifier("snap", region, name)
-        self.world.snapshots.adopt(snapshot, content or self.world.store.base(flavour), size)
+        self.cloud.snapshots.adopt(snapshot, content or self.cloud.store.base(flavour), size)
         parts = reversed(name.replace(".", "-").split("-"))
         digits = next((part for part in parts if len(part) == 8 and part.startswith("20") and part.isdigit()), "20260101")
         created = datetime.datetime.strptime(digits, "%Y%m%d").replace(hour=7, tzinfo=datetime.timezone.utc)

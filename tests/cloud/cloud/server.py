@@ -19,13 +19,13 @@ class Handler(MotoRequestHandler):
 
     def date_time_string(self, timestamp=None):
         """The header Date, which the base class sends with each answer: AWS' time, as a test has set it."""
-        return formatdate(time.time() + self.server.app.world.date, usegmt=True)
+        return formatdate(time.time() + self.server.app.cloud.date, usegmt=True)
 
 
 class Application:
     def __init__(self, admin, lock):
         self.admin = admin
-        self.world = admin.world
+        self.cloud = admin.cloud
         self.lock = lock
         self.moto = DomainDispatcherApplication(create_backend_app)
 
@@ -47,10 +47,10 @@ class Application:
                 elsewhere = s3.region_of_bucket(environ)
                 if elsewhere:
                     return s3.redirect(start_response, elsewhere)
-                return s3.refuse(self.world, environ, start_response) or self.moto(environ, start_response)
+                return s3.refuse(self.cloud, environ, start_response) or self.moto(environ, start_response)
         if "/imagebuilder/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
             with self.lock:
-                return imagebuilder.answer(self.world, environ, start_response)
+                return imagebuilder.answer(self.cloud, environ, start_response)
         answer = self.moto(environ, start_response)
         if environ.get("cloud.drop"):
             # The call has taken effect; its answer is lost.

@@ -33,8 +33,8 @@ class Host:
 
 
 class Groups:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self.notifications = {}  # backend, group → configurations
 
     def install(self):
@@ -73,20 +73,20 @@ class Groups:
                 group.instance_states.remove(state)
 
     def launch(self, group, count, number):
-        call = self.world.current
+        call = self.cloud.current
         asked = call if call and call.service == "autoscaling" else None
-        broken = self.world.faults.take(asked, {"instances-unhealthy"}) if asked else None
-        hold = self.world.faults.hold(asked)
+        broken = self.cloud.faults.take(asked, {"instances-unhealthy"}) if asked else None
+        hold = self.cloud.faults.hold(asked)
         for _ in range(count):
             state = InstanceState(Host(group, number), lifecycle_state="Pending", protected_from_scale_in=group.new_instances_protected_from_scale_in, autoscaling_group=group)
             if broken:
                 state.health_status = "Unhealthy"
             else:
-                self.world.timeline.after(self.world.latency.of("asg_launch_to_in_service"), self._in_service, state, hold=hold)
+                self.cloud.timeline.after(self.cloud.latency.of("asg_launch_to_in_service"), self._in_service, state, hold=hold)
             group.instance_states.append(state)
 
     def _in_service(self, state):
-        with self.world.lock:
+        with self.cloud.lock:
             state.lifecycle_state = "InService"
 
     @staticmethod

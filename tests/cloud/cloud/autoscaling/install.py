@@ -3,7 +3,7 @@ from .groups import Groups
 from .refreshes import Refreshes
 
 
-def install(world):
-    groups = Groups(world)
+def install(cloud):
+    groups = Groups(cloud)
     groups.install()
-    Refreshes(world, groups).install()
+    Refreshes(cloud, groups).install()

@@ -40,10 +40,10 @@ class Refresh:
 
 
 class Refreshes:
-    """All instance refreshes. Callers hold the world's lock, except for the timeline."""
+    """All instance refreshes. Callers hold the cloud's lock, except for the timeline."""
 
-    def __init__(self, world, groups):
-        self.world, self.groups = world, groups
+    def __init__(self, cloud, groups):
+        self.cloud, self.groups = cloud, groups
         self._all = {}  # account, region, group → refreshes, oldest first
 
     def install(self):
@@ -74,8 +74,8 @@ class Refreshes:
             if not desired:
                 raise Refusal("ValidationError", "The AutoRollback parameter cannot be set to true when the DesiredConfiguration parameter is empty.")
             irreversible(group)
-        call = self.world.current
-        rules = {kind: rule for kind in FAULTS if (rule := self.world.faults.take(call, {kind}))}
+        call = self.cloud.current
+        rules = {kind: rule for kind in FAULTS if (rule := self.cloud.faults.take(call, {kind}))}
         refresh = Refresh(group, desired, preferences, rules)
         self._of(response, group).append(refresh)
         self._later(refresh, self._step)
@@ -107,11 +107,11 @@ class Refreshes:
     # time ---------------------------------------------------------------------------------------------------
 
     def _later(self, refresh, work, seconds=None):
-        delay = self.world.latency.of("asg_instance_refresh_per_batch") if seconds is None else seconds
-        self.world.timeline.after(delay, self._locked, work, refresh)
+        delay = self.cloud.latency.of("asg_instance_refresh_per_batch") if seconds is None else seconds
+        self.cloud.timeline.after(delay, self._locked, work, refresh)
 
     def _locked(self, work, refresh):
-        with self.world.lock:
+        with self.cloud.lock:
             work(refresh)
 
     def _goal(self, refresh):

@@ -23,8 +23,8 @@ HANDLERS = ("register_image", "create_image", "copy_image", "deregister_image", 
 
 
 class Images:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self._blocks_public = {}  # account, region → state of block public access
         self._default_keys = {}  # account, region → default key for volumes
         self._building = {}  # instance ID → images that CreateImage is still creating from it
@@ -116,13 +116,13 @@ class Images:
     def _add(self, backend, image, tags, seconds):
         backend.amis[image.id] = image
         image.add_tags(tags)
-        call = self.world.current
-        rule = self.world.faults.take(call, {"image-failed"}) if call else None
-        self.world.timeline.after(seconds, self._finish, image, rule.options if rule else None, hold=self.world.faults.hold(call))
+        call = self.cloud.current
+        rule = self.cloud.faults.take(call, {"image-failed"}) if call else None
+        self.cloud.timeline.after(seconds, self._finish, image, rule.options if rule else None, hold=self.cloud.faults.hold(call))
         return ActionResult({"ImageId": image.id})
 
     def _finish(self, image, failure):
-        with self.world.lock:
+        with self.cloud.lock:
             if image.state != "pending":
                 return
             if failure is not None:
@@ -156,16 +156,16 @@ class Images:
                       virtualization_type=get("VirtualizationType", "paravirtual"), root_device_name=root, ena_support=bool(get("EnaSupport")),
                       sriov_net_support=get("SriovNetSupport"), boot_mode=boot_mode, tpm_support=tpm, imds_support=imds, uefi_data=get("UefiData"),
                       block_device_mappings=mappings)
-        return self._add(backend, image, tags_of(response, "image"), self.world.latency.of("register_image_to_available"))
+        return self._add(backend, image, tags_of(response, "image"), self.cloud.latency.of("register_image_to_available"))
 
     def _mapping(self, backend, entry):
         ebs = {key: value for key, value in entry["Ebs"].items() if value is not None}
         snapshot_id = ebs.get("SnapshotId")
         if snapshot_id:
-            snapshot = self.world.snapshots.find(backend.account_id, backend.region_name, snapshot_id)
+            snapshot = self.cloud.snapshots.find(backend.account_id, backend.region_name, snapshot_id)
             if snapshot is not None and snapshot.status != "completed":
                 raise Refusal("InvalidSnapshot.InUse" if snapshot.status == "error" else "IncorrectState", f"Snapshot {snapshot_id} is not completed: {snapshot.status}")
-            size = self.world.snapshots.size(snapshot_id)
+            size = self.cloud.snapshots.size(snapshot_id)
             if int(ebs.get("VolumeSize") or size) < size:
                 raise Refusal("InvalidBlockDeviceMapping", f"Volume of size {ebs['VolumeSize']}GB is smaller than snapshot '{snapshot_id}', expect size >= {size}GB")
             ebs.setdefault("VolumeSize", size)
@@ -184,12 +184,12 @@ class Images:
         if instance.state not in ("running", "stopping", "stopped"):
             raise Refusal("IncorrectState", f"The instance '{instance.id}' is not in a state from which an image can be created: {instance.state}")
         response.error_on_dryrun()
-        source = self.world.images.visible_source(backend, instance.image_id)
-        machine = self.world.machines[instance.id]
+        source = self.cloud.images.visible_source(backend, instance.image_id)
+        machine = self.cloud.machines[instance.id]
         description, tags = get("Description"), tags_of(response, "snapshot")
         left_out = {mapping.get("DeviceName") for mapping in get("BlockDeviceMappings", []) or [] if "NoDevice" in mapping}
         volumes = [(device, backend.get_volume(block.volume_id), block.delete_on_termination) for device, block in instance.get_block_device_mapping if device not in left_out]
-        seconds = max(self.world.snapshots.seconds(backend, volume) for _, volume, _ in volumes)
+        seconds = max(self.cloud.snapshots.seconds(backend, volume) for _, volume, _ in volumes)
         image = Image(backend, name, description=description, architecture=instance.architecture, virtualization_type=instance.virtualization_type,
                       root_device_name=instance.root_device_name, ena_support=instance.ena_support, sriov_net_support="simple", boot_mode=instance.boot_mode,
                       tpm_support=instance.tpm_support, platform_details=instance.platform_details, usage_operation=instance.usage_operation,
@@ -198,7 +198,7 @@ class Images:
 
         def take():
             for device, volume, drops in volumes:
-                snapshot = self.world.snapshots.take(backend, volume, f"Created by CreateImage({instance.id}) for {image.id}", tags, not machine.alive, seconds * 0.95)
+                snapshot = self.cloud.snapshots.take(backend, volume, f"Created by CreateImage({instance.id}) for {image.id}", tags, not machine.alive, seconds * 0.95)
                 ebs = {"SnapshotId": snapshot.id, "VolumeSize": volume.size, "VolumeType": volume.volume_type, "DeleteOnTermination": drops, "Encrypted": volume.encrypted}
                 if volume.volume_type == "gp3":
                     ebs.update(Iops=volume.iops, Throughput=volume.throughput)
@@ -234,10 +234,10 @@ class Images:
         self._free_name(backend, get("Name"))
         for snapshot_id in source.snapshot_ids:
             # An image that is shared without its snapshots can be launched, but not copied.
-            self.world.snapshots.find(backend.account_id, there.region_name, snapshot_id)
+            self.cloud.snapshots.find(backend.account_id, there.region_name, snapshot_id)
         response.error_on_dryrun()
-        known = source.owner_id == backend.account_id and any(self.world.snapshots.has_parent(backend, snapshot_id) for snapshot_id in source.snapshot_ids)
-        seconds = self.world.latency.of("copy_image_incremental" if known else "copy_image")
+        known = source.owner_id == backend.account_id and any(self.cloud.snapshots.has_parent(backend, snapshot_id) for snapshot_id in source.snapshot_ids)
+        seconds = self.cloud.latency.of("copy_image_incremental" if known else "copy_image")
         mappings = []
         image = Image(backend, get("Name"), description=get("Description") or source.description, architecture=source.architecture,
                       virtualization_type=source.virtualization_type, root_device_name=source.root_device_name, ena_support=source.ena_support,
@@ -248,7 +248,7 @@ class Images:
         for entry in source.block_device_mappings:
             ebs = dict(entry["Ebs"])
             if ebs.get("SnapshotId"):
-                snapshot = self.world.snapshots.add(backend, self.world.contents[ebs["SnapshotId"]], Source("vol-ffffffff", self.world.snapshots.size(ebs["SnapshotId"])),
+                snapshot = self.cloud.snapshots.add(backend, self.cloud.contents[ebs["SnapshotId"]], Source("vol-ffffffff", self.cloud.snapshots.size(ebs["SnapshotId"])),
                                                      f"Copied for DestinationAmi {image.id} from SourceAmi {source.id} for SourceSnapshot {ebs['SnapshotId']}.",
                                                      tags, seconds * 0.95, encrypted or bool(ebs.get("Encrypted")), get("KmsKeyId"))
                 ebs.update(SnapshotId=snapshot.id, Encrypted=snapshot.encrypted)
@@ -281,7 +281,7 @@ class Images:
             return "skipped"
         if snapshot_id not in backend.snapshots:
             return "client-error"
-        self.world.snapshots.remove(backend, snapshot_id)
+        self.cloud.snapshots.remove(backend, snapshot_id)
         return "success"
 
     def describe_image_attribute(self, response):

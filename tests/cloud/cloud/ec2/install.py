@@ -22,20 +22,20 @@ from .templates import Templates
 from .usage_reports import UsageReports
 
 
-def install(world):
-    world.lifecycle = Lifecycle(world)
-    world.images = Images(world)
-    world.snapshots = Snapshots(world)
-    world.seeds = Seeds(world)
-    world.lifecycle.install()
-    for part in (world.images, world.snapshots, Launch(world), Instances(world), Network(world), References(world), Templates(world), UsageReports(world)):
+def install(cloud):
+    cloud.lifecycle = Lifecycle(cloud)
+    cloud.images = Images(cloud)
+    cloud.snapshots = Snapshots(cloud)
+    cloud.seeds = Seeds(cloud)
+    cloud.lifecycle.install()
+    for part in (cloud.images, cloud.snapshots, Launch(cloud), Instances(cloud), Network(cloud), References(cloud), Templates(cloud), UsageReports(cloud)):
         part.install(EC2Response)
-    install_autoscaling(world)
-    install_parameters(world)
+    install_autoscaling(cloud)
+    install_parameters(cloud)
     EC2Response.error_on_dryrun = error_on_dryrun
     TokenResponse.decode_authorization_message = lambda response: ActionResult({"DecodedMessage": permissions.decode(response._get_param("EncodedMessage") or "")})
     IAMBackend.remove_role_from_instance_profile = remove_role_from_instance_profile
-    Gate(world).install()
+    Gate(cloud).install()
 
 
 def remove_role_from_instance_profile(backend, profile_name, role_name):

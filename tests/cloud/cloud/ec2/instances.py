@@ -10,8 +10,8 @@ from .lifecycle import is_xen
 
 
 class Instances:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
 
     def install(self, response_class):
         moto_modify, moto_terminate = response_class.modify_instance_attribute, response_class.terminate_instances
@@ -54,7 +54,7 @@ class Instances:
         if latest and is_xen(instance):
             raise Refusal("UnsupportedOperation", "This instance type does not support retrieving the latest console logs.")
         response.error_on_dryrun()
-        machine = self.world.machines[instance.id]
+        machine = self.cloud.machines[instance.id]
         # Without `latest` the text is that of the last state change: for a running machine the output of its boot.
         text = machine.console() if latest or instance.state != "running" else machine.posted()
         return ActionResult({"InstanceId": instance.id, "Timestamp": utcnow(), "Output": base64.b64encode(text).decode()})

@@ -19,8 +19,8 @@ USER_DATA_BYTES = 16 * 1024
 
 
 class Launch:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self._tokens = {}  # (account, region, token) → (digest, reservation)
 
     def install(self, response_class):
@@ -44,7 +44,7 @@ class Launch:
         Instance.add_block_device = lambda instance, *arguments, **options: None
 
     def run(self, response, moto_handler):
-        call = self.world.current
+        call = self.cloud.current
         template = self._template(response)
         parameters = {**template, **{name: value for name, value in call.parameters.items() if name != "LaunchTemplate"}}
         self._check(response, parameters)
@@ -75,7 +75,7 @@ class Launch:
             raise Refusal("InvalidParameterCombination", "MinCount is greater than MaxCount")
         if not parameters.get("ImageId"):
             raise Refusal("MissingParameter", "The request must contain the parameter ImageId")
-        image = self.world.images.usable(backend, parameters["ImageId"])
+        image = self.cloud.images.usable(backend, parameters["ImageId"])
         kind = parameters.get("InstanceType", "m1.small")
         facts = INSTANCE_TYPES.get(kind)
         if not facts:
@@ -92,7 +92,7 @@ class Launch:
                 raise Refusal("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
         self._check_profile(response, parameters.get("IamInstanceProfile") or {})
         for mapping in self.mappings(image, parameters.get("BlockDeviceMappings")):
-            check_volume(self.world, mapping, mapping["DeviceName"] == image.root_device_name)
+            check_volume(self.cloud, mapping, mapping["DeviceName"] == image.root_device_name)
         market = parameters.get("InstanceMarketOptions") or {}
         behaviour = (market.get("SpotOptions") or {}).get("InstanceInterruptionBehavior")
         if market and behaviour in ("stop", "hibernate") and (market.get("SpotOptions") or {}).get("SpotInstanceType") != "persistent":
@@ -106,7 +106,7 @@ class Launch:
         profiles = iam_backends[response.current_account][response.partition].instance_profiles.values()
         profile = next((entry for entry in profiles if value in (entry.name, entry.arn)), None)
         age = (utcnow() - profile.create_date).total_seconds() if profile else 0
-        if profile is None or age < self.world.latency.of("iam_instance_profile_usable"):
+        if profile is None or age < self.cloud.latency.of("iam_instance_profile_usable"):
             raise Refusal("InvalidParameterValue", f"Value ({value}) for parameter iamInstanceProfile.{kind} is invalid. Invalid IAM Instance Profile {'name' if kind == 'name' else 'ARN'}")
 
     @staticmethod
@@ -126,14 +126,14 @@ class Launch:
 
     def create(self, backend, moto_run, image_id, count, data, security_group_names, kwargs):
         """Launches instances, for RunInstances, Auto Scaling, fleets and spot requests."""
-        call = self.world.current
+        call = self.cloud.current
         overrides = kwargs.pop("block_device_mappings", None)
         template = backend._get_template_from_args(kwargs["launch_template"]).data if kwargs.get("launch_template") else {}
         if call and call.action == "RunInstances":
             overrides = call.parameters.get("BlockDeviceMappings")
         overrides = overrides or template.get("BlockDeviceMappings")
         image_id = image_id or template.get("ImageId")
-        image = self.world.images.usable(backend, image_id)
+        image = self.cloud.images.usable(backend, image_id)
         data = data or template.get("UserData")
         market = (call.parameters.get("InstanceMarketOptions") if call else None) or {}
         if call and call.action == "RunInstances":
@@ -160,9 +160,9 @@ class Launch:
             text = (material.decode() if isinstance(material, bytes) else str(material)).strip()
             fields = text.split()
             keys.append(text if len(fields) > 2 else f"{text} {instance.key_name}")
-        call = self.world.current
+        call = self.cloud.current
         instance.client_token = (call.parameters.get("ClientToken") if call else None) or ""
-        found = self.world.faults.take_all(call, faults.MACHINE_KINDS) if call else {}
+        found = self.cloud.faults.take_all(call, faults.MACHINE_KINDS) if call else {}
         doom = found.pop("pending-to-terminated", None)
         if doom is not None:
             doom = doom.options.get("state_reason") or {"code": "Server.InternalError", "message": "Server.InternalError: Internal error on launch"}
@@ -173,9 +173,9 @@ class Launch:
             "plan": userdata.parse(decode_user_data(data) if data else b""),
             "faults": {kind.replace("-", "_"): rule.options.get("seconds", True) for kind, rule in found.items()},
         }
-        self.world.lifecycle.launch(instance, root, settings, doom, self.world.faults.hold(call))
+        self.cloud.lifecycle.launch(instance, root, settings, doom, self.cloud.faults.hold(call))
         if "drop-ssh" in found:
-            found["drop-ssh"].when_deleted(self.world.machines[instance.id].drop_ssh)
+            found["drop-ssh"].when_deleted(self.cloud.machines[instance.id].drop_ssh)
         image.launched()
 
     @staticmethod
@@ -198,7 +198,7 @@ class Launch:
         for mapping in self.mappings(image, overrides):
             ebs = mapping["Ebs"]
             snapshot_id = ebs.get("SnapshotId")
-            size = int(ebs.get("VolumeSize") or self.world.snapshots.size(snapshot_id))
+            size = int(ebs.get("VolumeSize") or self.cloud.snapshots.size(snapshot_id))
             kind = ebs.get("VolumeType") or "gp2"
             volume = Volume(backend, random_volume_id(), size, backend.get_zone_by_name(instance.placement.zone), snapshot_id=snapshot_id,
                             encrypted=bool(ebs.get("Encrypted")), kms_key_id=ebs.get("KmsKeyId"), volume_type=kind,
@@ -209,8 +209,8 @@ class Launch:
             keep = ebs.get("DeleteOnTermination")
             backend.attach_volume(volume.id, instance.id, mapping["DeviceName"], True if keep is None else bool(keep))
             volume.add_tags(tags)
-            disk = self.world.disk_of(snapshot_id)
-            self.world.disks[volume.id] = disk
+            disk = self.cloud.disk_of(snapshot_id)
+            self.cloud.disks[volume.id] = disk
             if mapping["DeviceName"] == image.root_device_name:
                 root = disk
         if root is None:
@@ -239,12 +239,12 @@ def check_architecture(image, kind, facts):
         raise Refusal("InvalidParameterCombination", f"Enhanced networking with the Elastic Network Adapter (ENA) is required for the '{kind}' instance type. Ensure that you are using an AMI that is enabled for ENA.")
 
 
-def check_volume(world, mapping, root):
+def check_volume(cloud, mapping, root):
     from .limits import volume
     ebs = mapping["Ebs"]
     snapshot_id = ebs.get("SnapshotId")
     if snapshot_id:
-        least = world.snapshots.size(snapshot_id)
+        least = cloud.snapshots.size(snapshot_id)
         if ebs.get("VolumeSize") and int(ebs["VolumeSize"]) < least:
             raise Refusal("InvalidBlockDeviceMapping",
                           f"Volume of size {ebs['VolumeSize']}GB is smaller than snapshot '{snapshot_id}', expect size >= {least}GB")

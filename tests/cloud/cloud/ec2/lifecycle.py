@@ -22,11 +22,11 @@ def is_xen(instance):
 
 
 class Lifecycle:
-    """State transitions of instances. Callers hold the world's lock, except for the timeline and the machines: for
+    """State transitions of instances. Callers hold the cloud's lock, except for the timeline and the machines: for
     them the lock is taken here."""
 
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self._moto_terminate = Instance.terminate
 
     def install(self):
@@ -47,7 +47,7 @@ class Lifecycle:
 
     def show_address(self, instance, shown):
         nic = instance.nics[0]
-        machine = self.world.machines[instance.id]
+        machine = self.cloud.machines[instance.id]
         nic.public_ip = machine.address if shown else None
         nic.private_ip_address = machine.address
         nic.private_ip_addresses = [{"Primary": True, "PrivateIpAddress": machine.address}]
@@ -57,23 +57,23 @@ class Lifecycle:
     def launch(self, instance, root, settings, doom, hold):
         """Boots a new instance's machine; `doom` is the reason for which it is terminated while pending, if any,
         and `hold` the rule that keeps it pending."""
-        machine = Machine(self.world, instance.id, root, settings, self.went_down)
+        machine = Machine(self.cloud, instance.id, root, settings, self.went_down)
         machine.instance = instance
         machine.run = 0
         machine.after_down = []
-        self.world.machines[instance.id] = machine
+        self.cloud.machines[instance.id] = machine
         self.set(instance, "pending")
         self.show_address(instance, True)
-        delay = self.world.latency.of("instance_pending_to_running")
+        delay = self.cloud.latency.of("instance_pending_to_running")
         if doom:
-            self.world.timeline.after(delay, self._finish_terminate, instance, (doom["code"], doom["message"]), hold=hold)
+            self.cloud.timeline.after(delay, self._finish_terminate, instance, (doom["code"], doom["message"]), hold=hold)
         elif hold:
             hold.when_deleted(self._boot_held, machine, delay)
         else:
             self._boot(machine, delay)
 
     def _boot_held(self, machine, running_in):
-        with self.world.lock:
+        with self.cloud.lock:
             if machine.instance.state == "pending":
                 self._boot(machine, running_in)
 
@@ -81,19 +81,19 @@ class Lifecycle:
         flavour = machine.root.content.flavour
         row = {"al2023": "running_to_ssh_al2023", "rhel": "running_to_ssh_al2023", "debian": "running_to_ssh_debian"}.get(flavour, "running_to_ssh_ubuntu")
         machine.run += 1
-        machine.boot(running_in + self.world.latency.of(row), self.world.latency.of("stop_request_to_guest_halted"))
-        self.world.timeline.after(running_in, self._running, machine.instance, machine.run)
+        machine.boot(running_in + self.cloud.latency.of(row), self.cloud.latency.of("stop_request_to_guest_halted"))
+        self.cloud.timeline.after(running_in, self._running, machine.instance, machine.run)
 
     def _running(self, instance, run):
-        with self.world.lock:
-            machine = self.world.machines[instance.id]
+        with self.cloud.lock:
+            machine = self.cloud.machines[instance.id]
             if instance.state == "pending" and machine.run == run:
                 self.set(instance, "running")
 
     # stop, start, reboot ------------------------------------------------------------------------------------
 
     def _asked(self, name):
-        call = self.world.current
+        call = self.cloud.current
         return call is not None and str(call.parameters.get(name, "")).lower() == "true"
 
     def stop(self, instance):
@@ -106,27 +106,27 @@ class Lifecycle:
             raise Refusal("UnsupportedOperation", f"You can't stop the Spot Instance '{instance.id}' because it is associated with a one-time Spot Instance request. "
                           "You can only stop Spot Instances associated with persistent Spot Instance requests.")
         self.set(instance, "stopping", USER_STOP)
-        machine = self.world.machines[instance.id]
+        machine = self.cloud.machines[instance.id]
         if self._asked("SkipOsShutdown"):
             machine.kill()
-            delay = self.world.latency.of("stop_skip_os_shutdown_to_stopped")
+            delay = self.cloud.latency.of("stop_skip_os_shutdown_to_stopped")
         else:
             machine.press("poweroff")
-            delay = self.world.latency.of("stop_api_to_stopped")
+            delay = self.cloud.latency.of("stop_api_to_stopped")
         patience = PATIENCE * max(delay, 1.0) - delay if machine.settings["faults"].get("ignore_power_button") else GOING_DOWN
-        self.world.timeline.after(delay, self._finish_stop, instance, patience, hold=self.world.faults.hold(self.world.current))
+        self.cloud.timeline.after(delay, self._finish_stop, instance, patience, hold=self.cloud.faults.hold(self.cloud.current))
         return previous
 
     def _finish_stop(self, instance, patience, since=None):
-        machine = self.world.machines[instance.id]
+        machine = self.cloud.machines[instance.id]
         if machine.alive:
-            now = self.world.clock.now()
+            now = self.cloud.clock.now()
             since = now if since is None else since
             if now - since >= patience:
                 machine.kill()
-            self.world.timeline.after(0.1, self._finish_stop, instance, patience, since)
+            self.cloud.timeline.after(0.1, self._finish_stop, instance, patience, since)
             return
-        with self.world.lock:
+        with self.cloud.lock:
             if instance.state == "stopping":
                 self.set(instance, "stopped")
                 self.show_address(instance, False)
@@ -139,8 +139,8 @@ class Lifecycle:
             raise Refusal("IncorrectInstanceState", f"The instance '{instance.id}' is not in a state from which it can be started.")
         self.set(instance, "pending")
         self.show_address(instance, True)
-        machine, delay = self.world.machines[instance.id], self.world.latency.of("start_stopped_to_running")
-        hold = self.world.faults.hold(self.world.current)
+        machine, delay = self.cloud.machines[instance.id], self.cloud.latency.of("start_stopped_to_running")
+        hold = self.cloud.faults.hold(self.cloud.current)
         if hold:
             hold.when_deleted(self._boot_held, machine, delay)
         else:
@@ -150,7 +150,7 @@ class Lifecycle:
     def reboot(self, instance):
         if instance.state not in ("running", "pending"):
             raise Refusal("IncorrectInstanceState", f"The instance '{instance.id}' is not in a state from which it can be rebooted.")
-        machine = self.world.machines[instance.id]
+        machine = self.cloud.machines[instance.id]
         if machine.alive:
             machine.press("reboot")
         else:
@@ -162,7 +162,7 @@ class Lifecycle:
         previous = copy.copy(instance._state)
         if instance.state in ("shutting-down", "terminated"):
             return previous
-        machine = self.world.machines[instance.id]
+        machine = self.cloud.machines[instance.id]
         was_stopped = instance.state == "stopped"
         self.set(instance, "shutting-down", reason)
         if self._asked("SkipOsShutdown"):
@@ -170,15 +170,15 @@ class Lifecycle:
         else:
             machine.press("poweroff")
         row = "terminate_stopped_to_terminated" if was_stopped else "terminate_running_to_terminated"
-        self.world.timeline.after(self.world.latency.of(row), self._finish_terminate, instance, reason, hold=self.world.faults.hold(self.world.current))
-        self.world.images.instance_gone(instance.id)
+        self.cloud.timeline.after(self.cloud.latency.of(row), self._finish_terminate, instance, reason, hold=self.cloud.faults.hold(self.cloud.current))
+        self.cloud.images.instance_gone(instance.id)
         return previous
 
     def _finish_terminate(self, instance, reason):
-        machine = self.world.machines[instance.id]
+        machine = self.cloud.machines[instance.id]
         machine.kill()
         machine.join(10)
-        with self.world.lock:
+        with self.cloud.lock:
             if instance.state == "terminated":
                 return
             nics = [nic for nic in instance.nics.values() if nic.delete_on_termination]
@@ -189,11 +189,11 @@ class Lifecycle:
             self.show_address(instance, False)
         machine.close()
         # Resources on the interface (a security group) are only free some time after EC2 reports `terminated`.
-        self.world.timeline.after(self.world.latency.of("sg_delete_blocked_after_terminated"), self._drop_nics, instance, nics)
-        self.world.collect()
+        self.cloud.timeline.after(self.cloud.latency.of("sg_delete_blocked_after_terminated"), self._drop_nics, instance, nics)
+        self.cloud.collect()
 
     def _drop_nics(self, instance, nics):
-        with self.world.lock:
+        with self.cloud.lock:
             for nic in nics:
                 instance.ec2_backend.enis.pop(nic.id, None)
             instance.security_groups = []
@@ -202,7 +202,7 @@ class Lifecycle:
 
     def went_down(self, machine, how):
         instance = machine.instance
-        with self.world.lock:
+        with self.cloud.lock:
             work, machine.after_down = machine.after_down, []
             for task in work:
                 task()
@@ -216,9 +216,9 @@ class Lifecycle:
 
     def _guest_stopped(self, instance):
         if instance.instance_initiated_shutdown_behavior == "terminate" or getattr(instance, "one_time_spot", False):
-            self.world.current = None
+            self.cloud.current = None
             self.terminate(instance, GUEST_STOP)
             return
         self.set(instance, "stopping", GUEST_STOP)
-        rest = self.world.latency.of("os_shutdown_to_stopped") - self.world.latency.of("stop_request_to_guest_halted")
-        self.world.timeline.after(rest, self._finish_stop, instance, GOING_DOWN)
+        rest = self.cloud.latency.of("os_shutdown_to_stopped") - self.cloud.latency.of("stop_request_to_guest_halted")
+        self.cloud.timeline.after(rest, self._finish_stop, instance, GOING_DOWN)

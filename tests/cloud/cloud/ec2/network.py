@@ -6,8 +6,8 @@ from ..wire import Refusal
 
 
 class Network:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
 
     def install(self, response_class):
         moto_delete, moto_modify = response_class.delete_security_group, EC2Backend.modify_network_interface_attribute

@@ -11,8 +11,8 @@ KINDS = ("ec2:Instance", "ec2:LaunchTemplate", "ssm:Parameter", "imagebuilder:Im
 
 
 class References:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
 
     def install(self, response_class):
         work = self.describe_image_references
@@ -26,7 +26,7 @@ class References:
         kinds = options(get)
         response.error_on_dryrun()
         for image_id in wanted:
-            self.world.images.get(backend, image_id)
+            self.cloud.images.get(backend, image_id)
         place = f"{backend.region_name}:{backend.account_id}"
         found = []
         if "ec2:Instance" in kinds:

@@ -27,8 +27,8 @@ class Source:
 
 
 class Snapshots:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self._sizes = {}  # snapshot id → GiB
         self._taken = {}  # volume ID → time of its last snapshot on the clock
 
@@ -49,15 +49,15 @@ class Snapshots:
 
     def adopt(self, snapshot_id, content, size):
         """Creates the snapshot of a seeded image, which no call created."""
-        self.world.contents[snapshot_id] = content
+        self.cloud.contents[snapshot_id] = content
         self._sizes[snapshot_id] = size
 
     # creation -----------------------------------------------------------------------------------------------
 
     def take(self, backend, volume, description, tags, quiet, whole=None):
         """A snapshot of a volume in its present state. `whole`: seconds until it is complete, if the caller decides."""
-        now = self.world.clock.now()
-        gap = self.world.latency.of("min_s_between_snapshots_of_volume")
+        now = self.cloud.clock.now()
+        gap = self.cloud.latency.of("min_s_between_snapshots_of_volume")
         if now - self._taken.get(volume.id, -1e9) < gap:
             raise Refusal("SnapshotCreationPerVolumeRateExceeded",
                           "The maximum per volume CreateSnapshot request rate has been exceeded. Use an increasing or variable sleep interval between requests.")
@@ -66,34 +66,34 @@ class Snapshots:
             raise Refusal("ConcurrentSnapshotLimitExceeded", f"Maximum allowed in-progress snapshots for a single volume exceeded: {volume.id}")
         seconds = self.seconds(backend, volume) if whole is None else whole
         self._taken[volume.id] = now
-        content = self.world.disk(volume).snapshot(quiet)
+        content = self.cloud.disk(volume).snapshot(quiet)
         return self.add(backend, content, Source(volume.id, volume.size), description, tags, seconds, volume.encrypted, volume.kms_key_id)
 
     def seconds(self, backend, volume):
-        disk = self.world.disk(volume)
+        disk = self.cloud.disk(volume)
         if not disk.content.layers and volume.snapshot_id is None:
-            return self.world.latency.of("create_snapshot_empty_volume")
+            return self.cloud.latency.of("create_snapshot_empty_volume")
         if volume.snapshot_id in backend.snapshots or volume.id in self._taken:
-            return self.world.latency.of("create_image_incremental")
+            return self.cloud.latency.of("create_image_incremental")
         if (volume.throughput or 0) >= 500:
-            return self.world.latency.of("create_image_full_fast_volume")
-        return self.world.latency.of("create_image_full")
+            return self.cloud.latency.of("create_image_full_fast_volume")
+        return self.cloud.latency.of("create_image_full")
 
     def add(self, backend, content, source, description, tags, seconds, encrypted=False, kms_key_id=None):
         snapshot = Snapshot(backend, random_snapshot_id(), source, description or "", encrypted=encrypted, kms_key_id=kms_key_id)
         snapshot.status, snapshot.state_message = "pending", None
-        snapshot.clock = self.world.clock
+        snapshot.clock = self.cloud.clock
         snapshot.began, snapshot.takes = snapshot.clock.now(), seconds
         backend.snapshots[snapshot.id] = snapshot
         self.adopt(snapshot.id, content, source.size)
         snapshot.add_tags(tags)
-        call = self.world.current
-        rule = self.world.faults.take(call, {"snapshot-error"}) if call else None
-        self.world.timeline.after(seconds, self._complete, snapshot, rule.options if rule else None, hold=self.world.faults.hold(call))
+        call = self.cloud.current
+        rule = self.cloud.faults.take(call, {"snapshot-error"}) if call else None
+        self.cloud.timeline.after(seconds, self._complete, snapshot, rule.options if rule else None, hold=self.cloud.faults.hold(call))
         return snapshot
 
     def _complete(self, snapshot, failure):
-        with self.world.lock:
+        with self.cloud.lock:
             if snapshot.status != "pending":
                 return
             if failure is not None:
@@ -104,7 +104,7 @@ class Snapshots:
 
     def _instance_is_quiet(self, volume):
         attachment = volume.attachment
-        machine = self.world.machines.get(attachment.instance.id) if attachment else None
+        machine = self.cloud.machines.get(attachment.instance.id) if attachment else None
         return machine is None or not machine.alive
 
     def create_snapshot(self, response):
@@ -146,19 +146,19 @@ class Snapshots:
         same = region == backend.region_name
         owned = source is not None and source.owner_id == backend.account_id
         row = "copy_snapshot_same_region" if same else "copy_snapshot_cross_region_incr" if owned and self.has_parent(backend, source_id) else "copy_snapshot_cross_region_full"
-        snapshot = self.add(backend, self.world.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
-                             tags_of(response, "snapshot"), self.world.latency.of(row), encrypted, response._get_param("KmsKeyId"))
+        snapshot = self.add(backend, self.cloud.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
+                             tags_of(response, "snapshot"), self.cloud.latency.of(row), encrypted, response._get_param("KmsKeyId"))
         if encrypted and not same and not presigned(response._get_param("PresignedUrl"), region, backend.region_name, source_id):
             # The real service accepts the call and fails later.
             snapshot.takes = 0.1
-            self.world.timeline.after(0.05, self._complete, snapshot, {"message": "Given key ID is not accessible"})
+            self.cloud.timeline.after(0.05, self._complete, snapshot, {"message": "Given key ID is not accessible"})
         return ActionResult({"SnapshotId": snapshot.id, "Tags": snapshot.tag_set})
 
     def has_parent(self, backend, source_id):
         """True when this account has a snapshot here of the content that the source was written over: the copy is
         incremental."""
-        below = self.world.contents[source_id].layers[1:]
-        return any(self.world.contents[other].layers == below for other in backend.snapshots if other in self.world.contents) if below else False
+        below = self.cloud.contents[source_id].layers[1:]
+        return any(self.cloud.contents[other].layers == below for other in backend.snapshots if other in self.cloud.contents) if below else False
 
     def find(self, account, region, snapshot_id):
         """A snapshot that this account may read; None for one of a seeded public image, which has no object."""
@@ -168,7 +168,7 @@ class Snapshots:
             snapshot = regions[region].snapshots.get(snapshot_id)
             if snapshot is not None and (owner == account or account in snapshot.create_volume_permission_userids or "all" in snapshot.create_volume_permission_groups):
                 return snapshot
-        if snapshot_id in self.world.contents and self.world.images.public_snapshot(region, snapshot_id):
+        if snapshot_id in self.cloud.contents and self.cloud.images.public_snapshot(region, snapshot_id):
             return None
         raise Refusal("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
 
@@ -178,7 +178,7 @@ class Snapshots:
         backend, snapshot_id = response.ec2_backend, response._get_param("SnapshotId")
         if snapshot_id not in backend.snapshots:
             raise Refusal("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
-        image = self.world.images.using(backend, snapshot_id)
+        image = self.cloud.images.using(backend, snapshot_id)
         if image:
             raise Refusal("InvalidSnapshot.InUse", f"The snapshot {snapshot_id} is currently in use by {image.id}")
         response.error_on_dryrun()
@@ -188,9 +188,9 @@ class Snapshots:
     def remove(self, backend, snapshot_id):
         backend.snapshots.pop(snapshot_id)
         backend.tags.pop(snapshot_id, None)
-        self.world.contents.pop(snapshot_id, None)
+        self.cloud.contents.pop(snapshot_id, None)
         self._sizes.pop(snapshot_id, None)
-        self.world.timeline.after(0, self.world.collect)
+        self.cloud.timeline.after(0, self.cloud.collect)
 
     def describe_snapshots(self, response):
         backend = response.ec2_backend

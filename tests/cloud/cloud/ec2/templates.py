@@ -11,8 +11,8 @@ from ..wire import Refusal
 
 
 class Templates:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self._tokens = {}  # account, region, token → version
 
     def install(self, response_class):

@@ -13,8 +13,8 @@ ALIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
 
 
 class UsageReports:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self._reports = []
         self._tokens = {}
         self._ids = itertools.count(1)
@@ -25,7 +25,7 @@ class UsageReports:
 
     def create_image_usage_report(self, response):
         backend, get = response.ec2_backend, response._get_param
-        image = self.world.images.get(backend, get("ImageId"))
+        image = self.cloud.images.get(backend, get("ImageId"))
         if image.owner_id != backend.account_id:
             raise Refusal("OperationNotPermitted", "You can only create usage reports for images that you own")
         kinds = [request.get("ResourceType") for request in get("ResourceTypes", []) or []]

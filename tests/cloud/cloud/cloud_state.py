@@ -15,7 +15,7 @@ from .throttle import Throttle
 from .timeline import Timeline
 
 
-class World:
+class CloudState:
     def __init__(self, state, latency=None, throttle=False, sha1_signatures=False, hidden=()):
         self.state = state
         self.hidden = [directory for directory in hidden if os.path.isdir(directory)]
