@@ -67,7 +67,7 @@ impl Context<'_> {
                 Some(words)
             }
             Err(unsupported) => {
-                reader.drop(unsupported.why, unsupported.help);
+                reader.unsupported(unsupported);
                 None
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ami_bake_manifest::Written;
 use ami_bake_manifest::access::{FileAccess, VisibleEnv};
-use ami_bake_manifest::diagnostic::{Diagnostic, PrivateValues, Span};
+use ami_bake_manifest::diagnostic::{Diagnostic, PrivateValues, Sources, Span};
 use jiff::Timestamp;
 
 use crate::comment::attach;
@@ -13,7 +13,7 @@ use crate::hcl;
 use crate::hoist_defaults::hoist_defaults;
 use crate::hoist_run::hoist_run;
 use crate::imagebuilder;
-use crate::input::{Finding, FindingKind, InputValue, Log, Refused, Source};
+use crate::input::{Finding, FindingKind, InputValue, Location, Log, Refused, Source};
 use crate::output::{Draft, title};
 use crate::packer;
 use crate::paths::{Paths, normal};
@@ -100,8 +100,21 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
     } else {
         documents(request, &stem, &paths, &log).map_err(|refused| hidden(refused, &log))?
     };
+    if let Some(refused) = exceeded(request, &log) {
+        return Err(hidden(refused, &log));
+    }
     let from: Vec<String> = templates.iter().map(|source| file_name(&source.path)).collect();
     Ok(finish(draft, &from, &log, &paths, request))
+}
+
+/// Why the import is refused after all: its budget was used up, with the line where.
+fn exceeded(request: &Request, log: &Log) -> Option<Refused> {
+    let (location, unsupported) = log.refused()?;
+    let sources = sources(request);
+    let span = span(&location, &sources, log);
+    let message = if span.is_some() { unsupported.why } else { format!("{}: {}", location.path, unsupported.why) };
+    let finding = Diagnostic::error("template", span, message).help(unsupported.help);
+    Some(Refused { findings: vec![finding], sources })
 }
 
 /// The refusal without private values.
@@ -201,25 +214,35 @@ fn finish(mut draft: Draft, from: &[String], log: &Log, paths: &Paths, request: 
 
 /// The locations in the input from which parts of the manifest come.
 fn written(text: &WrittenText, request: &Request, log: &Log) -> Written {
-    let mut written = Written::default();
-    // Values of variable files are never shown.
-    let (variables, templates): (Vec<&Source>, Vec<&Source>) =
-        request.files.iter().partition(|source| hcl::is_variables(&source.path));
-    for source in templates {
-        written.sources.add(source.path.display().to_string(), source.text.as_str());
-    }
-    for source in variables.into_iter().chain(&request.var_files) {
-        written.sources.add_private(source.path.display().to_string(), source.text.as_str());
-    }
+    let mut written = Written { sources: sources(request), ..Written::default() };
     let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     for (part, origin) in &text.parts {
-        if let (Some(file), Some(span)) = (written.sources.find(&origin.file), &origin.span) {
-            let place = log.place(&origin.file, span.clone());
-            let span = Span { file, start: place.start, end: place.end };
+        if let Some(span) = span(origin, &written.sources, log) {
             written.parts.push((offset(part.start)..offset(part.end), span));
         }
     }
     written
+}
+
+/// The files, to show places in them. Values of variable files are never shown.
+fn sources(request: &Request) -> Sources {
+    let mut sources = Sources::default();
+    let (variables, templates): (Vec<&Source>, Vec<&Source>) =
+        request.files.iter().partition(|source| hcl::is_variables(&source.path));
+    for source in templates {
+        sources.add(source.path.display().to_string(), source.text.as_str());
+    }
+    for source in variables.into_iter().chain(&request.var_files) {
+        sources.add_private(source.path.display().to_string(), source.text.as_str());
+    }
+    sources
+}
+
+/// Where a value was written, when that is known.
+fn span(location: &Location, sources: &Sources, log: &Log) -> Option<Span> {
+    let (file, span) = (sources.find(&location.file)?, location.span.clone()?);
+    let place = log.place(&location.file, span);
+    Some(Span { file, start: place.start, end: place.end })
 }
 
 /// A file's name without its folder.

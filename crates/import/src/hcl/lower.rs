@@ -58,12 +58,8 @@ impl<'l> Lowering<'l> {
         match error {
             EvalError::Unsupported(unsupported) => self.drop(location, unsupported.why, unsupported.help),
             EvalError::Invalid(error) | EvalError::Refused(error) => self.refused(*error),
-            // The location at which the budget was used up is unknown; the error has the path of the last attribute.
-            EvalError::Exceeded(exceeded) => {
-                let message = format!("{}: {exceeded}", location.path);
-                let help = "Make the values of the template smaller.".to_owned();
-                self.refused(TemplateError { file: usize::MAX, span: 0..0, message, help });
-            }
+            // Where it was used up is not known any more: the place that asked last is shown.
+            EvalError::Exceeded(exceeded) => self.log.unsupported(location, exceeded.into()),
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ami_bake_manifest::diagnostic::PrivateValues;
 
 use super::{Finding, FindingKind, InputValue, Location, SpanMap};
+use crate::template::Unsupported;
 
 /// Findings, comments and missing files of an import.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub(crate) struct Log {
     /// Values from files and the environment.
     pub(crate) private: Arc<PrivateValues>,
     comments: RefCell<Vec<SourceComment>>,
+    refused: RefCell<Option<(Location, Unsupported)>>,
     maps: RefCell<Vec<(Rc<str>, SpanMap)>>,
 }
 
@@ -54,6 +56,21 @@ impl Log {
         if self.known.borrow_mut().insert(finding.clone()) {
             self.findings.borrow_mut().push(finding);
         }
+    }
+
+    /// Reports why a field has no value. Once the budget is used up everything fails: the field where it ended is why the import
+    /// is refused.
+    pub(crate) fn unsupported(&self, location: &Location, unsupported: Unsupported) {
+        if unsupported.exceeded {
+            self.refused.borrow_mut().get_or_insert_with(|| (location.clone(), unsupported));
+        } else {
+            self.report(FindingKind::Dropped, location, unsupported.why, unsupported.help);
+        }
+    }
+
+    /// Takes the reason why the import is refused, with the field.
+    pub(crate) fn refused(&self) -> Option<(Location, Unsupported)> {
+        self.refused.take()
     }
 
     /// Records a comment of the author.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{FindingKind, InputValue, Location, Log, ValueKind};
-use crate::template::Template;
+use crate::template::{Template, Unsupported};
 
 /// A value of the input, with the log for its findings.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +92,12 @@ impl<'a> Reader<'a> {
     pub(crate) fn drop(&self, why: impl Into<String>, help: impl Into<String>) {
         self.mark_used();
         self.log.report(FindingKind::Dropped, self.location(), why, help);
+    }
+
+    /// Reports why it can't be carried over.
+    pub(crate) fn unsupported(&self, unsupported: Unsupported) {
+        self.mark_used();
+        self.log.unsupported(self.location(), unsupported);
     }
 
     /// Reports that the value is imported with a slightly different meaning.

@@ -129,10 +129,15 @@ fn builds<'a, 'v>(
             builder,
             variables,
         };
-        let named = builder
-            .name
-            .as_ref()
-            .and_then(|name| evaluate(name, &build, &mut |_| {}).ok()?.known().filter(|known| !known.is_empty()));
+        let named = builder.name.as_ref().and_then(|name| match evaluate(name, &build, &mut |_| {}) {
+            Ok(name) => name.known().filter(|known| !known.is_empty()),
+            Err(unsupported) => {
+                if unsupported.exceeded {
+                    build.reader.unsupported(unsupported);
+                }
+                None
+            }
+        });
         let own = named.clone().unwrap_or_else(|| if single { settings.stem.to_owned() } else { builder.kind.clone() });
         if let Some(named) = named {
             build.name = named;

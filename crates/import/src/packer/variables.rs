@@ -228,6 +228,9 @@ impl<'a> Variables<'a> {
         let reader = variable.given.as_ref().unwrap_or(&variable.default);
         let words = self.budget.deeper(|| evaluate(&value, &scope, &mut |note| reader.changed(note, "")));
         self.open.borrow_mut().remove(&variable.name);
+        if let Some(exceeded) = words.as_ref().err().filter(|unsupported| unsupported.exceeded) {
+            reader.unsupported(exceeded.clone());
+        }
         variable.words.get_or_init(|| words.map(Some)).clone()
     }
 

@@ -7,11 +7,13 @@ use ami_bake_manifest::budget::Exceeded;
 pub(crate) struct Unsupported {
     pub(crate) why: String,
     pub(crate) help: String,
+    /// The budget of the import is used up: nothing after it is right, and the whole import is refused.
+    pub(crate) exceeded: bool,
 }
 
 impl Unsupported {
     pub(crate) fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), help: "Write the value into the manifest by hand.".to_owned() }
+        Self { why: why.into(), help: "Write the value into the manifest by hand.".to_owned(), exceeded: false }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
@@ -22,6 +24,7 @@ impl Unsupported {
 
 impl From<Exceeded> for Unsupported {
     fn from(exceeded: Exceeded) -> Self {
-        Self::new(exceeded.to_string()).help("Make the values of the template smaller.")
+        let help = "Make the values of the template smaller.".to_owned();
+        Self { why: exceeded.to_string(), help, exceeded: true }
     }
 }

@@ -28,7 +28,8 @@ fn said(name: &str, text: &str) -> String {
 
 fn json(variables: &str, inline: &str) -> String {
     format!(
-        r#"{{"variables": {{{variables}}}, "builders": [{{"type": "amazon-ebs", "region": "us-east-1", "source_ami": "ami-12345678",
+        r#"{{"variables": {{{variables}}},
+          "builders": [{{"type": "amazon-ebs", "region": "us-east-1", "source_ami": "ami-12345678",
           "instance_type": "t3.micro", "ssh_username": "ubuntu", "ami_name": "x-1"}}], "provisioners": [{{"type": "shell", "inline": ["{inline}"]}}]}}"#
     )
 }
@@ -38,7 +39,7 @@ fn chain(count: usize, times: usize) -> String {
     let mut text = r#""v0": "aaaaaaaaaa""#.to_owned();
     for at in 1..count {
         let one = format!("{{{{user `v{}`}}}}", at - 1);
-        write!(text, ", \"v{at}\": \"{}\"", one.repeat(times)).unwrap();
+        write!(text, ",\n\"v{at}\": \"{}\"", one.repeat(times)).unwrap();
     }
     text
 }
@@ -62,7 +63,37 @@ fn packer_json() {
     ] {
         let said = said("web.json", &json(&variables, &inline));
         assert!(said.contains(expected), "expected {expected:?}: {said:.2000}");
+        assert!(expected != LARGE || said.contains("web.json:"), "no line: {said:.2000}");
     }
+}
+
+/// The whole import is refused where its budget ends: whatever follows would lack what only the order of the fields decides.
+#[test]
+fn what_is_too_large_is_shown_by_its_line() {
+    let fixture = Fixture::new(&[]);
+    let line = |name: &str, text: &str, more: &[(&str, &str)], shows: &str, hides: &str| {
+        let mut request = fixture.request(&[(name, text)]);
+        request.var_files = fixture.request(more).files;
+        let said = shown(&import(&request).unwrap_err());
+        assert!(said.contains(shows) && !said.contains(hides), "expected {shows:?} without {hides:?}: {said:.2000}");
+    };
+    let text = |size: usize| "aaaaaaaa".repeat(size / 8);
+    // A variable, a field, the name of a builder, a value of a variable file, whose content is never shown.
+    line("web.json", &json(&chain(3000, 1), "{{user `v2999`}}"), &[], "web.json:2936:", "\n\n\n");
+    let large = json(&format!("\"v\": \"{}\"", text(100_000)), &"{{user `v`}}".repeat(10_000));
+    line("web.json", &large, &[], "web.json:3:", "\n\n\n");
+    let named = large.replace("\"type\"", "\"name\": \"{{user `w`}}\", \"type\"").replace("\"v\":", "\"w\":");
+    line("web.json", &named, &[], "web.json:3:", "\n\n\n");
+    let values =
+        format!("{{\"v0\": \"hidden\",\n\"v7\": \"{}\"}}", "{{user `v0`}}".repeat(60_000).replace("v0", "big"));
+    let big = format!("{},\n\"big\": \"{}\"", chain(8, 1), text(8000));
+    line("web.json", &json(&big, "{{user `v7`}}"), &[("values.json", &values)], "values.json:2:", "user `big`");
+    let stack = format!(
+        "Parameters: {{P: {{Default: {}}}}}\nResources:\n  C:\n    Type: AWS::ImageBuilder::Component\n    Properties:\n      Platform: Linux\n      Name: !Sub \"{}\"\n      Data: 'phases: []'\n",
+        text(50_000),
+        "${P}".repeat(20_000)
+    );
+    line("stack.yml", &stack, &[], "stack.yml:7:", "\n\n\n");
 }
 
 #[test]
@@ -85,7 +116,7 @@ fn documents() {
         ("web.json", format!("{{\"builders\": [\"{}\"]}}", "x".repeat(2 << 20)), "the limit is 1 MiB"),
         ("stack.yml", aliases, "expand to too many values"),
         ("stack.yml", format!("phases: {}", "[".repeat(10_000)), "phases"),
-        ("stack.json", parameter, ""),
+        ("stack.json", parameter, LARGE),
     ] {
         let said = said(name, &text);
         assert!(said.contains(expected), "{name}: expected {expected:?}: {said:.2000}");
@@ -122,6 +153,8 @@ fn hcl_expressions() {
         ("length(setproduct(local.l, local.l))", &text, LARGE),
         (&format!("length({nested})"), "", LARGE),
         ("[for x in local.l : contains(local.l, x)]", &text, LARGE),
+        ("[[for x in range(500) : local.t], bcrypt(\"x\", 13)]", &text, LARGE),
+        ("bcrypt(\"x\", 14)", "", "4 to 13"),
         ("\"%{for x in local.l}${local.t}%{endfor}\"", &text, LARGE),
         ("regex(\"(\\\\w{100}){100}\", local.t)", &text, "regular expression"),
         (&format!("regex(\"{}\", \"a\")", "(".repeat(3000)), "", "regular expression"),
