@@ -144,7 +144,8 @@ pub(crate) fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_ami-bake")
 }
 
-fn ledgers(folder: &Path) -> Vec<PathBuf> {
+/// The ledgers below a folder.
+pub(crate) fn ledgers(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ami_bake_testkit::cloud::Cloud;
+use ami_bake_testkit::test_dir::signal;
 use ami_bake_testkit::wait;
 use serde_json::{Value, json};
 
@@ -156,6 +157,26 @@ fn sweep_looks_wherever_the_manifest_publishes_and_completes_what_was_cut_off() 
     fixture.holds_only(&["shop/web/1.0.0"; 2]);
 }
 
+/// The runner is lost after the snapshots got their tags and before they lost their end.
+#[test]
+fn sweep_takes_the_end_off_a_published_snapshot() {
+    let fixture = web("{regions: [eu-west-1]}");
+    fixture.cloud.fault(&json!({"kind": "hold-answer", "action": "CreateTags", "region": "eu-west-1"}));
+    let child = fixture.command(&["bake"]).spawn().unwrap();
+    until_held(&fixture, "CreateTags", 1, |call| call["region"] == "eu-west-1");
+    lose(&fixture, child);
+    fixture.cloud.forgive();
+    let tags = || fixture.cloud.leaks()[AWAY]["snapshots"][0]["tags"].clone();
+    wait::until_true("the snapshot has no tags", || tags()["ami-bake:tested"].is_string());
+    assert!(tags()["ami-bake:expires"].is_string());
+    fixture.cloud.set_date(2 * DAY);
+    let sweep = fixture.run(&["sweep", "--yes"]).exits(0);
+    assert!(sweep.stdout.contains("kept: it belongs to the published image"), "{}", sweep.stdout);
+    assert!(tags()["ami-bake:expires"].is_null(), "{}", tags());
+    fixture.run(&["sweep", "--yes"]).exits(0).says("Nothing to delete");
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
+}
+
 #[test]
 fn a_search_that_is_refused_does_not_find_an_account_clean() {
     let fixture = Fixture::new(&fleet::manifest("[{launch-template: web, auto-scaling-group: web}]"));
@@ -238,6 +259,26 @@ fn a_sweep_with_other_credentials_deletes_nothing_and_forgets_nothing() {
     assert!(fixture.cloud.instances().iter().any(|machine| machine["state"] == "running"));
     fixture.run(&["sweep", "--yes"]).exits(0);
     fixture.holds_only(&[]);
+}
+
+/// The same of the post step, whose role may be another one.
+#[test]
+fn a_post_step_with_other_credentials_deletes_nothing_and_forgets_nothing() {
+    let cloud = Cloud::start(Path::new(binary()));
+    let job = job_with_keys(&cloud, &format!("{WEB}    build:\n      - run: sleep 3600\n"));
+    let running = job.start(binary(), &[]);
+    let runs = || cloud.instances().iter().any(|instance| instance["state"] == "running");
+    wait::until_true("no machine runs", runs);
+    signal(&running.child, "KILL");
+    let main = running.end();
+    let role = format!("arn:aws:iam::{OTHER}:role/bakery");
+    let post = job.post(binary(), &[("role", &role)], &main).exits(0);
+    let said = format!("it belongs to AWS account 123456789012, and this command uses AWS account {OTHER}");
+    assert!(post.annotations("warning").join("\n").contains(&said), "{}", post.step.text());
+    assert!(runs());
+    let post = job.post(binary(), &[], &main).exits(0);
+    assert!(post.step.text().contains("Cleaned up\n"), "{}", post.step.text());
+    is_empty_but_for(&cloud, 0);
 }
 
 #[test]

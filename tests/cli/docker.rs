@@ -1,8 +1,11 @@
 //! Bakes in containers of a real engine.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
+use ami_bake_testkit::action::Job;
 use ami_bake_testkit::docker::{BASE, Engine, Registry};
 use ami_bake_testkit::test_dir::signal;
 use ami_bake_testkit::wait;
@@ -252,32 +255,87 @@ fn sweep_deletes_what_a_killed_bake_left() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_ne!(machines(&engine, &name), "");
+    let elsewhere = seems_another(&engine, &fixture.path("docker.sock"));
+    let mut command = fixture.command(&["sweep", "--platform", "docker", "--yes"]);
+    let sweep = fixture.finish(command.env("DOCKER_HOST", &elsewhere).spawn().unwrap()).exits(9);
+    assert!(sweep.stdout.contains("it belongs to the Docker daemon of "), "{}{}", sweep.stdout, sweep.stderr);
+    assert_ne!(machines(&engine, &name), "");
     fixture.run(&["sweep", "--platform", "docker", "--yes"]).exits(0);
     assert_eq!(machines(&engine, &name), "");
     let again = fixture.run(&["sweep", "--platform", "docker"]).exits(0);
     assert!(again.stderr.contains("Nothing to delete"), "{}{}", again.stderr, again.stdout);
 }
 
-/// A socket that everybody may use, which forwards to the engine's own.
-fn open_to_all(engine: &Engine, at: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::os::unix::net::{UnixListener, UnixStream};
+/// The post step too deletes nothing of another daemon, and forgets nothing.
+#[test]
+fn the_post_step_deletes_what_its_own_daemon_has() {
+    let engine = Engine::get();
+    let name = namespace("post");
+    let job = Job::new().variable("DOCKER_HOST", engine.host()).variable("REGISTRY_PASSWORD", "geheim-4711");
+    job.write("bake.yml", &manifest(&name, "").replace("mkdir -p /srv/web &&", "sleep 3600;"));
+    let main = job.start(env!("CARGO_BIN_EXE_ami-bake"), &[]);
+    wait::until_true("no machine was launched", || !machines(&engine, &name).is_empty());
+    signal(&main.child, "KILL");
+    let main = main.end();
+    let elsewhere = seems_another(&engine, &job.path("docker.sock"));
+    let job = job.variable("DOCKER_HOST", &elsewhere);
+    let post = job.post(env!("CARGO_BIN_EXE_ami-bake"), &[], &main).exits(0);
+    let warnings = post.annotations("warning").join("\n");
+    assert!(warnings.contains("it belongs to the Docker daemon of "), "{}", post.step.text());
+    assert_ne!(machines(&engine, &name), "");
+    let job = job.variable("DOCKER_HOST", engine.host());
+    job.post(env!("CARGO_BIN_EXE_ami-bake"), &[], &main).exits(0);
+    assert_eq!(machines(&engine, &name), "");
+}
+
+/// Passes bytes on until the stream ends.
+fn pass(mut from: UnixStream, mut to: UnixStream, mut edit: impl FnMut(&mut [u8]) + Send + 'static) {
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            edit(&mut buffer[..count]);
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(std::net::Shutdown::Write);
+    });
+}
+
+/// Passes bytes on to the engine and back; `edit` may change what the engine answers.
+fn relay(engine: &Engine, at: &Path, edit: impl FnMut(&mut [u8]) + Clone + Send + 'static) {
     let socket = engine.host().trim_start_matches("unix://").to_owned();
     let listener = UnixListener::bind(at).unwrap();
-    std::fs::set_permissions(at, std::fs::Permissions::from_mode(0o666)).unwrap();
-    let pass = |mut from: UnixStream, mut to: UnixStream| {
-        std::thread::spawn(move || {
-            let _ = std::io::copy(&mut from, &mut to);
-            let _ = to.shutdown(std::net::Shutdown::Write);
-        });
-    };
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let server = UnixStream::connect(&socket).unwrap();
-            pass(client.try_clone().unwrap(), server.try_clone().unwrap());
-            pass(server, client);
+            pass(client.try_clone().unwrap(), server.try_clone().unwrap(), |_| {});
+            pass(server, client, edit.clone());
         }
     });
+}
+
+/// A socket that everybody may use, before the engine's own.
+fn open_to_all(engine: &Engine, at: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    relay(engine, at, |_| {});
+    std::fs::set_permissions(at, std::fs::Permissions::from_mode(0o666)).unwrap();
+}
+
+/// The same engine, which says that its data is in another folder: the first letter of its path is another.
+fn seems_another(engine: &Engine, at: &Path) -> String {
+    const BEFORE: &[u8] = b"\"DockerRootDir\":\"/";
+    let mut known = 0;
+    relay(engine, at, move |answer| {
+        for byte in answer {
+            match BEFORE.get(known) {
+                None => (*byte, known) = (b'_', 0),
+                Some(next) if next == byte => known += 1,
+                Some(_) => known = usize::from(*byte == BEFORE[0]),
+            }
+        }
+    });
+    format!("unix://{}", at.display())
 }
 
 /// As the user nobody: the engine's own socket is closed, and through an open one a whole bake works. Its `expect:

@@ -17,6 +17,7 @@ mod ansible;
 mod check;
 mod component;
 mod component_corpus;
+mod confinement;
 #[cfg(feature = "docker")]
 mod docker;
 #[cfg(feature = "docker")]

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::access::FileAccess;
-use ami_bake_core::plan::{Digester, Exclude, FileKind, InputTree, Inputs, Step, hash_file, local_files};
-use ami_bake_core::{Error, Result};
+use crate::access::{FileAccess, FileError};
+use ami_bake_core::plan::{
+    Digester, Exclude, FileKind, GIT_FOLDER, InputTree, Inputs, LocalFile, Step, StepAction, hash_file, local_files,
+};
+use ami_bake_core::{Error, Result, Route};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 /// Globs of files whose changes are irrelevant.
@@ -56,13 +58,14 @@ impl FileDigest<'_> {
         let globs = globs(exclude).map_err(|error| {
             Error::manifest("could not read the `exclude` globs").because(error).at(self.step.route.key("exclude"))
         })?;
+        let files = self.listed(from, exclude, follow)?;
         if !contents {
             self.digester.part("name", from.file_name().unwrap_or_default().as_encoded_bytes());
         }
         let mut hashes = InputTree::new();
         let tree = if follow { followed } else { tree };
         tree(self.digester, from, Path::new(""), &globs, &mut hashes).map_err(|failed| self.failed(failed))?;
-        self.send(from, exclude, follow, &hashes)
+        self.send(from, exclude, follow, files, &hashes)
     }
 
     /// Adds a file or folder that is used on this computer, without files that change by themselves. A link to it
@@ -84,17 +87,23 @@ impl FileDigest<'_> {
     /// # Errors
     /// When a file can't be read.
     pub(crate) fn used_and_sent(&mut self, path: &Path) -> Result<()> {
+        let exclude = [GIT_FOLDER.to_owned()];
+        let files = self.listed(path, &exclude, false)?;
         let hashes = self.used(path)?;
-        self.send(path, &[], false, &hashes)
+        self.send(path, &exclude, false, files, &hashes)
     }
 
-    /// Records the hashes of all files that a step sends. `exclude` has the patterns of `.gitignore` when files are
-    /// sent and globs in the digest, so some files may not be in the digest; those are read here. Files that can't be
-    /// listed fail when they are sent.
-    fn send(&mut self, from: &Path, exclude: &[String], follow: bool, known: &InputTree) -> Result<()> {
-        let Ok(files) = Exclude::new(exclude).and_then(|exclude| local_files(from, &exclude, follow)) else {
-            return Ok(());
-        };
+    /// Notes the hashes of all files that a step sends. `exclude` has the patterns of `.gitignore` when files are sent and
+    /// globs in the digest, so that some may not be in the digest; those are read here.
+    fn send(
+        &mut self,
+        from: &Path,
+        exclude: &[String],
+        follow: bool,
+        files: Option<Vec<LocalFile>>,
+        known: &InputTree,
+    ) -> Result<()> {
+        let Some(files) = files else { return Ok(()) };
         let mut sent = InputTree::new();
         for file in files.into_iter().filter(|file| matches!(file.kind, FileKind::File(_))) {
             let hash = match known.get(&file.relative) {
@@ -107,9 +116,32 @@ impl FileDigest<'_> {
         Ok(())
     }
 
+    /// What is sent; none when it can't be listed, which fails when it is sent. No folder in it is Git's own, and no link that is
+    /// followed leads out. Links that are sent as links have no content.
+    fn listed(&self, from: &Path, exclude: &[String], follow: bool) -> Result<Option<Vec<LocalFile>>> {
+        let Ok(files) = Exclude::new(exclude).and_then(|exclude| local_files(from, &exclude, follow)) else {
+            return Ok(None);
+        };
+        let decides = |file: &&LocalFile| file.kind == FileKind::Folder || file.path.is_symlink();
+        let followed = files.iter().filter(|file| !matches!(file.kind, FileKind::Link(_)));
+        for file in followed.filter(decides) {
+            if let Err(FileError::Forbidden { message, help }) = self.access.locate(&file.path) {
+                let help = match &self.step.action {
+                    StepAction::Upload(_) => "Leave it out: list it under `exclude`.".to_owned(),
+                    _ => help,
+                };
+                return Err(Error::manifest(message).help(help).at(self.key()));
+            }
+        }
+        Ok(Some(files))
+    }
+
+    fn key(&self) -> Route {
+        self.step.route.key(self.step.action.name())
+    }
+
     fn failed(&self, (error, path): Failed) -> Error {
-        let key = self.step.route.key(self.step.action.name());
-        Error::manifest(format!("could not read {}", path.display())).because(error).at(key)
+        Error::manifest(format!("could not read {}", path.display())).because(error).at(self.key())
     }
 }
 
@@ -155,6 +187,10 @@ fn tree(
             }
         }
         return Ok(());
+    }
+    // Reading a pipe or a device may never end.
+    if !meta.is_file() {
+        return Err(at(io::Error::other("it is a socket, pipe or device, not a file or folder")));
     }
     hashes.insert(name.to_path_buf(), digester.file("file", path).map_err(at)?);
     Ok(())

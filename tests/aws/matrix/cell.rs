@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use ami_bake_testkit::action::Job;
+use ami_bake_testkit::action::{Ended, Job};
 use ami_bake_testkit::cloud::Hold;
 use ami_bake_testkit::test_dir::signal;
 use ami_bake_testkit::wait;
@@ -13,7 +13,7 @@ use super::holdings::Holdings;
 use super::process::{HandClock, Outcome, Process};
 use super::rules::{Purpose, exit_code};
 use super::survey::{Survey, SurveyedCall, created};
-use crate::fixture::{Fixture, binary};
+use crate::fixture::{Fixture, binary, ledgers};
 use crate::fleet::HOME;
 
 /// Result of a cell.
@@ -38,8 +38,8 @@ pub(super) fn with_fault(survey: &Survey, call: &SurveyedCall, fault: Fault) -> 
     })
 }
 
-/// Kills a scenario at the beginning of a stage; a sweep cleans up.
-pub(super) fn killed_at_stage(survey: &Survey, stage: &str) -> Verdict {
+/// Kills a scenario at the beginning of a stage.
+pub(super) fn killed_at_stage(survey: &Survey, stage: &str, cleaner: Cleaner) -> Verdict {
     guarded(|verdict| {
         let fixture = survey.scenario.set_up();
         let mut process = Process::start(fixture.command(&["bake", "--json"]));
@@ -48,10 +48,31 @@ pub(super) fn killed_at_stage(survey: &Survey, stage: &str) -> Verdict {
         }
         verdict.log = process.kill().log;
         until_answered(&fixture);
-        sweep(&fixture, verdict);
+        match cleaner {
+            Cleaner::Sweep => sweep(&fixture, verdict),
+            Cleaner::Post => {
+                // The action's main step saves this before it does anything. Its log does not name the stages.
+                let args = r#"{"region": "us-east-1", "store": {}, "identity": {"role": []}}"#;
+                let ledger = ledgers(&fixture.path("state")).pop().unwrap_or_else(|| fixture.path("none"));
+                let saved = [
+                    ("ledger", ledger.display().to_string()),
+                    ("platform", "aws".to_owned()),
+                    ("platform-args", args.to_owned()),
+                ];
+                let state = saved.map(|(name, value)| (name.to_owned(), value)).into();
+                ended_post(&job(&fixture).start_post(binary(), &[], &state).end(), verdict);
+            }
+        }
         holds_nothing_odd(survey, &fixture, verdict);
         next_bake_completes(survey, &fixture, verdict);
     })
+}
+
+fn ended_post(post: &Ended, verdict: &mut Verdict) {
+    verdict.log.push_str(&format!("\n--- post\n{}", post.step.text()));
+    if post.code != Some(0) {
+        verdict.complaints.push(format!("the post step ends with {}", shown(post.code)));
+    }
 }
 
 /// Turns a panic of a helper into a complaint of its cell, so that the other cells continue.
@@ -157,11 +178,8 @@ fn killed_in_call(
             signal(&main.child, "KILL");
             let main = main.end();
             end_of(rule, fixture);
-            let post = job.post(binary(), &[], &main);
-            verdict.log = format!("{}\n--- post\n{}", main.step.text(), post.step.text());
-            if post.code != Some(0) {
-                verdict.complaints.push(format!("the post step ends with {}", shown(post.code)));
-            }
+            verdict.log = main.step.text();
+            ended_post(&job.post(binary(), &[], &main), verdict);
         }
     }
     holds_nothing_odd(survey, fixture, verdict);

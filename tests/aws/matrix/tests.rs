@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cell::{killed_at_stage, with_fault};
-use super::fault::Fault;
+use super::fault::{Cleaner, Fault};
 use super::scenario;
 use super::storm;
 use super::survey::{Survey, SurveyedCall};
@@ -22,10 +22,13 @@ fn cell<'a>(survey: &'a Survey, call: &'a SurveyedCall, fault: Fault) -> Planned
 fn cells(survey: &Survey) -> Vec<Planned<'_>> {
     let calls = survey.calls.iter();
     let calls = calls.flat_map(|call| Fault::ALL.into_iter().map(move |fault| cell(survey, call, fault)));
-    let stages = survey.stages.iter().map(|stage| Planned {
-        row: format!("{} stage {stage}", survey.scenario.name),
-        column: "killed".to_owned(),
-        run: Box::new(move || killed_at_stage(survey, stage)),
+    let cleaners = [(Cleaner::Post, "kill-post"), (Cleaner::Sweep, "kill-sweep")];
+    let stages = survey.stages.iter().flat_map(|stage| {
+        cleaners.map(|(cleaner, name)| Planned {
+            row: format!("{} stage {stage}", survey.scenario.name),
+            column: name.to_owned(),
+            run: Box::new(move || killed_at_stage(survey, stage, cleaner)),
+        })
     });
     calls.chain(stages).collect()
 }

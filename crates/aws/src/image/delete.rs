@@ -120,6 +120,23 @@ pub(crate) async fn delete_snapshot(images: &Images, id: &str) -> Result<Undo> {
     held(images, id).await
 }
 
+/// Deletes a snapshot that expired. One that was tested stays: its publication is completed.
+pub(crate) async fn sweep_snapshot(images: &Images, id: &str) -> Result<Undo> {
+    let doing = format!("look up the snapshot {id}");
+    let request = images.client.ec2.describe_snapshots().owner_ids("self").filters(filter("snapshot-id", id));
+    let request = request.filters(filter("tag-key", tags::TESTED)).send();
+    let tested = images.client.call("DescribeSnapshots", &doing, request).await?;
+    if tested.snapshots().is_empty() {
+        return delete_snapshot(images, id).await;
+    }
+    match held(images, id).await? {
+        Undo::Later(_) => {
+            Ok(Undo::Kept("it was tested, and no image uses it; delete it by hand if you don't need it".to_owned()))
+        }
+        held => Ok(held),
+    }
+}
+
 /// Handles a snapshot that an image still uses.
 async fn held(images: &Images, id: &str) -> Result<Undo> {
     let filters = vec![filter("block-device-mapping.snapshot-id", id)];

@@ -53,5 +53,11 @@ pub(crate) fn close_published(run: &Run, image: &Image) {
     for part in snapshots(image) {
         run.ledger().close_id(SNAPSHOT, &part, Closed::Published);
     }
+    close_registered(run, image);
+}
+
+/// Closes the ledger entry of a published image whose snapshots still lack their tags. To clean those up means to complete
+/// them: EC2 deletes no snapshot of an image.
+pub(crate) fn close_registered(run: &Run, image: &Image) {
     run.ledger().close_id(IMAGE, image.image_id().unwrap_or_default(), Closed::Published);
 }

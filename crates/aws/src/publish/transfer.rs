@@ -135,9 +135,11 @@ async fn registered(
         Ok(made) => made,
         Err(error) => return other(error, run, from.record, to).await,
     };
-    // The image exists from now on. Missing tags of its snapshots are added by the next publication, or by sweep.
-    image::close_published(run, &made);
+    // The image is there from now on. Its snapshots stay in the ledger until they have their tags: what cleans up then
+    // completes them.
+    image::close_registered(run, &made);
     image::tag_parts(to.client(), &image::snapshots(&made), &tags).await?;
+    image::close_published(run, &made);
     Ok((made, Some("registered from copies of its snapshots".to_owned())))
 }
 

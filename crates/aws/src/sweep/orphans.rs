@@ -14,7 +14,7 @@ use semver::Version;
 
 use super::list::{self, Tagged};
 use crate::client::Client;
-use crate::client::ledger::{IMAGE, INSTANCE_PROFILE, MACHINE, ROLE};
+use crate::client::ledger::{IMAGE, INSTANCE_PROFILE, MACHINE, ROLE, SNAPSHOT};
 use crate::usage::{Reports, holder, usage};
 use crate::{deploy, image};
 
@@ -196,7 +196,7 @@ pub(super) fn is_pre_release(tags: &BTreeMap<String, String>) -> bool {
 }
 
 /// The orphan for an expired resource. Tested images are no orphans, except pre-releases; their snapshots are deleted
-/// with them.
+/// with them. A tested snapshot of a final version only expires if its publication was interrupted: it is completed.
 fn orphan(tagged: Tagged, place: &Place, now: Timestamp) -> Option<Orphan> {
     let client = &place.client;
     let left = expired_at(tagged, client.region(), now)?;
@@ -207,7 +207,12 @@ fn orphan(tagged: Tagged, place: &Place, now: Timestamp) -> Option<Orphan> {
 fn expired_at(tagged: Tagged, region: &str, now: Timestamp) -> Option<Orphan> {
     let expired: Timestamp = tagged.tags.get(tags::EXPIRES)?.parse().ok()?;
     let tested = tagged.tags.contains_key(tags::TESTED);
-    if expired > now || (tested && !(tagged.kind == IMAGE && is_pre_release(&tagged.tags))) {
+    let ends = match tagged.kind {
+        IMAGE => is_pre_release(&tagged.tags),
+        SNAPSHOT => !is_pre_release(&tagged.tags),
+        _ => false,
+    };
+    if expired > now || (tested && !ends) {
         return None;
     }
     let about = about(&tagged.tags);
@@ -245,7 +250,6 @@ fn about(tags: &BTreeMap<String, String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ledger::SNAPSHOT;
 
     fn of(kind: &'static str, tags: &[(&str, &str)]) -> Tagged {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -267,6 +271,8 @@ mod tests {
         ];
         assert!(orphaned(&passing).is_some());
         assert_eq!(expired_at(of(SNAPSHOT, &passing), "eu-west-1", now), None);
+        let cut_off = [passing[0], passing[1], (tags::VERSION, "1.3.0")];
+        assert!(expired_at(of(SNAPSHOT, &cut_off), "eu-west-1", now).is_some());
         // An invalid expiry tag does not count as expired; neither does a missing one.
         assert_eq!(orphaned(&[(tags::EXPIRES, "soon")]), None);
         assert_eq!(orphaned(&[]), None);

@@ -30,7 +30,7 @@ pub(crate) async fn remove(machines: &Machines, run: &Run, orphan: &Orphan) -> R
             }
             image::delete(&machines.images, run, id).await.map(|()| Undo::Done)
         }
-        SNAPSHOT => image::delete_snapshot(&machines.images, id).await,
+        SNAPSHOT => image::sweep_snapshot(&machines.images, id).await,
         VOLUME => delete_volume(machines.client(), id).await,
         kind => {
             let entry = Entry {

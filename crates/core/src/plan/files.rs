@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+/// Git's own folder in a work tree. A checkout may keep the token of a workflow in it (actions/checkout, `persist-credentials`).
+pub const GIT_FOLDER: &str = ".git";
+
 /// Patterns of paths to skip, in the syntax of `.gitignore`: `*.map` in any folder, `/top` only at the top, `cache/`
 /// only a folder, `!keep.map` an exception to the patterns before it.
 #[derive(Debug, Clone)]

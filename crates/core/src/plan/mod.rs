@@ -21,7 +21,7 @@ pub use container::{ContainerChanges, ContainerPublish, RegistryLogin};
 pub use deployment::{Deployment, Refresh, Strategy};
 pub use digest::{Digest, Digester};
 pub use distribution::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan};
-pub use files::{Exclude, FileKind, LocalFile, local_files};
+pub use files::{Exclude, FileKind, GIT_FOLDER, LocalFile, local_files};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};
 pub use inputs::{FileHash, InputTree, Inputs, hash_file};
 pub use machine::{AddressKind, Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};

@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-/// Git's own folder, in which a checkout may keep the workflow's token (actions/checkout, `persist-credentials`).
-const GIT: &str = ".git";
+use ami_bake_core::plan::GIT_FOLDER;
 
 /// The readable folders: the Git work tree around a file (without one, the file's folder), and those of
 /// `--allow-files`. Links are resolved first: the real location counts.
@@ -93,12 +92,14 @@ impl FileAccess {
         let shown = path.display();
         match (below, &real) {
             (Some(below), Some(real)) => {
-                let of_git =
-                    |part: Component| part.as_os_str().to_str().is_some_and(|part| part.eq_ignore_ascii_case(GIT));
-                if below.components().any(of_git) {
+                let named = |part: Component| {
+                    part.as_os_str().to_str().is_some_and(|part| part.eq_ignore_ascii_case(GIT_FOLDER))
+                };
+                let inside = |real: &Path| real.ancestors().take(below.components().count()).any(is_git_folder);
+                if below.components().any(named) || inside(real) {
                     return Err(FileError::Forbidden {
                         message: format!("`{shown}` is in Git's own folder, which may contain credentials"),
-                        help: "Copy the file out of `.git` first.".to_owned(),
+                        help: "Copy the file out of that folder first.".to_owned(),
                     });
                 }
                 Ok(real.clone())
@@ -133,11 +134,20 @@ impl FileAccess {
     }
 }
 
-/// The Git work tree around a folder. A home folder does not count: whoever keeps it in Git keeps credentials there,
-/// too.
+/// Whether a folder is one of Git's own under any name, such as that of `git init --separate-git-dir`, or a bare repository:
+/// what Git itself looks for (gitrepository-layout).
+fn is_git_folder(folder: &Path) -> bool {
+    folder.join("HEAD").exists() && folder.join("objects").is_dir() && folder.join("refs").is_dir()
+}
+
+/// The Git work tree around a folder, by the files on the disk: `GIT_WORK_TREE` and the like do not change it. A home
+/// folder does not count: whoever keeps it in Git keeps credentials there, too. The workspace of a workflow counts even
+/// without `.git`: actions/checkout downloads an archive if Git is not installed.
 fn work_tree(folder: &Path) -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").and_then(|home| std::fs::canonicalize(home).ok());
-    let tree = folder.ancestors().find(|above| above.join(GIT).exists())?;
+    let set = |name: &str| std::env::var_os(name).and_then(|path| std::fs::canonicalize(path).ok());
+    let (home, checkout) = (set("HOME"), set("GITHUB_WORKSPACE"));
+    let tree =
+        folder.ancestors().find(|above| above.join(GIT_FOLDER).exists() || checkout.as_deref() == Some(*above))?;
     let whole = tree.parent().is_none() || home.is_some_and(|home| home.starts_with(tree));
     (!whole).then(|| tree.to_owned())
 }

@@ -50,6 +50,9 @@ pub(super) fn plan(
                 findings.push(not_known(span));
             }
         }
+        for (path, why) in parts.unread.iter().filter(|(path, _)| path != playbook) {
+            findings.push(not_read(image, step.route.key("ansible"), path, why));
+        }
         // Missing files are reported elsewhere, and a playbook may use YAML tags that only Ansible knows.
         let Some((file, text)) = read(manifest, playbook, sources) else { continue };
         let Some(tree) = tree::parse(file, &text, &mut Vec::new()) else { continue };
@@ -150,6 +153,15 @@ fn unsuited(span: Span) -> Diagnostic {
         "`synchronize` is not supported: it runs rsync over its own SSH connection",
     )
     .help("Use the module `copy` or an `upload` step.")
+}
+
+/// Its own content counts; what it names can only be found by reading it.
+fn not_read(image: &ImageEntry, route: Route, path: &Path, why: &str) -> Diagnostic {
+    let message = format!("the files that `{}` names are not part of the digest: {why}", path.display());
+    Diagnostic::note("unread-file", image.node.place(&own(&route)), message)
+        .label("changes to them do not invalidate the cache")
+        .help("Move it into the repository, allow its folder with `--allow-files DIR` (input `allow-files`), or add `cache-for` to the step.")
+        .route(route)
 }
 
 fn not_known(span: Span) -> Diagnostic {

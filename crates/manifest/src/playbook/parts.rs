@@ -40,13 +40,15 @@ pub(crate) struct Parts {
     pub(crate) files: Vec<PathBuf>,
     /// Locations of paths that are only known when the playbook runs.
     pub(crate) unknown: Vec<Place>,
+    /// Files among them that are not read for further names, with why: those outside of what the manifest may name.
+    pub(crate) unread: Vec<(PathBuf, String)>,
     /// Tasks that can't work over the bake's connection.
     pub(crate) unsuited: Vec<Place>,
 }
 
 /// The playbook, its requirements, the YAML files and usual folders beside it, the configuration and the folders that
 /// it or `env` names, files in arguments, and all literal paths in playbooks and tasks. Files that `access` refuses are
-/// not searched for further paths.
+/// parts too, but not searched for further paths.
 pub(crate) fn parts(
     playbook: &Path,
     requirements: Option<&Path>,
@@ -100,7 +102,7 @@ pub(crate) fn parts(
     };
     let unknown = walk.unknown.into_iter().filter(|(_, folder)| !known(folder)).map(|(unknown, _)| unknown).collect();
     files.extend(more);
-    Parts { files, unknown, unsuited: walk.unsuited }
+    Parts { files, unknown, unread: walk.unread, unsuited: walk.unsuited }
 }
 
 /// The YAML files and the usual folders beside a playbook.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use crate::access::FileAccess;
+use crate::access::{FileAccess, FileError};
 use crate::diagnostic::Sources;
 use crate::tree::{self, Node};
 
@@ -50,6 +50,8 @@ pub(super) struct Walk<'a> {
     pub(super) imported: Vec<PathBuf>,
     /// Paths that can't be known, with their folder if that is known.
     pub(super) unknown: Vec<(Place, Option<PathBuf>)>,
+    /// Files that are not read for further names, with why.
+    pub(super) unread: Vec<(PathBuf, String)>,
     /// Tasks that can't work over the bake's connection.
     pub(super) unsuited: Vec<Place>,
     seen: BTreeSet<PathBuf>,
@@ -64,6 +66,7 @@ impl<'a> Walk<'a> {
             found: Vec::new(),
             imported: Vec::new(),
             unknown: Vec::new(),
+            unread: Vec::new(),
             unsuited: Vec::new(),
             seen: BTreeSet::new(),
             queue: Vec::new(),
@@ -82,7 +85,11 @@ impl<'a> Walk<'a> {
     }
 
     fn read(&mut self, doc: &Doc) {
-        let Ok(bytes) = self.access.read(&doc.path, LARGEST) else { return };
+        let bytes = match self.access.read(&doc.path, LARGEST) {
+            Ok(bytes) => bytes,
+            Err(FileError::Missing) => return,
+            Err(error) => return self.unread.push((doc.path.clone(), error.to_string())),
+        };
         let Ok(text) = String::from_utf8(bytes) else { return };
         let file = Sources::default().add("", text.as_str());
         // Errors in YAML are reported by Ansible, which also has tags of its own.

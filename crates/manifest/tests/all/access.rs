@@ -242,3 +242,26 @@ fn a_link_out_of_the_repository_is_no_manifest() {
     let (said, valid) = shown("repository/bake.yml", &check);
     assert!(valid, "{said}");
 }
+
+/// The content of such a file is in the digest. What it names is not, which is said.
+#[test]
+fn a_playbooks_files_outside_of_the_repository_are_not_read_for_further_names() {
+    let around = tempfile::tempdir().unwrap();
+    let at = |name: &str| around.path().join(name);
+    write(&at("outside/tasks.yml"), "- copy: {src: far.txt, dest: /x}\n");
+    write(&at("outside/far.txt"), "x");
+    write(&at("repository/.git/config"), SECRET);
+    write(&at("repository/play.yml"), "- hosts: all\n  tasks: [{import_tasks: ../outside/tasks.yml}]\n");
+    let folder = at("repository");
+    let manifest = format!("{HEAD}    build: [{{ansible: play.yml}}]\n");
+    let said = |allow_files: Vec<PathBuf>| {
+        let options = Options { check: true, allow_files, ..Options::default() };
+        let (said, loaded) = load(&folder, &manifest, &options);
+        assert!(loaded.manifest.is_some(), "{said}");
+        said
+    };
+    let noted = said(Vec::new());
+    assert!(noted.contains("note[unread-file]") && noted.contains("bake.yml:6:"), "{noted}");
+    assert!(noted.contains("outside/tasks.yml` names are not part of the digest: "), "{noted}");
+    assert!(!said(vec![at("outside")]).contains("note["), "with --allow-files");
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ami_bake_core::communicator::Exit;
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::{ChefStep, Step, UploadStep};
+use ami_bake_core::plan::{ChefStep, GIT_FOLDER, Step, UploadStep};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
@@ -169,13 +169,13 @@ fn failure(run: &Run, step: &Step, tool: &str, exit: &Exit, next: ExitMeaning, t
     Err(error.at(step.route.clone()))
 }
 
-/// Sends the content of a folder.
+/// Sends the content of a folder without `.git`, which is not in the digest either.
 async fn send(run: &Run, on: &ConnectedMachine<'_>, step: &Step, from: &Path, to: &str) -> Result<()> {
     let upload_step = UploadStep {
         from: from.to_owned(),
         contents: true,
         to: to.to_owned(),
-        exclude: Vec::new(),
+        exclude: vec![GIT_FOLDER.to_owned()],
         owner: None,
         mode: None,
         follow_links: false,
