@@ -73,6 +73,19 @@ fn a_group_moves_to_the_new_version_once() {
 }
 
 /// An image that an old version names is in use. Versions that nothing requests are deleted, but not those of others.
+/// The answer of the first call is lost, and the refresh has ended before anybody looks for it.
+#[test]
+fn a_lost_refresh_is_found_after_its_end() {
+    let fixture =
+        Fixture::new(&manifest("[{launch-template: web, auto-scaling-group: web, refresh: {min-healthy: 0}}]"));
+    let web = template(&fixture, "web", "");
+    group(&fixture, "web", &web, "1", "");
+    fixture.cloud.latency(&json!({"asg_instance_refresh_per_batch": 0}));
+    fixture.cloud.fault(&json!({"kind": "lose-answer", "action": "StartInstanceRefresh", "times": 1}));
+    fixture.bake().exits(0).says("5 of 5 machines of web run version 2");
+    assert_eq!(moves(&fixture).iter().filter(|action| *action == "StartInstanceRefresh").count(), 1);
+}
+
 #[test]
 fn old_template_versions_are_deleted_unless_used() {
     let fixture = Fixture::new(&manifest("[{launch-template: web, set-default: true, keep-versions: 2}]"));

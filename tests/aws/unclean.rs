@@ -271,8 +271,12 @@ fn a_post_step_with_other_credentials_deletes_nothing_and_forgets_nothing() {
     wait::until_true("no machine runs", runs);
     signal(&running.child, "KILL");
     let main = running.end();
-    let role = format!("arn:aws:iam::{OTHER}:role/bakery");
-    let post = job.post(binary(), &[("role", &role)], &main).exits(0);
+    let mut state = main.state.clone();
+    let role = json!([format!("arn:aws:iam::{OTHER}:role/bakery")]);
+    let mut args: Value = serde_json::from_str(&state["platform-args"]).unwrap();
+    args["identity"]["role"] = role;
+    state.insert("platform-args".to_owned(), args.to_string());
+    let post = job.start_post(binary(), &[], &state).end().exits(0);
     let said = format!("it belongs to AWS account 123456789012, and this command uses AWS account {OTHER}");
     assert!(post.annotations("warning").join("\n").contains(&said), "{}", post.step.text());
     assert!(runs());

@@ -6,10 +6,12 @@ use ami_bake_core::duration::human;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
 use ami_bake_core::{Error, ErrorKind, Result, Run};
+use aws_sdk_autoscaling::primitives::DateTime;
 use aws_sdk_autoscaling::types::{
     AlarmSpecification, DesiredConfiguration, InstanceRefresh, InstanceRefreshStatus as Status, MixedInstancesPolicy,
     RefreshPreferences, RefreshStrategy, RollbackDetails,
 };
+use jiff::Timestamp;
 
 use super::fleet::{Fleet, key};
 use super::ledger_kinds::{REFRESH, RefreshMark, line};
@@ -20,6 +22,8 @@ use crate::client::{Client, MissingTimer};
 const MIN_HEALTHY: u16 = 90;
 /// Time limit for a rollback or cancellation, in addition to the time of the refresh.
 const BACK: Duration = Duration::from_hours(2);
+/// Seconds by which this computer's clock may be ahead of AWS's; a larger difference is reported.
+const CLOCKS: i64 = 240;
 
 /// How a refresh ended, with EC2's reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +84,24 @@ pub(super) async fn active(client: &Client, group: &str) -> Result<Option<Instan
     Ok(answer.instance_refreshes.unwrap_or_default().into_iter().find(is_active))
 }
 
+/// The latest refresh to a version that is in progress or began since then: a small group can be done before anybody
+/// looks.
+async fn started(
+    client: &Client,
+    group: &str,
+    version: Option<&str>,
+    since: Timestamp,
+) -> Result<Option<InstanceRefresh>> {
+    let request = client.autoscaling.describe_instance_refreshes().auto_scaling_group_name(group).max_records(10);
+    let doing = format!("look for an instance refresh of {group}");
+    let answer = client.call("DescribeInstanceRefreshes", &doing, request.send()).await?;
+    let since = since.as_second() - CLOCKS;
+    let recent = |one: &InstanceRefresh| one.start_time().is_some_and(|began| began.secs() >= since);
+    let ours = answer.instance_refreshes.unwrap_or_default().into_iter();
+    let ours = ours.filter(|one| brings(one) == version && (is_active(one) || recent(one)));
+    Ok(ours.max_by_key(|one| (is_active(one), one.start_time().map(DateTime::secs))))
+}
+
 /// A refresh by its ID; `None` if it is not known.
 pub(super) async fn by_id(client: &Client, group: &str, id: &str) -> Result<Option<InstanceRefresh>> {
     let request =
@@ -116,6 +138,7 @@ pub(super) async fn start(client: &Client, run: &Run, start: &StartRefresh<'_>) 
     let group = &start.mark.group;
     let doing = format!("start an instance refresh of {group}");
     run.check()?;
+    let began = run.clock().now();
     let ticket = run.intend(PLATFORM, REFRESH, Some(client.region()), &line(&start.mark))?;
     let request = client
         .autoscaling
@@ -128,9 +151,7 @@ pub(super) async fn start(client: &Client, run: &Run, start: &StartRefresh<'_>) 
         Ok(answer) => answer.instance_refresh_id.unwrap_or_default(),
         // A lost answer, or a repeated call that met the first one: a group never has more than one refresh.
         Err(failure) if failure.unknown() || failure.is(&["InstanceRefreshInProgress"]) => {
-            let version = wanted(&start.desired);
-            let ours = active(client, group).await?.filter(|one| brings(one) == version.as_deref());
-            let Some(ours) = ours else {
+            let Some(ours) = started(client, group, wanted(&start.desired).as_deref(), began).await? else {
                 return Err(client.not_created(run, ticket, *failure, &doing).await);
             };
             ours.instance_refresh_id.unwrap_or_default()
