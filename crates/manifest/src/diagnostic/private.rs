@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde_json::Value;
 
 use super::{Diagnostic, Sources};
@@ -86,7 +86,9 @@ impl<'a> Hider<'a> {
         let values: Vec<(&str, &str)> =
             all.iter().filter(|(value, _)| !value.is_empty()).map(|(value, origin)| (&**value, &**origin)).collect();
         let patterns = values.iter().map(|(value, _)| value);
-        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns).ok();
+        // A DFA, the default for few patterns, takes minutes to build from a value of a megabyte.
+        let kind = Some(AhoCorasickKind::NoncontiguousNFA);
+        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).kind(kind).build(patterns).ok();
         Self { search: search.filter(|_| !values.is_empty()), values }
     }
 
