@@ -1,8 +1,5 @@
 //! Calls of the account's owner, as other tools make them.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
 use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
@@ -17,18 +14,7 @@ fn owner(fixture: &Fixture, service: &str, region: &str, head: &str, body: &str)
 
 /// Makes a call in any account; returns the answer's body.
 fn owner_of(fixture: &Fixture, account: &str, service: &str, region: &str, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", fixture.cloud.port())).unwrap();
-    let scope = format!("test/20260101/{region}/{service}/aws4_request");
-    write!(
-        stream,
-        "POST / HTTP/1.0\r\nHost: {service}.{region}.amazonaws.com\r\nx-moto-account-id: {account}\r\n{head}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200"), "{body}: {answer}");
-    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    fixture.cloud.owner(account, service, region, head, body)
 }
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";

@@ -272,6 +272,31 @@ impl Cloud {
         self.s3("us-east-1", "GET", &format!("{bucket}/{key}"), b"")
     }
 
+    /// A call that the owner of an account makes with another tool; the answer's body. `head` has further header lines.
+    ///
+    /// # Panics
+    /// When the cloud refuses it.
+    pub fn owner(&self, account: &str, service: &str, region: &str, head: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let scope = format!("test/20260101/{region}/{service}/aws4_request");
+        write!(
+            stream,
+            "POST / HTTP/1.0\r\nHost: {service}.{region}.amazonaws.com\r\nx-moto-account-id: {account}\r\n{head}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200"), "{body}: {answer}");
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    /// EC2's answer to a query of the owner, in the bake's own account and home region.
+    pub fn ec2(&self, query: &str) -> String {
+        let form = "Content-Type: application/x-www-form-urlencoded";
+        self.owner("123456789012", "ec2", "us-east-1", form, &format!("Version=2016-11-15&{query}"))
+    }
+
     /// Sends one request to S3, which does not check the signature.
     fn s3(&self, region: &str, method: &str, path: &str, body: &[u8]) -> String {
         let signature = format!(

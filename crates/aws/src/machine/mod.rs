@@ -21,6 +21,7 @@ mod reboot;
 mod refusal;
 mod request;
 mod run_state;
+pub(crate) mod subnets;
 mod terminate;
 mod types;
 mod undo;

@@ -8,6 +8,7 @@ use super::ingress;
 use super::instance::GROUP_PREFIX;
 use super::machines::Machines;
 use super::run_state::GroupKey;
+use super::subnets;
 use crate::client::ledger::{PLATFORM, SECURITY_GROUP};
 use crate::client::{Client, filter, hash, until_visible};
 use crate::image::{LIFETIME, created, specification};
@@ -27,14 +28,18 @@ pub(super) struct Network {
 
 /// Finds the subnets, and creates the run's security group if the manifest names none.
 pub(super) async fn prepare(machines: &Machines, run: &Run, settings: &MachineSettings) -> Result<Network> {
-    let subnets = match settings.subnets.as_slice() {
-        [] => vec![None],
-        named => named.iter().cloned().map(Some).collect(),
-    };
     if !settings.security_groups.is_empty() {
-        return Ok(Network { subnets, groups: settings.security_groups.clone(), own: None, ingress: None });
+        let found = subnets::find(machines.client(), settings).await?;
+        return Ok(Network {
+            subnets: subnets::choices(&found),
+            groups: settings.security_groups.clone(),
+            own: None,
+            ingress: None,
+        });
     }
-    let (vpc, cidrs) = futures::try_join!(vpc(machines.client(), settings), cidrs(machines, run, settings))?;
+    let located = subnets::locate(machines.client(), settings);
+    let ((found, vpc), cidrs) = futures::try_join!(located, cidrs(machines, run, settings))?;
+    let subnets = subnets::choices(&found);
     let cidrs = match cidrs {
         Some(cidrs) => cidrs,
         None => inside(machines.client(), vpc.as_deref()).await?,
@@ -76,31 +81,6 @@ pub(super) async fn default_group(machines: &Machines, run: &Run, vpc: &str) -> 
         id.ok_or_else(|| Error::build(format!("{vpc} has no default security group")))
     };
     state.defaults.get(vpc.to_owned(), find).await
-}
-
-/// The VPC of the named subnets; `None` for the default VPC.
-async fn vpc(client: &Client, settings: &MachineSettings) -> Result<Option<String>> {
-    if settings.subnets.is_empty() {
-        return Ok(None);
-    }
-    let named = settings.subnets.join(", ");
-    let request = client.ec2.describe_subnets().set_subnet_ids(Some(settings.subnets.clone())).send();
-    let answer = match client.ask("DescribeSubnets", request).await {
-        Ok(answer) => answer,
-        Err(failure) if failure.not_found() || failure.is(&["InvalidSubnetID.Malformed", "InvalidSubnet"]) => {
-            return Err(Error::preflight(format!("subnet {named} not found in {}: {}", client.region(), failure.text()))
-                .help("Subnet IDs belong to one region and account. Correct `machine: {subnet: …}`, or remove it to use the default VPC."));
-        }
-        Err(failure) => return Err(client.explain(*failure, &format!("look up the subnets {named}")).await),
-    };
-    let mut vpcs: Vec<&str> = answer.subnets().iter().filter_map(Subnet::vpc_id).collect();
-    vpcs.sort_unstable();
-    vpcs.dedup();
-    match vpcs.as_slice() {
-        [vpc] => Ok(Some((*vpc).to_owned())),
-        _ => Err(Error::preflight(format!("the subnets {named} are in several VPCs ({})", vpcs.join(", ")))
-            .help("A security group belongs to one VPC. Use subnets of one VPC, or existing `security-groups`.")),
-    }
 }
 
 /// Address ranges that may connect to the machine; `None` when it is reached from inside its VPC.

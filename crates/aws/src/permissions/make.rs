@@ -14,6 +14,7 @@ use aws_smithy_types::Blob;
 use super::probe::probe;
 use super::question::{IMAGE, INSTANCE, NAME, Question, SNAPSHOT, Subject, dry};
 use crate::image::{Images, specification};
+use crate::machine::subnets;
 
 const GROUP: &str = "sg-00000000000000000";
 const INTERFACE: &str = "eni-00000000000000000";
@@ -114,6 +115,10 @@ async fn launch(images: &Images, about: &Subject<'_>) -> Result<Permission> {
         return Ok(super::probe::unasked(client, ACTION, "there is no image to check it with"));
     };
     let machine = about.machines.first().map(|machine| (*machine).clone()).unwrap_or_default();
+    let subnet = match subnets::find(client, &machine).await {
+        Ok(found) => found.into_iter().next().map(|subnet| subnet.id),
+        Err(error) => return Ok(super::probe::unasked(client, ACTION, &error.to_string())),
+    };
     let arm = architecture == Some(ArchitectureValues::Arm64);
     let kind = machine.types.first().map_or(TYPES[usize::from(arm)], String::as_str);
     let mut asked = client
@@ -124,7 +129,7 @@ async fn launch(images: &Images, about: &Subject<'_>) -> Result<Permission> {
         .instance_type(InstanceType::from(kind))
         .min_count(1)
         .max_count(1)
-        .set_subnet_id(machine.subnets.first().cloned())
+        .set_subnet_id(subnet)
         .set_security_group_ids(Some(machine.security_groups.clone()).filter(|groups| !groups.is_empty()))
         .tag_specifications(tags(ResourceType::Instance))
         .tag_specifications(tags(ResourceType::Volume))

@@ -87,6 +87,12 @@ fn what_the_manifest_asks_for_comes_with_it_and_no_more() {
         text(statement(&policy, "LaunchWith")).contains("subnet/subnet-1")
             && !text(statement(&policy, "LaunchWith")).contains("subnet/*")
     );
+    // Whatever a filter finds.
+    let filter = plan::SubnetFilter { tags: [("Tier".into(), "private".into())].into(), vpc: None };
+    let found = MachineSettings { subnets: Vec::new(), subnet_filter: Some(filter), ..machine.clone() };
+    let found = super::policy(&outline(&found, settings), &[], &scope);
+    assert!(text(statement(&found, "LaunchWith")).contains("subnet/*"));
+    assert!(text(statement(&found, "Look")).contains("ec2:DescribeVpcs"));
     let roles = &statement(&policy, "MachineRole")["Resource"];
     assert_eq!(roles[3], "arn:aws:iam::111111111111:role/ami-bake/*");
     assert_eq!(statement(&policy, "PassRole")["Condition"]["StringEquals"]["iam:PassedToService"], "ec2.amazonaws.com");

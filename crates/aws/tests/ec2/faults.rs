@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::ledger::Closed;
-use ami_bake_core::plan::{Connect, MachineSettings};
+use ami_bake_core::plan::{Connect, MachineSettings, SubnetFilter, VpcFilter};
 use ami_bake_core::platform::{Platform, Undo};
 use ami_bake_testkit::wait::{eventually, within_limit};
 use serde_json::json;
@@ -80,6 +80,73 @@ fn without_capacity_in_ec2s_own_choice_the_other_zones_are_tried() {
         let subnets: Vec<_> = asked.iter().map(|call| call["parameters"]["SubnetId"].as_str().unwrap()).collect();
         assert_eq!(subnets, named);
         machine.destroy(&fixture.run).await.unwrap();
+        clean(&fixture).await;
+    });
+}
+
+/// The first text between `<name>` and its end.
+fn field(xml: &str, name: &str) -> String {
+    let (_, rest) = xml.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("{name}: {xml}"));
+    rest.split('<').next().unwrap().to_owned()
+}
+
+#[test]
+fn subnets_are_found_by_their_tags_and_their_vpc() {
+    in_cloud(|fixture| async move {
+        let source = fixture.source(UBUNTU).await;
+        let cloud = &fixture.cloud;
+        let vpc = |block: &str, name: &str| {
+            let id = field(&cloud.ec2(&format!("Action=CreateVpc&CidrBlock={block}")), "vpcId");
+            cloud.ec2(&format!(
+                "Action=CreateTags&ResourceId.1={id}&Tag.1.Key=Name&Tag.1.Value={name}&Tag.2.Key=Stage&Tag.2.Value=test"
+            ));
+            id
+        };
+        let subnet = |vpc: &str, block: &str, tier: &str| {
+            let id = field(&cloud.ec2(&format!("Action=CreateSubnet&VpcId={vpc}&CidrBlock={block}")), "subnetId");
+            cloud.ec2(&format!("Action=CreateTags&ResourceId.1={id}&Tag.1.Key=Tier&Tag.1.Value={tier}"));
+            id
+        };
+        let (main, side) = (vpc("10.1.0.0/16", "main"), vpc("10.2.0.0/16", "side"));
+        let small = subnet(&main, "10.1.1.0/28", "private-a");
+        let large = subnet(&main, "10.1.2.0/24", "private-b");
+        subnet(&main, "10.1.3.0/24", "public");
+        let elsewhere = subnet(&side, "10.2.1.0/24", "private-a");
+
+        let tags = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+        let by = |tier: &str, vpc: Option<VpcFilter>| MachineSettings {
+            subnet_filter: Some(SubnetFilter { tags: tags("Tier", tier), vpc }),
+            ..types(&["t3.small"])
+        };
+        let named = |name: &str| Some(VpcFilter::Tags(tags("Name", name)));
+
+        // The one with the most free addresses first, then the other, and none of another VPC.
+        fixture.cloud.fault(&json!({"kind": "error", "action": "RunInstances", "times": 1,
+            "error": {"code": "InsufficientInstanceCapacity", "message": "none in this zone", "http": 500}}));
+        let machine = fixture.launch(&source, &by("private-*", named("main"))).await.unwrap();
+        let asked = cloud.calls_of("RunInstances");
+        let tried: Vec<_> = asked.iter().map(|call| call["parameters"]["SubnetId"].as_str().unwrap()).collect();
+        assert_eq!(tried, [large.as_str(), small.as_str()]);
+        machine.destroy(&fixture.run).await.unwrap();
+        let machine = fixture.launch(&source, &by("private-a", Some(VpcFilter::Id(side.clone())))).await.unwrap();
+        let asked = cloud.calls_of("RunInstances");
+        assert_eq!(asked.last().unwrap()["parameters"]["SubnetId"], json!(elsewhere));
+        machine.destroy(&fixture.run).await.unwrap();
+
+        for (settings, message) in [
+            (by("nope", None), "no subnet with the tag Tier=nope in us-east-1".to_owned()),
+            (by("public", Some(VpcFilter::Id(side.clone()))), format!("no subnet with the tag Tier=public in {side}")),
+            (by("private-*", named("nope")), "no VPC with the tag Name=nope in us-east-1".to_owned()),
+            (
+                by("private-*", Some(VpcFilter::Tags(tags("Stage", "test")))),
+                "2 VPCs have the tag Stage=test".to_owned(),
+            ),
+            (by("private-a", None), "are in several VPCs".to_owned()),
+        ] {
+            let error = fixture.launch(&source, &settings).await.err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Preflight, "{error}");
+            assert!(error.to_string().contains(&message), "{error}");
+        }
         clean(&fixture).await;
     });
 }

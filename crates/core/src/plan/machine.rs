@@ -88,6 +88,25 @@ pub struct Metadata {
     pub hops: Option<u8>,
 }
 
+/// Subnets by what is known of them instead of by ID.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubnetFilter {
+    /// Tags that they have; `*` and `?` in a value are wildcards.
+    pub tags: BTreeMap<String, String>,
+    /// Their VPC; any without.
+    pub vpc: Option<VpcFilter>,
+}
+
+/// One VPC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VpcFilter {
+    /// By its ID.
+    Id(String),
+    /// The only one with these tags; `*` and `?` in a value are wildcards.
+    Tags(BTreeMap<String, String>),
+}
+
 /// The manifest's `machine`, resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineSettings {
@@ -95,8 +114,11 @@ pub struct MachineSettings {
     pub types: Vec<String>,
     /// True to use spot capacity.
     pub spot: bool,
-    /// Subnets, tried in order. Default: those of the default VPC.
+    /// Subnets, tried in order. Default: those of the filter, else those of the default VPC.
     pub subnets: Vec<String>,
+    /// Finds the subnets, instead of `subnets`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet_filter: Option<SubnetFilter>,
     /// Existing security groups to use instead of a temporary one.
     pub security_groups: Vec<String>,
     /// Whether the machine gets a public address. Default: the subnet's setting.

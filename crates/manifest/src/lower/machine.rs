@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use ami_bake_core::plan::{AddressKind, Connect, Disk, JumpHost, MachineSettings, Metadata, Volume};
+use ami_bake_core::plan::{
+    AddressKind, Connect, Disk, JumpHost, MachineSettings, Metadata, SubnetFilter, Volume, VpcFilter,
+};
 use serde_json::Value;
 
 use crate::access::{FileAccess, FileError};
-use crate::model::{self, Address, NetworkChoice, TokenChoice};
+use crate::model::{self, Address, NetworkChoice, SubnetChoice, TokenChoice, VpcChoice};
 
 /// The settings of an image's machine, including the content of the policy's file.
 ///
@@ -22,10 +24,16 @@ pub(crate) fn machine(
     let Some(machine) = machine else {
         return Ok(MachineSettings::default());
     };
+    let (subnets, subnet_filter) = match &machine.subnet {
+        None => (Vec::new(), None),
+        Some(SubnetChoice::Ids(ids)) => (texts(&ids.0, |one| &one.0), None),
+        Some(SubnetChoice::Filter(filter)) => (Vec::new(), Some(self::subnet_filter(filter))),
+    };
     Ok(MachineSettings {
         types: texts(&machine.r#type.0, |one| &one.0),
         spot: machine.spot.unwrap_or(false),
-        subnets: texts(&machine.subnet.0, |one| &one.0),
+        subnets,
+        subnet_filter,
         security_groups: texts(&machine.security_groups.0, |one| &one.0),
         public_ip: machine.public_ip,
         profile: machine.profile.clone(),
@@ -44,6 +52,15 @@ pub(crate) fn machine(
         hourly: BTreeMap::new(),
         network: machine.network.map(|network| network == NetworkChoice::Host),
     })
+}
+
+fn subnet_filter(filter: &model::SubnetFilter) -> SubnetFilter {
+    let tags = |tags: &model::Ordered<String>| tags.0.iter().cloned().collect();
+    let vpc = filter.vpc.as_ref().map(|vpc| match vpc {
+        VpcChoice::Id(id) => VpcFilter::Id(id.0.clone()),
+        VpcChoice::Filter(filter) => VpcFilter::Tags(tags(&filter.tags)),
+    });
+    SubnetFilter { tags: tags(&filter.tags), vpc }
 }
 
 fn texts<T>(all: &[T], text: impl Fn(&T) -> &String) -> Vec<String> {

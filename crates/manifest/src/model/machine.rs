@@ -6,7 +6,8 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 use super::{
-    Cidr, DurationText, KmsKey, LoginName, MachineType, OneOrMany, Ordered, SecurityGroupId, Short, Shorthand, SubnetId,
+    Cidr, DurationText, KmsKey, LoginName, MachineType, OneOrMany, Ordered, SecurityGroupId, Short, Shorthand,
+    SubnetChoice,
 };
 
 /// The machine to build and test an image on.
@@ -17,8 +18,8 @@ pub struct Machine {
     pub r#type: OneOrMany<MachineType>,
     /// Use spot capacity. Default: `false`.
     pub spot: Option<bool>,
-    /// Subnets, tried in order. Default: the subnets of the default VPC.
-    pub subnet: OneOrMany<SubnetId>,
+    /// Subnets, tried in order, or a filter that finds them. Default: the subnets of the default VPC.
+    pub subnet: Option<SubnetChoice>,
     /// Existing security groups to use instead of a temporary one.
     pub security_groups: OneOrMany<SecurityGroupId>,
     /// Whether the machine gets a public address. Default: the subnet's setting.

@@ -14,6 +14,7 @@ mod source;
 mod step;
 #[expect(clippy::struct_field_names, reason = "a step type's first key has the name of the type")]
 mod step_types;
+mod subnet;
 
 pub use collections::{OneOrMany, Ordered};
 use condition::condition;
@@ -29,10 +30,11 @@ pub use publish::{
 };
 pub use scalars::{
     AccountId, ArchitectureChoice, Cidr, Dollars, DurationText, KmsKey, LoginName, MachineType, Mode, Name, Percent,
-    Region, RoleArn, SecurityGroupId, SizeText, SubnetId, VersionRange, VersionText,
+    Region, RoleArn, SecurityGroupId, SizeText, SubnetId, VersionRange, VersionText, VpcId,
 };
 pub use short::{Short, Shorthand};
 pub use source::{AmiSource, Owner, PlatformSource, Source};
 pub use step::{COMMON_KEYS, Common, OnFailureChoice, Step};
 pub(crate) use step_types::StepContext;
 pub use step_types::{FileKey, FileKind, STEP_TYPES, StepSettings, StepType, step_type};
+pub use subnet::{SubnetChoice, SubnetFilter, VpcChoice, VpcFilter};

@@ -56,6 +56,10 @@ shaped! {
     SubnetId, title: "subnet ID", pattern: r"^subnet-[0-9a-f]+$", examples: ["subnet-0123456789abcdef0"]
 }
 shaped! {
+    /// The ID of a VPC.
+    VpcId, title: "VPC ID", pattern: r"^vpc-[0-9a-f]+$", examples: ["vpc-0123456789abcdef0"]
+}
+shaped! {
     /// The ID of a security group.
     SecurityGroupId, title: "security group ID", pattern: r"^sg-[0-9a-f]+$", examples: ["sg-0123456789abcdef0"]
 }
