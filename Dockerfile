@@ -1,10 +1,8 @@
 # The image of the action. `release` compiles the program, `prebuilt` copies it from the context, for the tests. It runs
 # as root and has no WORKDIR, as GitHub requires of container actions, and no git, since git refuses a checkout of
-# another user.
-ARG BASE=debian:trixie-slim
-ARG BUILDER=rust:1.95-slim-trixie
-
-FROM ${BASE} AS runtime
+# another user. Base images are pinned by the digest of their multi-architecture index. Dependabot updates the digests;
+# it reads FROM lines, not ARGs.
+FROM debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f AS runtime
 LABEL org.opencontainers.image.title="ami-bake" \
       org.opencontainers.image.description="Bake machine images the way people ship containers." \
       org.opencontainers.image.source="https://github.com/ami-bake/ami-bake" \
@@ -19,7 +17,7 @@ ENTRYPOINT ["/usr/local/bin/ami-bake"]
 FROM runtime AS prebuilt
 COPY ami-bake /usr/local/bin/ami-bake
 
-FROM ${BUILDER} AS build
+FROM rust:1.95-slim-trixie@sha256:28846ec5a6bcfcddb93f403ba7071bd579787852b2f2ac3839965620e8bd9456 AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev make
 WORKDIR /source
 COPY . .

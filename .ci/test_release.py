@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""Tests .github/release and install.sh: the former against a bare repository, with a stub of gh that fails once at
-each of its calls; the latter against a server with the files of a release. Needs git, jq and curl; opens ports
-on loopback only."""
+"""Runs .github/release, .github/package, install.sh and setup/setup.sh: against a bare repository, with a stub of gh that fails at each of its calls once, and
+against a server with the files of a release. Needs git, jq and curl; opens ports on loopback only."""
 
 import functools
 import hashlib
@@ -214,8 +213,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Logs nothing."""
 
 
-class InstallTest(unittest.TestCase):
-    """install.sh, and the script of the setup action, which is the same."""
+class ReleaseServer(unittest.TestCase):
+    """A server with the files of a release."""
 
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -239,6 +238,10 @@ class InstallTest(unittest.TestCase):
     def sums(self):
         digest = hashlib.sha256((self.release / self.name).read_bytes()).hexdigest()
         (self.release / "SHA256SUMS").write_text(f"{'00' * 32}  other.tar.gz\n{digest}  {self.name}\n")
+
+
+class InstallTest(ReleaseServer):
+    """install.sh."""
 
     def install(self, **variables):
         env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "AMI_BAKE_MIRROR": self.mirror, "NO_PROXY": "127.0.0.1"}
@@ -265,6 +268,97 @@ class InstallTest(unittest.TestCase):
     def test_what_is_missing_is_said(self):
         self.assertIn("cannot download", self.install(AMI_BAKE_VERSION="v0.8.0").stderr)
         self.assertIn("not a valid version", self.install(AMI_BAKE_VERSION="../x").stderr)
+
+
+class SetupTest(ReleaseServer):
+    """The script of the setup action, from the same server."""
+
+    def setup(self, **variables):
+        for name in ["path", "output"]:
+            (self.folder / name).write_text("")
+        bin = self.folder / "stubs"
+        bin.mkdir(exist_ok=True)
+        gh = bin / "gh"
+        gh.write_text(f'#!/bin/sh\necho "$@" >>{self.folder}/gh.log\necho "no attestation" >&2\nexit "${{GH_CODE:-0}}"\n')
+        gh.chmod(0o755)
+        env = {"PATH": f"{bin}:{os.environ['PATH']}", "HOME": str(self.folder), "NO_PROXY": "127.0.0.1"}
+        env |= {"GITHUB_ACTION_PATH": str(ROOT / "setup"), "GITHUB_RUN_ID": "1", "GITHUB_SERVER_URL": "https://github.com"}
+        env |= {"GITHUB_PATH": str(self.folder / "path"), "GITHUB_OUTPUT": str(self.folder / "output")}
+        env |= {"RUNNER_TEMP": str(self.folder), "RUNNER_TOOL_CACHE": str(self.folder / "tools")}
+        env |= {"VERSION": "v0.9.0", "MIRROR": self.mirror, "ACTION_REF": "main", "GH_TOKEN": "t", "ATTESTATION": "fail"}
+        return run("bash", str(ROOT / "setup" / "setup.sh"), cwd=self.folder, env=env | variables, check=False)
+
+    def calls(self):
+        log = self.folder / "gh.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def test_later_steps_find_the_program(self):
+        result = self.setup()
+        self.assertEqual(result.returncode, 0, result.stderr)
+        folder = (self.folder / "path").read_text().strip()
+        self.assertEqual(folder, str(self.folder / "tools" / "ami-bake" / "v0.9.0" / os.uname().machine))
+        self.assertEqual(run(f"{folder}/ami-bake", cwd=self.folder).stdout, "ami-bake 0.9.0\n")
+        self.assertEqual((self.folder / "output").read_text(), "version=0.9.0\n")
+        # A mirror has no attestations.
+        self.assertEqual(self.calls(), [])
+        # The version is that of the action's own tag, and what is in the tool cache is not fetched again.
+        shutil.rmtree(self.folder / "www")
+        self.assertEqual(self.setup(VERSION="", ACTION_REF="v0.9.0").returncode, 0)
+        self.assertIn("cannot download", self.setup(VERSION="v0.9.1").stderr)
+        self.assertEqual((self.folder / "path").read_text(), "")
+
+    def test_a_program_without_an_attestation_is_not_used_unless_that_is_wanted(self):
+        self.setup()
+        self.assertEqual(self.setup(MIRROR="").returncode, 0)
+        self.assertIn("attestation verify", self.calls()[0])
+        self.assertIn("--repo ami-bake/ami-bake", self.calls()[0])
+        refused = self.setup(MIRROR="", GH_CODE="1")
+        self.assertEqual(refused.returncode, 1, refused.stdout)
+        self.assertIn("::error title=ami-bake::The attestation of ", refused.stdout)
+        self.assertIn("no attestation", refused.stdout)
+        self.assertEqual((self.folder / "path").read_text(), "")
+        warned = self.setup(MIRROR="", GH_CODE="1", ATTESTATION="warn")
+        self.assertEqual(warned.returncode, 0, warned.stdout)
+        self.assertIn("::warning title=ami-bake::The attestation of ", warned.stdout)
+        self.assertIn("use fail or warn", self.setup(ATTESTATION="never").stdout)
+        # What can't be asked is said.
+        for missing in [{"GH_TOKEN": ""}, {"GITHUB_SERVER_URL": "https://ghe.corp"}]:
+            self.assertIn("The attestation is not verified", self.setup(MIRROR="", **missing).stdout)
+
+
+class PackageTest(unittest.TestCase):
+    """.github/package: what is in the packages."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(dir=ROOT / "target")))
+        program = self.folder / "ami-bake"
+        program.write_text("#!/bin/sh\necho ami-bake\n")
+        program.chmod(0o755)
+        machine = "aarch64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
+        relative = self.folder.relative_to(ROOT)
+        run(str(ROOT / ".github" / "package"), f"{machine}-unknown-linux-musl", str(relative), cwd=ROOT)
+        self.machine = machine
+
+    def one(self, ending):
+        found = list(self.folder.glob(f"*{ending}"))
+        self.assertEqual(len(found), 1, list(self.folder.iterdir()))
+        return str(found[0])
+
+    def test_each_package_has_the_program(self):
+        listed = run("tar", "--list", "--verbose", "--file", self.one(".tar.gz"), cwd=self.folder).stdout
+        self.assertRegex(listed, r"-rwxr-xr-x root/root .* ami-bake\n")
+        deb = run("dpkg-deb", "--contents", self.one(".deb"), cwd=self.folder).stdout
+        self.assertRegex(deb, r"-rwxr-xr-x root/root .* \./usr/bin/ami-bake\n")
+        fields = run("dpkg-deb", "--field", self.one(".deb"), cwd=self.folder).stdout
+        self.assertIn("Package: ami-bake\n", fields)
+
+    @unittest.skipUnless(shutil.which("rpmbuild"), "rpmbuild is not installed: .ci/setup installs it")
+    def test_the_rpm_has_the_program(self):
+        rpm = self.one(".rpm")
+        listed = run("rpm", "--query", "--list", "--verbose", "--package", rpm, cwd=self.folder).stdout
+        self.assertRegex(listed, r"^-rwxr-xr-x +1 root +root .* /usr/bin/ami-bake\n$")
+        query = ["rpm", "--query", "--queryformat", "%{NAME} %{ARCH} %{LICENSE}", "--package", rpm]
+        self.assertEqual(run(*query, cwd=self.folder).stdout, f"ami-bake {self.machine} Apache-2.0 OR MIT")
 
 
 if __name__ == "__main__":
