@@ -31,7 +31,7 @@ struct ImageSelection {
 ///
 /// A bake publishes by itself: this finishes what a bake left undone. The images are those of a bake's report, or of a
 /// version; the manifest says where they are published to. Steps that are already done are not repeated, so it is safe
-/// to run again until it succeeds.
+/// to run again until it succeeds. The results are added to the report.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -105,16 +105,14 @@ pub(crate) struct PromoteArgs {
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     let Args { mut target, images, force, events } = args;
     let chosen = images.choose(&mut target.manifest)?;
-    let from = images.report;
-    let request = Request { chosen, work: Work::Publish, from, amends: None, force, json: events.json };
+    let request = Request { chosen, work: Work::Publish, from: images.report, force, json: events.json };
     carry_out(program, target, &request).await
 }
 
 pub(crate) async fn deploy(args: DeployArgs, program: &Program) -> Result<u8> {
     let DeployArgs { mut target, images, force, events } = args;
     let chosen = images.choose(&mut target.manifest)?;
-    let from = images.report.clone();
-    let request = Request { chosen, work: Work::Deploy, from, amends: images.report, force, json: events.json };
+    let request = Request { chosen, work: Work::Deploy, from: images.report, force, json: events.json };
     carry_out(program, target, &request).await
 }
 
@@ -124,14 +122,8 @@ pub(crate) async fn promote(args: PromoteArgs, program: &Program) -> Result<u8> 
         return Err(Error::usage("--environment is required: it says where the version is promoted to")
             .help("Use one of the manifest's `environments`."));
     }
-    let request = Request {
-        chosen: Chosen::Version(version),
-        work: Work::Promote,
-        from: None,
-        amends: None,
-        force,
-        json: events.json,
-    };
+    let request =
+        Request { chosen: Chosen::Version(version), work: Work::Promote, from: None, force, json: events.json };
     carry_out(program, target, &request).await
 }
 
@@ -139,10 +131,8 @@ pub(crate) async fn promote(args: PromoteArgs, program: &Program) -> Result<u8> 
 struct Request {
     chosen: Chosen,
     work: Work,
-    /// The report that the images were read from.
+    /// The report that the images were read from, which the results are added to.
     from: Option<PathBuf>,
-    /// The report that the results of a deployment are added to.
-    amends: Option<PathBuf>,
     force: bool,
     json: bool,
 }
@@ -198,12 +188,10 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     let options = Options { force: request.force, ..Options::default() };
     let code = engine::publish(&session.run, &context, &options, &request.chosen, request.work).await;
     let results = session.end_with_report(code).await;
-    if let Some(file) = &request.from {
-        program.host.output("report", &file.display().to_string());
-    }
-    let Some(file) = &request.amends else { return Ok(results.exit_code.unwrap_or(code)) };
+    let Some(file) = &request.from else { return Ok(results.exit_code.unwrap_or(code)) };
+    program.host.output("report", &file.display().to_string());
     match amend(file, &results) {
-        // The images are deployed, even if the report can't be written.
+        // The images are published or deployed, even if the report can't be written.
         Err(error) if code == 0 => {
             program.host.say(&error::render(&error, program.host.ui().paint));
             Ok(UNCLEAN)
@@ -212,8 +200,7 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     }
 }
 
-/// Adds the results of a deployment to the report that the images were read from, since later commands and people read
-/// that one.
+/// Adds the results to the report that the images were read from, since later commands and people read that one.
 fn amend(file: &Path, results: &Report) -> Result<()> {
     let mut whole = report::read(file)?;
     let before = whole.clone();

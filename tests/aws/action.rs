@@ -140,6 +140,74 @@ fn a_role_that_does_not_trust_the_token_is_reported_with_the_policy_that_would()
     assert!(main.step.text().contains("id-token: write        # to assume the role"), "{}", main.step.text());
 }
 
+/// What an environment adds, and a launch template that the image is deployed to.
+const PRODUCTION: &str = "    deploy: [{launch-template: web, set-default: true}]
+environments:
+  production:
+    images:
+      web:
+        publish: {regions: [eu-west-1], parameters: [/production/web]}
+";
+
+/// Each command that action.yml offers, on a cloud; tests/cli has those that need none.
+#[test]
+fn each_command_runs_through_the_action_on_the_cloud() {
+    let cloud = Cloud::start(Path::new(binary()));
+    let web =
+        format!("{WEB}    build: [{{run: echo hello > /opt/hello}}]\n    test: [{{expect: {{file: /opt/hello}}}}]\n");
+    let job = job_with_keys(&cloud, &web);
+    let run = |command: &str, inputs: &[(&str, &str)]| job.main(binary(), &[&[("command", command)], inputs].concat());
+    let calls = |action: &str| cloud.calls_of(action).len();
+
+    let policy = run("policy", &[("role", ROLE)]).exits(0);
+    assert!(policy.step.text().contains("ec2:RunInstances"), "{}", policy.step.text());
+    assert!(run("plan", &[]).exits(0).summary.contains("nothing is published yet"));
+    let baked = run("bake", &[("version", "1.0.0")]).exits(0);
+    let image = baked.output("ami-id").to_owned();
+    assert!(run("test", &[("image-id", &image)]).exits(0).summary.contains("tested"));
+    assert!(run("images", &[]).exits(0).step.text().contains(&image));
+    assert_eq!(run("matrix", &[]).exits(0).output("changed"), "false");
+
+    // What was baked is published and deployed by later steps, as the manifest says then.
+    job.write("bake.yml", &format!("{web}    publish: {{regions: [ap-southeast-2]}}\n{PRODUCTION}"));
+    let regions = |ended: &Ended| -> Vec<String> {
+        let amis: Value = serde_json::from_str(ended.output("amis")).unwrap();
+        amis["web"].as_object().unwrap().keys().cloned().collect()
+    };
+    let published = run("publish", &[("report", "bake-report.json")]).exits(0);
+    assert_eq!(regions(&published), ["ap-southeast-2", "us-east-1"]);
+    assert_eq!(published.output("report"), "bake-report.json");
+    assert!(published.summary.contains("ap-southeast-2"), "{}", published.summary);
+    cloud.ec2(
+        "Action=CreateLaunchTemplate&LaunchTemplateName=web&LaunchTemplateData.ImageId=ami-0123456789abcdef0&LaunchTemplateData.InstanceType=t3.small",
+    );
+    let deployed = run("deploy", &[("report", "bake-report.json")]).exits(0);
+    let templates: Value = serde_json::from_str(deployed.output("launch-templates")).unwrap();
+    assert_eq!((&templates["web"]["outcome"], calls("CreateLaunchTemplateVersion")), (&"deployed".into(), 1));
+    let report = run("report", &[("report", "bake-report.json")]).exits(0);
+    let has = |text: &str| report.summary.contains(text);
+    assert!(has("ap-southeast-2") && has("### Deployments") && has("1&nbsp;→&nbsp;2"), "{}", report.summary);
+
+    // By version, in an environment: the template has the image already.
+    let promoted = run("promote", &[("version", "1.0.0"), ("environment", "production")]).exits(0);
+    assert_eq!(regions(&promoted), ["eu-west-1", "us-east-1"]);
+    assert_eq!((calls("PutParameter"), calls("CreateLaunchTemplateVersion")), (2, 1));
+    assert_eq!(promoted.output("report"), "bake-report.json");
+    let machines = calls("RunInstances");
+    assert!(run("sweep", &[("yes", "true")]).exits(0).annotations("warning").is_empty());
+    assert_eq!((calls("DeregisterImage"), calls("RunInstances"), machines), (0, 3, 3));
+    // Each of them is asked for something that is not there.
+    for (command, inputs) in [
+        ("publish", &[("version", "9.9.9")][..]),
+        ("deploy", &[("version", "9.9.9")]),
+        ("promote", &[("version", "9.9.9"), ("environment", "production")]),
+        ("test", &[("image-id", "ami-00000000000000000")]),
+    ] {
+        let ended = run(command, inputs).exits(4);
+        assert!(ended.annotations("error")[0].contains("not found"), "{command}: {:?}", ended.annotations("error"));
+    }
+}
+
 #[test]
 fn post_assumes_the_role_again_and_cleans_up_after_a_killed_step() {
     let cloud = Cloud::start(Path::new(binary()));

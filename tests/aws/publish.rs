@@ -278,6 +278,13 @@ fn publish_finishes_what_the_report_lacks_and_repeats_nothing() {
     assert_eq!(writes(&fixture), ["CopySnapshot", "RegisterImage", "PutParameter"]);
     assert_eq!(parameter(&fixture, "eu-west-1", "/images/web/current")["Value"], images(&fixture, AWAY)[0]["id"]);
     fixture.holds_only(&["shop/web/1.0.0"; 3]);
+    // The report that named the image says what became of it, for the commands after this one.
+    let report = fixture.report();
+    let image = &report["images"][0];
+    assert_eq!((&report["exit-code"], &image["status"], &image["failure"]), (&json!(0), &json!("baked"), &json!(null)));
+    let published = image["published"].as_array().unwrap();
+    assert!(published.iter().all(|one| one["failure"].is_null() && one["image"].is_string()), "{published:#?}");
+    assert_eq!(published.len(), 3);
     fixture.cloud.forget_calls();
     fixture.run(&["publish", "--image-version", "1.0.0"]).exits(0);
     assert_eq!(writes(&fixture), [""; 0]);

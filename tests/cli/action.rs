@@ -286,6 +286,19 @@ fn post_waits_for_a_main_step_that_is_still_at_work() {
     assert_eq!(post.end().exits(0).step.text(), "Nothing to clean up.\n");
 }
 
+/// ARC in Kubernetes mode: what does not come back is said, and without the event nothing is done.
+#[test]
+fn an_action_in_a_pod_says_what_the_job_does_not_get() {
+    let manifest = local("pod", "'true'");
+    let pod = || plain(&manifest).variable("KUBERNETES_SERVICE_HOST", "10.0.0.1").variable("GITHUB_ACTIONS", "");
+    let checked = |job: Job| job.main(PROGRAM, &[("command", "check")]);
+    let warned = checked(pod()).exits(0).annotations("warning").join("\n");
+    assert!(warned.contains("may not reach the job") && warned.contains("ami-bake/ami-bake/setup"), "{warned}");
+    let gone = checked(pod().variable("GITHUB_EVENT_PATH", "/nowhere/event.json")).exits(4);
+    assert!(gone.annotations("error")[0].contains("the event of the workflow is not in the pod"), "{gone:?}");
+    assert!(checked(plain(&manifest)).exits(0).annotations("warning").is_empty());
+}
+
 #[test]
 fn an_unmounted_runner_temp_is_replaced() {
     let job = with_store(&local("old-runner", "true")).variable("RUNNER_TEMP", "/nowhere/_temp");
@@ -320,9 +333,31 @@ fn a_pull_request_gets_a_version_of_its_own_and_one_comment() {
     let main = job.main(PROGRAM, &[token]).exits(0);
     assert_eq!(main.output("version"), "0.1.0-pr.7.1a2b3c4");
     assert!(main.annotations("warning").is_empty(), "{:?}", main.annotations("warning"));
-    let again = job.main(PROGRAM, &[token]).exits(0);
+    let again = job.main(PROGRAM, &[token, ("tfvars", "images.auto.tfvars.json")]).exits(0);
+    let variables = std::fs::read_to_string(job.path("workspace/images.auto.tfvars.json")).unwrap();
+    let variables: Value = serde_json::from_str(&variables).unwrap();
+    let id = again.output("ami-id");
+    assert_eq!(
+        variables,
+        json!({"ami_id": id, "ami_ids": {"web": {"local": id}}, "ami_versions": {"web": "0.1.0-pr.7.1a2b3c4"}})
+    );
     assert_eq!((again.output("changed"), github.comments().len()), ("false", 1));
     assert!(github.comments()[0].1.contains("0.1.0-pr.7.1a2b3c4"));
+    let comment = || github.comments()[0].1.clone();
+    assert!(comment().contains("Nothing to compare with: no release has a bake-report.json of shop."), "{}", comment());
+
+    // Of the default branch there is the report of its last release.
+    let mut released: Value =
+        serde_json::from_str(&std::fs::read_to_string(job.path("workspace/bake-report.json")).unwrap()).unwrap();
+    released["images"][0]["version"] = json!("0.0.9");
+    github.add_release("v0.0.9", "", &json!({}));
+    github.add_file("v0.0.9", "bake-report.json", &released.to_string());
+    job.main(PROGRAM, &[token]).exits(0);
+    assert!(
+        comment().contains("### Compared with release v0.0.9") && comment().contains("0.0.9 → 0.1.0-pr"),
+        "{}",
+        comment()
+    );
 
     // A token without the right to comment is no failure; with `comment: always` there is a warning.
     github.refuse(ApiFault::always("GET", "/comments", 403, "Resource not accessible by integration"));
@@ -366,6 +401,32 @@ fn a_release_bakes_under_its_version_and_has_the_image_in_its_notes() {
     assert_eq!(main.output("version"), "3.1.0");
     let notes = github.notes("web-v3.1.0");
     assert!(notes.starts_with("By hand.") && notes.contains(main.output("ami-id")), "{notes}");
+}
+
+/// Once, and published only with its images; a draft that a person prepared stays one.
+#[test]
+fn a_tag_without_a_release_gets_one_if_that_is_wanted() {
+    let github = GitHub::new();
+    let event = json!({"repository": {"full_name": "shop/images", "default_branch": "main"}});
+    let tagged = |tag: &str| {
+        let job = with_store(&local("tagged", "echo three > /srv/three"));
+        on(&github, job.event("push", &format!("refs/tags/{tag}"), &event))
+    };
+    let notes = [("token", ami_bake_testkit::github::TOKEN), ("release-notes", "true")];
+    let create = [&notes[..], &[("create-release", "true")]].concat();
+    let refused = tagged("v3.1.0-rc.1").main(PROGRAM, &notes).exits(0);
+    assert!(refused.annotations("warning")[0].contains("has no release v3.1.0-rc.1"), "{refused:?}");
+    let job = tagged("v3.1.0-rc.1");
+    let main = job.main(PROGRAM, &create).exits(0);
+    assert!(main.step.text().contains("Created release v3.1.0-rc.1"), "{}", main.step.text());
+    assert!(github.notes("v3.1.0-rc.1").contains(main.output("ami-id")));
+    assert!(github.file("v3.1.0-rc.1", "bake-report.json").is_some());
+    let release = || github.release("v3.1.0-rc.1");
+    assert_eq!((&release()["draft"], &release()["prerelease"]), (&json!(false), &json!(true)));
+    assert!(job.main(PROGRAM, &create).exits(0).step.text().contains("Updated the notes of release v3.1.0-rc.1"));
+    github.add_release("v4.0.0", "By hand.", &json!({"draft": true}));
+    tagged("v4.0.0").main(PROGRAM, &create).exits(0);
+    assert_eq!(github.release("v4.0.0")["draft"], json!(true));
 }
 
 #[test]

@@ -185,6 +185,10 @@ fn what_goes_into_a_file_is_the_same_without_github() {
     fixture.run(&["report", "--report", "reports", "--merge", "all.json"]).exits(0);
     let all: Value = serde_json::from_str(&fixture.read("all.json")).unwrap();
     assert_eq!(all["images"].as_array().unwrap().len(), 2);
+    fixture.run(&["report", "--report", "last.json", "--tfvars", "images.tfvars.json"]).exits(0);
+    let variables: Value = serde_json::from_str(&fixture.read("images.tfvars.json")).unwrap();
+    assert_eq!(variables["ami_ids"]["web"]["us-east-1"], variables["ami_id"], "{variables:#}");
+    assert_eq!(variables["ami_versions"], json!({"web": "1.3.0"}));
     let shown = fixture.run(&["report", "--report", "reports/web/bake-report.json", "--against", "last.json"]).exits(0);
     assert!(shown.stdout.contains("since version <code>1.3.0</code>") && shown.stdout.contains("```mermaid"));
     fixture.run(&["report", "--comment"]).exits(2).says("bake-report.json");

@@ -38,6 +38,9 @@ pub struct ImageRecord {
     pub architecture: Option<Architecture>,
     /// Parts that the image consists of: snapshots on AWS, layers locally.
     pub parts: Vec<String>,
+    /// Its size in bytes, where the platform says it: of an AMI that of its volumes, of a container image that of its content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
     /// All tags of the image.
     pub tags: BTreeMap<String, String>,
 }
@@ -59,6 +62,7 @@ impl ImageRecord {
             available: true,
             architecture: plan.source.architecture,
             parts: Vec::new(),
+            size: None,
             tags: BTreeMap::from([(tags::SOURCE.to_owned(), plan.source.id.clone())]),
         }
     }

@@ -121,6 +121,7 @@ mod tests {
             available: true,
             architecture: None,
             parts: Vec::new(),
+            size: None,
             tags: BTreeMap::new(),
         }
     }

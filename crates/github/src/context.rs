@@ -10,8 +10,12 @@ use crate::markdown::Escape;
 pub struct Context<'a> {
     /// The secrets of the run.
     pub masker: &'a Masker,
-    /// The report of the previous version, for showing changed packages.
+    /// The report of the previous version, to show what changed.
     pub previous: Option<&'a Report>,
+    /// Where that report is from, in words: `release v1.3.0`.
+    pub previous_from: Option<&'a str>,
+    /// Why there is none where a comparison is expected, in words.
+    pub no_previous: Option<&'a str>,
     /// The URL of the workflow run.
     pub run_url: Option<&'a str>,
     /// The URL of the job.
@@ -23,7 +27,15 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// A context without links, which masks these secrets.
     pub fn new(masker: &'a Masker) -> Self {
-        Self { masker, previous: None, run_url: None, job_url: None, untrusted: false }
+        Self {
+            masker,
+            previous: None,
+            previous_from: None,
+            no_previous: None,
+            run_url: None,
+            job_url: None,
+            untrusted: false,
+        }
     }
 
     pub(crate) fn escape(&self) -> Escape<'a> {

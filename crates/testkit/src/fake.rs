@@ -134,6 +134,7 @@ fn record(id: String, name: String, tags: BTreeMap<String, String>) -> ImageReco
         available: true,
         architecture: None,
         parts: vec![id.clone()],
+        size: None,
         id,
         tags,
     }

@@ -167,6 +167,7 @@ mod tests {
             available: true,
             architecture: None,
             parts: Vec::new(),
+            size: None,
             tags: std::collections::BTreeMap::new(),
         };
         Listed { image, usage: None }

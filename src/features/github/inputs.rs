@@ -79,6 +79,7 @@ pub(super) const INPUTS: &[(&str, Translation)] = &[
     ("comment-key", Translation::Own),
     ("summary", Translation::Own),
     ("release-notes", Translation::Own),
+    ("create-release", Translation::Own),
     ("on-fork", Translation::Own),
     ("reviewed-sha", Translation::Own),
     ("on-unclean", Translation::Own),
@@ -92,6 +93,7 @@ pub(super) const INPUTS: &[(&str, Translation)] = &[
     ("log-dir", Translation::Value("log-dir")),
     ("report", Translation::List("report")),
     ("against", Translation::Value("against")),
+    ("tfvars", Translation::Own),
     ("job-id", Translation::Own),
 ];
 

@@ -95,6 +95,18 @@ fn amis(report: &Report) -> Value {
     json!(amis)
 }
 
+/// The images as variables of Terraform, for a file `NAME.auto.tfvars.json`: the first image, and all of them by region.
+pub(super) fn tfvars(report: &Report) -> Value {
+    let records = || report.images.iter().filter_map(|image| Some((&image.name, image.image.as_ref()?)));
+    let versions: BTreeMap<&String, String> =
+        records().map(|(name, record)| (name, record.version.to_string())).collect();
+    json!({
+        "ami_id": records().next().map(|(_, record)| &record.id),
+        "ami_ids": amis(report),
+        "ami_versions": versions,
+    })
+}
+
 /// URL of the console page of an image in its home region.
 fn console_url(image: &ImageReport, report: &Report) -> Option<String> {
     let record = image.image.as_ref()?;

@@ -38,6 +38,7 @@ Examples:
   ami-bake report --against last/bake-report.json       also show which packages changed since
   ami-bake report --comment                             comment on the pull request of this workflow run
   ami-bake report --release-notes v1.4.0
+  ami-bake report --tfvars images.auto.tfvars.json      hand the image IDs to Terraform
   ami-bake report --report reports/ --merge bake-report.json")]
 pub(crate) struct Args {
     /// Report to read, or a folder to search for reports; may be repeated. Default: bake-report.json
@@ -51,6 +52,12 @@ pub(crate) struct Args {
     /// Write the Markdown to FILE instead of standard output
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+
+    /// Write the IDs and versions of the images to FILE as variables of Terraform: ami_id, ami_ids, ami_versions
+    ///
+    /// Terraform reads files that end in .auto.tfvars.json by itself.
+    #[arg(long, value_name = "FILE")]
+    tfvars: Option<PathBuf>,
 
     /// Print the report as JSON
     #[arg(long, conflicts_with = "markdown")]
@@ -83,6 +90,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TAG", num_args = 0..=1, default_missing_value = "")]
     release_notes: Option<String>,
 
+    /// Create the release if the tag has none: a draft that is published once it has the notes and the report
+    ///
+    /// A release that GITHUB_TOKEN created starts no other workflow.
+    #[arg(long, requires = "release_notes")]
+    create_release: bool,
+
     /// Repository on GitHub. Default: the workflow's
     #[arg(long, value_name = "OWNER/NAME")]
     repository: Option<String>,
@@ -105,6 +118,9 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
     if let Some(file) = &args.merge {
         write(file, &json(&all, run.masker())?, host)?;
     }
+    if let Some(file) = &args.tfvars {
+        write(file, &json_text(&outputs::tfvars(&all), run.masker(), false), host)?;
+    }
     if host.run_ended(&all, run.masker()).await {
         return hand_on(&all, host);
     }
@@ -117,9 +133,9 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
     };
     let tag = args.release_notes.as_deref().filter(|tag| !tag.is_empty()).map(str::to_owned).or(workflow.tag.clone());
     let previous = match (&args.against, &api) {
-        (Some(file), _) if !from_release => Some(report::read(file)?),
+        (Some(file), _) if !from_release => Some((report::read(file)?, file.display().to_string())),
         (_, Some(api)) => match release::last(api, &all.namespace, tag.as_deref()).await {
-            Ok(found) => found,
+            Ok(found) => found.map(|last| (last.report, format!("release {}", last.tag))),
             Err(error) if from_release => return Err(error),
             Err(error) => {
                 run.warn(sentence(&error), error.help_text().map(str::to_owned));
@@ -130,7 +146,9 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
     };
     let context = Context {
         masker: run.masker(),
-        previous: previous.as_ref(),
+        previous: previous.as_ref().map(|(previous, _)| previous),
+        previous_from: previous.as_ref().map(|(_, from)| from.as_str()),
+        no_previous: None,
         run_url: workflow.run_url.as_deref(),
         job_url: None,
         untrusted: false,
@@ -139,7 +157,7 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
         host.json(&value(&all)?, false);
     } else if let Some(file) = &args.markdown {
         write(file, &summary::render(&all, &context), host)?;
-    } else if !to_github && args.merge.is_none() {
+    } else if !to_github && args.merge.is_none() && args.tfvars.is_none() {
         host.data(&summary::render(&all, &context));
     }
     let Some(api) = api else { return Ok(()) };
@@ -149,9 +167,15 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
             Error::usage("could not write release notes: this run is not for a tag")
                 .help("Give the tag of a release: --release-notes v1.2.3.")
         })?;
-        let updated = release::update(&api, &tag, &all.namespace, &all, &context).await?;
+        let missing = if args.create_release {
+            release::MissingRelease::Create { commit: workflow.sha.as_deref() }
+        } else {
+            release::MissingRelease::Refuse
+        };
+        let updated = release::update(&api, &tag, &all.namespace, &all, &context, missing).await?;
         let attached = if updated.attached { " and attached the report" } else { "" };
-        host.say(&format!("Updated the notes of release {tag}{attached}: {}\n", updated.url));
+        let done = if updated.created { "Created" } else { "Updated the notes of" };
+        host.say(&format!("{done} release {tag}{attached}: {}\n", updated.url));
     }
     commented
 }

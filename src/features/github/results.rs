@@ -4,13 +4,15 @@ use std::path::Path;
 
 use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::mask::Masker;
-use ami_bake_core::report::{self, Report};
-use ami_bake_core::{Error, Result};
+use ami_bake_core::report::{self, FILE_NAME, Report};
+use ami_bake_core::{Error, Result, whole_file};
 use ami_bake_github::api::Api;
 use ami_bake_github::{Context, comment, release, summary};
 
 use super::action::Action;
-use super::feedback;
+use super::{feedback, outputs};
+use crate::error::sentence;
+use crate::out::json_text;
 
 /// Presents the report of a run that ended.
 pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
@@ -25,14 +27,24 @@ pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
         }
     };
     let previous = previous(action, report, api.as_ref()).await;
+    let (compared, none) = match &previous {
+        Comparison::With(previous, from) => (Some((previous, from.as_str())), None),
+        Comparison::Without(why) => (None, Some(why.as_str())),
+        Comparison::NotWanted => (None, None),
+    };
     let context = Context {
         masker,
-        previous: previous.as_ref(),
+        previous: compared.map(|(previous, _)| previous),
+        previous_from: compared.map(|(_, from)| from),
+        no_previous: none,
         run_url: action.workflow.run_url.as_deref(),
         job_url: action.workflow.job_url.as_deref(),
         untrusted: action.workflow.untrusted().is_some(),
     };
     action.summary(&summary::render(report, &context));
+    if let Err(error) = tfvars(action, report, masker) {
+        action.warn(&error);
+    }
     // A cancelled job has only seconds left.
     if report.exit_code == Some(130) {
         action.save("cancelled", "true");
@@ -45,19 +57,55 @@ pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
     feedback::failed(action, comment(action, report, &api, &context).await);
 }
 
-/// The report to compare with: from a file, or from the last release.
-async fn previous(action: &Action, report: &Report, api: Option<&Api>) -> Option<Report> {
+/// Writes the images as variables of Terraform, once all of them are there: a file of half a run would look complete.
+fn tfvars(action: &Action, report: &Report, masker: &Masker) -> Result<()> {
+    let Some(file) = action.environment.input("tfvars").map(Path::new) else { return Ok(()) };
+    if !matches!(report.exit_code, Some(0 | UNCLEAN)) {
+        return Ok(());
+    }
+    let text = json_text(&outputs::tfvars(report), masker, false);
+    whole_file::replace(file, |to| to.write_all(text.as_bytes()))
+        .map_err(|error| Error::usage(format!("could not write {}", file.display())).because(error))?;
+    action.give_to_runner(file);
+    Ok(())
+}
+
+/// What a report is compared with.
+enum Comparison {
+    /// This report, and where it is from.
+    With(Report, String),
+    /// None, and why.
+    Without(String),
+    /// Nobody expects one.
+    NotWanted,
+}
+
+/// The report to compare with: a file, or that of the last release, which was made of the default branch. A pull request is
+/// compared without being asked.
+async fn previous(action: &Action, report: &Report, api: Option<&Api>) -> Comparison {
     let tag = action.workflow.tag.as_deref();
+    let comments = action.environment.input("comment") != Some("never");
+    let is_pull = comments && action.workflow.pull_request.is_some() && action.workflow.untrusted().is_none();
+    let of_release = |found: Option<release::LastReport>| match found {
+        Some(last) => Comparison::With(last.report, format!("release {}", last.tag)),
+        None => Comparison::Without(format!("no release has a {FILE_NAME} of {}", report.namespace)),
+    };
     let found = match (action.environment.input("against"), api) {
-        (Some(file), _) if file != "release" => report::read(Path::new(file)).map(Some),
-        (Some(_), Some(api)) => release::last(api, &report.namespace, tag).await,
-        // Nobody requested it, so a token without `contents: read` is not worth a warning.
-        (None, Some(api)) if tag.is_some() => Ok(release::last(api, &report.namespace, tag).await.ok().flatten()),
-        _ => Ok(None),
+        (Some(file), _) if file != "release" => {
+            report::read(Path::new(file)).map(|found| Comparison::With(found, file.to_owned()))
+        }
+        (Some(_), Some(api)) => release::last(api, &report.namespace, tag).await.map(of_release),
+        // Nobody asked for it, so a token without `contents: read` is not worth a warning.
+        (None, Some(api)) if tag.is_some() || is_pull => Ok(match release::last(api, &report.namespace, tag).await {
+            Ok(found) if is_pull || found.is_some() => of_release(found),
+            Err(error) if is_pull => Comparison::Without(sentence(&error).trim_end_matches('.').to_owned()),
+            _ => Comparison::NotWanted,
+        }),
+        _ => Ok(Comparison::NotWanted),
     };
     found.unwrap_or_else(|error| {
         action.warn(&error);
-        None
+        Comparison::NotWanted
     })
 }
 
@@ -89,7 +137,12 @@ async fn release_notes(action: &Action, report: &Report, api: &Api, context: &Co
     if !matches!(report.exit_code, Some(0 | UNCLEAN)) {
         return Ok(());
     }
-    let updated = release::update(api, &tag, &report.namespace, report, context).await?;
-    action.log.say(&format!("Updated the notes of release {tag}: {}\n", updated.url));
+    let missing = match action.environment.flag("create-release")? {
+        Some(true) => release::MissingRelease::Create { commit: action.workflow.sha.as_deref() },
+        _ => release::MissingRelease::Refuse,
+    };
+    let updated = release::update(api, &tag, &report.namespace, report, context, missing).await?;
+    let done = if updated.created { "Created" } else { "Updated the notes of" };
+    action.log.say(&format!("{done} release {tag}: {}\n", updated.url));
     Ok(())
 }

@@ -84,6 +84,7 @@ fn run(
     if let Some(token) = action.environment.input("token") {
         action.masker.add(token);
     }
+    in_kubernetes(action)?;
     action.save("main", "true");
     validate(action)?;
     let command = inputs::command(surface, &action.environment)?;
@@ -111,6 +112,35 @@ fn run(
         last_words(action, &action.findings());
     }
     Ok(end(code))
+}
+
+/// ARC in Kubernetes mode runs a container action in a pod of its own, whose files may not come back to the job.
+///
+/// # Errors
+/// When the event is not there: nobody could say whose code this is.
+fn in_kubernetes(action: &Action) -> Result<()> {
+    const HELP: &str = "Use `ami-bake/ami-bake/setup` and `run: ami-bake …` there (docs/install.md).";
+    if !action.environment.in_pod() {
+        return Ok(());
+    }
+    let missing = action.environment.missing_files();
+    if missing.contains(&"GITHUB_EVENT_PATH") {
+        return Err(
+            Error::preflight("the event of the workflow is not in the pod that runs this container action").help(HELP)
+        );
+    }
+    let text = match missing.as_slice() {
+        [] => "This container action runs in a Kubernetes pod. Outputs, job summary and the clean-up of the post step may not reach \
+               the job."
+            .to_owned(),
+        missing => format!(
+            "This container action runs in a Kubernetes pod without the runner's files ({}). Outputs, job summary and the clean-up \
+             of the post step do not reach the job.",
+            missing.join(", ")
+        ),
+    };
+    action.log.annotate(&Annotation::new(Level::Warning, "kubernetes", format!("{text} {HELP}")));
+    Ok(())
 }
 
 /// The input `on-unclean`: whether the step fails when only the clean-up is incomplete.
@@ -159,7 +189,7 @@ fn bump(action: &Action, command: &str) -> Option<String> {
 
 /// Validates inputs that are not translated to flags, before anything begins.
 fn validate(action: &Action) -> Result<()> {
-    for name in ["summary", "dry-run", "force", "keep-on-failure", "yes"] {
+    for name in ["summary", "create-release", "dry-run", "force", "keep-on-failure", "yes"] {
         action.environment.flag(name)?;
     }
     CommentMode::of(&action.environment)?;

@@ -88,8 +88,16 @@ pub(crate) fn record(image: &Image, region: &str) -> Option<ImageRecord> {
         available: image.state() == Some(&ImageState::Available),
         architecture: source.architecture,
         parts: snapshots(image),
+        size: size(image),
         tags,
     })
+}
+
+/// The size of its volumes, which EC2 says in GiB.
+fn size(image: &Image) -> Option<u64> {
+    let volumes = image.block_device_mappings().iter().filter_map(|mapping| mapping.ebs()?.volume_size());
+    let sizes: Vec<u64> = volumes.filter_map(|size| u64::try_from(size).ok()).collect();
+    (!sizes.is_empty()).then(|| sizes.iter().sum::<u64>() << 30)
 }
 
 /// The snapshots of the image's volumes.

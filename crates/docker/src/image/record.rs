@@ -57,6 +57,7 @@ pub(crate) fn record(seen: ImageInspect) -> Option<ImageRecord> {
         created,
         available: true,
         architecture,
+        size: seen.size.and_then(|size| u64::try_from(size).ok()),
         parts: seen.root_fs.and_then(|root| root.layers).unwrap_or_default(),
         tags,
     })

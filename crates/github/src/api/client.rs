@@ -20,9 +20,6 @@ const DEADLINE: Duration = Duration::from_mins(4);
 /// Seconds to wait after a rate limit that names no time; GitHub asks for at least a minute.
 const LIMIT_WAIT: u64 = 60;
 
-/// Attempts for a read request.
-const READS: usize = 3;
-
 /// The version of the API, the same that octocrab requests.
 const VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
 
@@ -297,17 +294,27 @@ impl Api {
         Ok(content.to_vec())
     }
 
-    /// Sends a read request, and retries it after a server error.
+    /// Sends a request that may be sent twice, and retries it after a server error or without an answer, as patiently as
+    /// [`Api::ask`].
     async fn read(&self, what: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
-        for _ in 1..READS {
-            let Some(again) = request.try_clone() else { break };
-            match again.header(VERSION.0, VERSION.1).send().await {
-                Ok(answer) if answer.status().is_server_error() => {}
-                Ok(answer) => return accept(what, answer).await,
-                Err(_) => {}
+        let patiently = async {
+            // Twice at once, as octocrab does: most errors of a server are over by then.
+            for pause in [Duration::ZERO; 2].into_iter().chain(pauses(self.settings.retry)) {
+                let Some(again) = request.try_clone() else { break };
+                match again.header(VERSION.0, VERSION.1).send().await {
+                    Ok(answer) if answer.status().is_server_error() => {}
+                    Ok(answer) => return accept(what, answer).await,
+                    Err(_) => {}
+                }
+                tokio::time::sleep(pause).await;
             }
-        }
-        self.send(what, request).await
+            self.send(what, request).await
+        };
+        let late = || {
+            Error::internal(format!("{what}: no answer from {} within four minutes", self.settings.api))
+                .help("Run it again once GitHub answers (https://www.githubstatus.com).")
+        };
+        tokio::time::timeout(DEADLINE, patiently).await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn send(&self, what: &str, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {

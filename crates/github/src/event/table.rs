@@ -146,6 +146,7 @@ fn version(run: &Run, rule: &VersionRule) -> String {
         available: true,
         architecture: None,
         parts: Vec::new(),
+        size: None,
         tags: std::collections::BTreeMap::new(),
     };
     let variant = Variant {

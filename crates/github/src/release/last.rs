@@ -10,18 +10,29 @@ use crate::api::{Api, Release};
 /// Maximum number of reports to read until one has the namespace: a repository may release several things.
 const READ: usize = 10;
 
+/// A report, and the tag of the release that has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastReport {
+    /// The report.
+    pub report: Report,
+    /// Tag of the release.
+    pub tag: String,
+}
+
 /// The report of the previous published release that has one in this namespace: that of the highest version below
 /// `tag`, or of the newest release when `tag` is not a version. Pre-releases count only when `tag` is one itself.
 ///
 /// # Errors
 /// When the API fails, or the file is not a valid report.
-pub async fn last(api: &Api, namespace: &str, tag: Option<&str>) -> Result<Option<Report>> {
+pub async fn last(api: &Api, namespace: &str, tag: Option<&str>) -> Result<Option<LastReport>> {
     let what = format!("could not find the last release of {}", api.repository());
     let all: Vec<Release> = api.list(&what, "releases", 1).await?;
     let mut broken: Option<Error> = None;
     for release in before(&all, tag).into_iter().filter(|release| has_report(release)).take(READ) {
         match read(api, release).await {
-            Ok(found) if found.namespace == namespace => return Ok(Some(found)),
+            Ok(report) if report.namespace == namespace => {
+                return Ok(Some(LastReport { report, tag: release.tag_name.clone() }));
+            }
             Ok(_) => {}
             Err(error) => broken = broken.or(Some(error)),
         }

@@ -4,6 +4,6 @@ mod last;
 mod notes;
 mod update;
 
-pub use last::last;
+pub use last::{LastReport, last};
 pub use notes::{merged, render};
-pub use update::{Updated, update};
+pub use update::{MissingRelease, Updated, update};

@@ -36,7 +36,22 @@ impl Environment {
 
     /// True when the runner started this program as an action: only then there are inputs.
     pub fn is_action(&self) -> bool {
-        self.in_workflow() && self.get("INPUT_COMMAND").is_some()
+        let in_pod = || self.in_pod() && self.get("GITHUB_WORKSPACE").is_some();
+        self.get("INPUT_COMMAND").is_some() && (self.in_workflow() || in_pod())
+    }
+
+    /// True in a pod of Kubernetes, which the kubelet says to each container. A container that Docker started in a pod does not
+    /// have the variable, so an action with it was started by ARC in Kubernetes mode. There `GITHUB_ACTIONS` may be missing
+    /// (actions/runner-container-hooks issue 211).
+    pub fn in_pod(&self) -> bool {
+        self.get("KUBERNETES_SERVICE_HOST").is_some()
+    }
+
+    /// Those of the runner's files that it names and that are not there: outputs, state and summary are then written for
+    /// nobody.
+    pub fn missing_files(&self) -> Vec<&'static str> {
+        let names = ["GITHUB_EVENT_PATH", "GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"];
+        names.into_iter().filter(|name| self.get(name).is_some_and(|path| !Path::new(path).is_file())).collect()
     }
 
     /// An input by its name in action.yml. The runner writes the name in upper case with `_` for blanks, and keeps
@@ -181,5 +196,11 @@ mod tests {
         assert!(step.in_workflow() && !step.is_action());
         assert!(Environment::of([("GITHUB_ACTIONS", "true"), ("INPUT_COMMAND", "bake")]).is_action());
         assert!(!Environment::of([("INPUT_COMMAND", "bake")]).is_action());
+        let pod = [
+            ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+            ("INPUT_COMMAND", "bake"),
+            ("GITHUB_WORKSPACE", "/github/workspace"),
+        ];
+        assert!(Environment::of(pod).is_action() && !Environment::of(pod.into_iter().take(2)).is_action());
     }
 }

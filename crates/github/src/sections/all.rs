@@ -2,7 +2,9 @@
 
 use ami_bake_core::report::Report;
 
-use super::{deployments, failures, images, machines, notices, packages, regions, tests, timeline, verdict};
+use super::{
+    comparison, deployments, failures, images, machines, notices, packages, regions, tests, timeline, verdict,
+};
 use crate::context::Context;
 use crate::markdown::Block;
 
@@ -13,6 +15,7 @@ pub(crate) fn all(report: &Report, context: &Context<'_>) -> Vec<Block> {
         images::images(report, context),
         images::reasons(report, context),
         failures::failures(report, context),
+        comparison::comparison(report, context),
         notices::notices(report, context),
         regions::regions(report, context),
         deployments::deployments(report, context),

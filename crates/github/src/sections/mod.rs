@@ -1,6 +1,7 @@
 //! The sections of a rendered report, each made from the report alone.
 
 mod all;
+mod comparison;
 mod count;
 mod deployments;
 mod failures;

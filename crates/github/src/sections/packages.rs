@@ -36,7 +36,7 @@ pub(crate) fn since_last(report: &Report, context: &Context<'_>) -> Vec<Block> {
 }
 
 /// The changes since the previous version, and that version. `None` when one of the package lists is unknown.
-fn changes_since(image: &ImageReport, previous: Option<&Report>) -> Option<(PackageChanges, String)> {
+pub(super) fn changes_since(image: &ImageReport, previous: Option<&Report>) -> Option<(PackageChanges, String)> {
     let before = previous?.image(&image.key)?;
     let version = before.version.as_ref()?;
     if before.installed.is_empty() || image.installed.is_empty() || image.version.as_ref() == Some(version) {
@@ -56,23 +56,25 @@ fn is_older(change: &PackageChange) -> bool {
 
 fn block(image: &ImageReport, changes: &PackageChanges, since: &str, escape: Escape<'_>) -> Block {
     let name = escape.text(&image.name);
-    let older = downgraded(changes);
-    let parts: Vec<String> = [
-        (changes.added.len(), "added"),
-        (changes.removed.len(), "removed"),
-        (changes.changed.len() - older, "upgraded"),
-        (older, "downgraded"),
-    ]
-    .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, word)| format!("{number} {word}"))
-    .collect();
+    let parts = counts(changes);
     if parts.is_empty() {
         return Block::whole(format!("the packages of {name}"), format!("<b>{name}</b>: no changes since {since}\n\n"));
     }
     let summary = format!("<b>{name}</b>: {} since {since}", parts.join(", "));
     let head = ["", "package", "before", "after"];
     table(format!("the packages of {name}"), &head, &rows(changes, escape)).folded(&summary)
+}
+
+/// `2 added`, `1 upgraded`; empty when nothing changed.
+pub(super) fn counts(changes: &PackageChanges) -> Vec<String> {
+    let older = downgraded(changes);
+    let all = [
+        (changes.added.len(), "added"),
+        (changes.removed.len(), "removed"),
+        (changes.changed.len() - older, "upgraded"),
+        (older, "downgraded"),
+    ];
+    all.into_iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect()
 }
 
 /// The rows, downgrades first: they are rare and seldom intended.

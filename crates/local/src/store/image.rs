@@ -87,6 +87,7 @@ impl Image {
             available: true,
             architecture: self.architecture,
             parts: self.layers.clone(),
+            size: None,
             tags: self.tags.clone(),
         })
     }

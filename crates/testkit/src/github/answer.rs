@@ -102,6 +102,15 @@ fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &C
             page(request, &state.tags.iter().map(|tag| merged(example.clone(), tag)).collect::<Vec<_>>())
         }
         ("GET", "/releases") => page(request, &state.releases),
+        ("POST", "/releases") => {
+            let tag = body["tag_name"].as_str().unwrap_or_default();
+            if state.releases.iter().any(|one| one["tag_name"] == tag && one["draft"] == false) {
+                return answer(422, &json!({"message": "Validation Failed", "errors": [{"code": "already_exists"}]}));
+            }
+            let made = release(state, tag, text, &body);
+            state.releases.push(made.clone());
+            answer(201, &made)
+        }
         // A draft can't be found by its tag.
         ("GET", "/releases/tags/{tag}") => {
             let found = state.releases.iter().find(|one| one["tag_name"] == value.as_str() && one["draft"] == false);

@@ -162,6 +162,15 @@ impl GitHub {
         answer::add_file(&mut state, release, name, content);
     }
 
+    /// A release as the API answers it.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn release(&self, tag: &str) -> Value {
+        let state = lock(&self.state);
+        state.releases.iter().find(|release| release["tag_name"] == tag).unwrap().clone()
+    }
+
     /// The notes of a release.
     ///
     /// # Panics
