@@ -17,6 +17,12 @@ fn a_plan_creates_nothing_and_says_why() {
     let outcome = fixture.run(&["plan", "--json"]).exits(0);
     let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert!(plan.to_string().contains("reuse"), "{plan:#}");
+    fixture.write(
+        "bake.yml",
+        &format!("{WEB}    build:\n      - run: echo hello > /opt/hello\n      - name: Greet\n        run: echo bye\n"),
+    );
+    let plan = fixture.run(&["plan"]).exits(0);
+    assert!(plan.stdout.contains("changed since 0.1.0: step \"Greet\" added"), "{}", plan.stdout);
 }
 
 #[test]

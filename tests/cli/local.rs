@@ -54,7 +54,17 @@ fn a_bake_tests_and_publishes_and_the_next_one_reuses() {
 fn another_value_is_another_version() {
     let fixture = Fixture::with(HELLO);
     fixture.run(&["bake"]).exits(0);
-    fixture.run(&["bake", "--set", "greeting=goodbye", "--bump", "minor"]).exits(0);
+    let goodbye = ["--set", "greeting=goodbye", "--bump", "minor"];
+    let reason = "changed since 0.1.0: variable `greeting`, step ";
+    let plan = fixture.run(&[&["plan"], goodbye.as_slice()].concat()).exits(0);
+    assert!(plan.stdout.contains(reason), "{}", plan.stdout);
+    let bake = fixture.run(&[&["bake"], goodbye.as_slice()].concat()).exits(0);
+    assert!(bake.stderr.contains(reason), "{}", bake.stderr);
+    let report = report(&fixture);
+    let image = &report["images"][0];
+    assert!(image["reason"].as_str().unwrap().starts_with(reason), "{image:#}");
+    assert!(image["inputs"].as_array().unwrap().iter().any(|part| part["name"] == "greeting"), "{image:#}");
+    assert!(!image["image"]["tags"]["ami-bake:inputs"].is_null(), "{image:#}");
     let images = fixture.run(&["images", "--json"]).exits(0);
     let images: Value = serde_json::from_str(&images.stdout).unwrap();
     let versions: Vec<&str> =

@@ -15,7 +15,7 @@ use crate::delivery::Delivery;
 use crate::image::ImageRecord;
 use crate::location::SourceLocation;
 use crate::output::Stream;
-use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
+use crate::plan::{Digest, ImageKey, Phase, Price, ReportedPart, SourceImage};
 use crate::rollout::Rollout;
 
 pub use crate::failure::Failure;
@@ -153,6 +153,9 @@ pub enum Event {
         digest: Digest,
         /// Bake, reuse or register, and why.
         decision: Decision,
+        /// What the digest is made of; empty where no file was read.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        inputs: Vec<ReportedPart>,
     },
     /// A stage began.
     StageStarted {

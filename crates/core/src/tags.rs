@@ -14,6 +14,8 @@ pub const LEGACY_VARIANT: &str = "ami-bake:leg";
 pub const VERSION: &str = "ami-bake:version";
 /// Tag with the digest of everything that the image is made from.
 pub const DIGEST: &str = "ami-bake:digest";
+/// Tag with a short hash of each part of the digest ([`crate::plan::DigestParts`]).
+pub const INPUTS: &str = "ami-bake:inputs";
 /// Tag with the time when the tests passed.
 pub const TESTED: &str = "ami-bake:tested";
 /// Tag with the source's ID.

@@ -107,6 +107,7 @@ async fn capture(
         settings: ImageSettings::default(),
         version: version.clone(),
         digest: Digest::from_text("sha256:0"),
+        parts: ami_bake_core::plan::DigestParts::default(),
     };
     let tags = [(tags::NAME, "bench"), (tags::IMAGE, "bench"), (tags::VERSION, "1.0.0"), (tags::DIGEST, "sha256:0")]
         .map(|(key, value)| (key.to_owned(), value.to_owned()));

@@ -1,5 +1,7 @@
 //! Which variables and secrets must be set for the selected images. Images that are not baked need none.
 
+use std::collections::BTreeSet;
+
 use crate::expression::{Expr, Piece, Template};
 use crate::manifest::Manifest;
 use crate::tree::{Kind, Meaning, Node};
@@ -33,6 +35,28 @@ pub(crate) fn variable(manifest: &Manifest, name: &str) -> bool {
     settings.map(|entry| &entry.value).any(|node| uses(node, here))
         || selected(manifest).any(|node| uses(node, here))
         || !all(manifest).any(|node| uses(node, None))
+}
+
+/// Keys of an image whose values are in its digest, at least in part.
+const IN_DIGEST: [&str; 5] = ["build", "machine", "seal", "test", "validate"];
+/// The same below `publish`.
+const PUBLISHED_IN_DIGEST: [&str; 2] = ["docker", "imds"];
+
+/// The variables by name that the digest of an image may depend on.
+pub(crate) fn variables_in_digest(image: &Node) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let own = image.entries().iter().filter(|entry| IN_DIGEST.contains(&entry.key.as_str()));
+    let published = image.get("publish").map(Node::entries).unwrap_or_default().iter();
+    let published = published.filter(|entry| PUBLISHED_IN_DIGEST.contains(&entry.key.as_str()));
+    for entry in own.chain(published) {
+        expressions(None, &entry.value, &entry.key, &mut |expr| {
+            expr.accesses(&mut |access| {
+                let member = access.member().filter(|(context, _)| context.eq_ignore_ascii_case("vars"));
+                names.extend(member.map(|(_, name)| name.to_lowercase()));
+            });
+        });
+    }
+    names
 }
 
 /// Whether a secret must be set: a selected image reads it and does not allow an empty value (with `optional`: reads it

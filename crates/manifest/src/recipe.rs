@@ -1,10 +1,11 @@
 //! Implements the engine's `Recipe` for a manifest.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ami_bake_core::plan::{
-    Deployment, Digest, Distribution, Draft, ImageDefinition, ImageKey, ImagePlan, ImageSettings, Inputs,
-    MachineSettings, Recipe, SourceImage, SourceQuery, Variant,
+    Deployment, Digest, DigestParts, Distribution, Draft, ImageDefinition, ImageKey, ImagePlan, ImageSettings,
+    MachineSettings, ReadInputs, Recipe, SourceImage, SourceQuery, Variant,
 };
 use ami_bake_core::{Error, Result, Route};
 use semver::Version;
@@ -13,6 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lower;
 use crate::manifest::Manifest;
 use crate::model::{Image, Platform};
+use crate::needs;
 use crate::resolve::Resolver;
 use crate::tree::Node;
 use crate::variant::{Evaluated, PHASES};
@@ -41,9 +43,24 @@ impl ImageDefinition for Definition {
         plan.ok_or_else(|| self.manifest.failure(&self.key, &findings))
     }
 
-    fn read(&self, plan: &ImagePlan) -> Result<(Digest, Inputs)> {
-        lower::digest(plan, &self.manifest.files)
+    fn read(&self, plan: &ImagePlan) -> Result<ReadInputs> {
+        let read = lower::digest(plan, &self.manifest.files)?;
+        let folder = &self.manifest.folder;
+        let parts = read.parts.with_paths(|path| shown(Path::new(path), folder));
+        let Some((image, _)) = self.manifest.variant(&self.key) else { return Ok(ReadInputs { parts, ..read }) };
+        let used = needs::variables_in_digest(&image.node);
+        let values = used.iter().filter_map(|name| Some((name.as_str(), self.manifest.scope.var(name)?.to_string())));
+        Ok(ReadInputs { parts: parts.with_variables(values), ..read })
     }
+}
+
+/// A path as the manifest would write it. Elsewhere than below its folder, the name says enough: no path of this computer gets
+/// into tags and reports.
+fn shown(path: &Path, folder: &Path) -> String {
+    let real = || std::fs::canonicalize(folder).ok().and_then(|real| path.strip_prefix(real).ok());
+    let below = path.strip_prefix(folder).ok().filter(|below| below.is_relative()).or_else(real);
+    below
+        .map_or_else(|| path.file_name().unwrap_or_default().display().to_string(), |below| below.display().to_string())
 }
 
 impl Manifest {
@@ -147,6 +164,7 @@ impl Manifest {
             settings,
             version: version.clone(),
             digest: Digest::from_text(""),
+            parts: DigestParts::default(),
             route,
         })
     }

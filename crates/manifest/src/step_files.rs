@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::access::{FileAccess, FileError};
 use ami_bake_core::plan::{
-    Digester, Exclude, FileKind, GIT_FOLDER, InputTree, Inputs, LocalFile, Step, StepAction, hash_file, local_files,
+    Digester, Exclude, FileKind, GIT_FOLDER, InputTree, Inputs, LocalFile, PartKind, Step, StepAction, hash_file,
+    local_files,
 };
 use ami_bake_core::{Error, Result, Route};
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -44,6 +45,7 @@ impl FileDigest<'_> {
     /// # Errors
     /// When the file can't be read.
     pub(crate) fn file(&mut self, path: &Path) -> Result<()> {
+        self.digester.begin(PartKind::File, path.display().to_string());
         let hash = self.digester.file("file", path).map_err(|error| self.failed((error, path.to_owned())))?;
         self.sent.0.insert((path.to_owned(), Vec::new(), false), BTreeMap::from([(PathBuf::new(), hash)]));
         Ok(())
@@ -170,6 +172,7 @@ fn tree(
 ) -> Result<(), Failed> {
     let at = |error| (error, path.to_path_buf());
     let meta = std::fs::symlink_metadata(path).map_err(at)?;
+    digester.begin(PartKind::File, path.display().to_string());
     digester.part("path", name.as_os_str().as_encoded_bytes());
     if meta.is_symlink() {
         let target = std::fs::read_link(path).map_err(at)?;
@@ -208,6 +211,7 @@ fn followed(
     let files = local_files(path, &none, true).map_err(|error| (error, path.to_path_buf()))?;
     let excluded = |name: &Path| name.ancestors().any(|part| !part.as_os_str().is_empty() && exclude.is_match(part));
     for file in files.into_iter().filter(|file| !excluded(&file.relative)) {
+        digester.begin(PartKind::File, path.join(&file.relative).display().to_string());
         digester.part("path", file.relative.as_os_str().as_encoded_bytes());
         digester.part("mode", file.mode.to_be_bytes());
         if matches!(file.kind, FileKind::File(_)) {

@@ -85,6 +85,7 @@ impl Subject {
             settings: ImageSettings { name: format!("{}/image/{version}", namespace()), ..ImageSettings::default() },
             version: Version::parse(version).unwrap(),
             digest: Digest::from_text(format!("sha256:{version}")),
+            parts: ami_bake_core::plan::DigestParts::default(),
         }
     }
 

@@ -9,8 +9,8 @@ use ami_bake_core::event::Package;
 use ami_bake_core::output::{OutputSink, Stream};
 use ami_bake_core::plan::{
     BakedQuery, Deployment, Digest, Digester, Distribution, Draft, ImageDefinition, ImageKey, ImagePlan, ImageSettings,
-    Inputs, MachineSettings, OnFailure, Recipe, Refresh, Retention, RunStep, SourceImage, SourceQuery, Step,
-    StepAction, Strategy, Variant, VersionRule,
+    Inputs, MachineSettings, OnFailure, PartKind, Phase, ReadInputs, Recipe, Refresh, Retention, RunStep, SourceImage,
+    SourceQuery, Step, StepAction, Strategy, Variant, VersionRule,
 };
 use ami_bake_core::provision::{ConnectedMachine, Login, Provisioner};
 use ami_bake_core::{Error, Result, Route, Run};
@@ -161,16 +161,22 @@ impl ImageDefinition for PlainImage {
             },
             version: version.clone(),
             digest: Digest::from_text(""),
+            parts: ami_bake_core::plan::DigestParts::default(),
             key,
         })
     }
 
-    fn read(&self, plan: &ImagePlan) -> Result<(Digest, Inputs)> {
+    fn read(&self, plan: &ImagePlan) -> Result<ReadInputs> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let mut digester = Digester::default();
+        digester.begin(PartKind::Source, "");
         digester.part("source", &plan.source.identity);
-        digester.part("build", format!("{:?}", self.build));
-        Ok((digester.finish(), Inputs::default()))
+        for step in &self.build {
+            digester.begin(PartKind::Step(Phase::Build), step.name.as_str());
+            digester.part("step", format!("{step:?}"));
+        }
+        let (digest, parts) = digester.finish_with_parts();
+        Ok(ReadInputs { digest, parts, inputs: Inputs::default() })
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn image(machine: MachineSettings, settings: ImageSettings, version: 
         settings,
         version,
         digest: Digest::from_text("sha256:00"),
+        parts: ami_bake_core::plan::DigestParts::default(),
     }
 }
 

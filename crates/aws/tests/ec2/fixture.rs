@@ -81,6 +81,7 @@ impl CloudFixture {
             },
             version: Version::parse(version).unwrap(),
             digest: Digest::from_text(format!("sha256:{version}")),
+            parts: ami_bake_core::plan::DigestParts::default(),
         }
     }
 

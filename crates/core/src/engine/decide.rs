@@ -8,6 +8,7 @@ use semver::Version;
 use crate::engine::deploy;
 use crate::engine::options::{BakeContext, Options, TaggedVersion, VersionContext};
 use crate::engine::published::Published;
+use crate::engine::reason::changes;
 use crate::error::{Error, Result};
 use crate::event::Decision;
 use crate::image::ImageRecord;
@@ -71,6 +72,7 @@ pub(super) async fn decide(
         context: &options.context,
         cache_for: draft.cache_for(),
         now: run.clock().now(),
+        draft: &draft,
     };
     // The digest includes the ID of the base. A base that was only registered again has a new ID.
     for same in base.iter().flat_map(|base| &base.same) {
@@ -204,6 +206,8 @@ struct CacheLookup<'a> {
     context: &'a VersionContext,
     cache_for: Option<Duration>,
     now: Timestamp,
+    /// What the image would be made of.
+    draft: &'a ResolvedDraft,
 }
 
 impl CacheLookup<'_> {
@@ -226,6 +230,24 @@ impl CacheLookup<'_> {
         let Some(rest) = version.pre.strip_prefix("pr.") else { return true };
         matches!(self.context, VersionContext::PullRequest { number, .. }
             if rest.split('.').next() == Some(number.to_string().as_str()))
+    }
+
+    /// Why there is no hit: compared with the image that was tested last, of those that could have been one.
+    fn why(&self, published: &[ImageRecord]) -> String {
+        let tested = || published.iter().filter(|image| image.tested.is_some() && self.is_ours(&image.version));
+        let Some(latest) = tested().max_by_key(|image| image.tested) else {
+            return "nothing is published yet".to_owned();
+        };
+        if tested().any(|image| self.has_digest(image) && image.tested.is_some_and(|at| !self.is_fresh(at))) {
+            return match self.draft.step_with_shortest_cache() {
+                Some(step) => format!("cache expired (cache-for of step {:?})", step.name),
+                None => "cache expired (cache-for)".to_owned(),
+            };
+        }
+        if let Some(image) = tested().find(|image| self.has_digest(image)) {
+            return format!("{} ({}) is not available", image.version, image.id);
+        }
+        changes(latest, self.draft)
     }
 }
 
@@ -260,28 +282,19 @@ fn decide_version(
             (requested.version.clone(), Decision::Reregister { image: hit.clone() })
         });
     }
-    Ok((requested.version.clone(), Decision::Bake { reason: why(published, cache) }))
+    Ok((requested.version.clone(), Decision::Bake { reason: cache.why(published) }))
 }
 
 fn taken_by(key: &ImageKey, taken: &ImageRecord, cache: &CacheLookup<'_>, force: bool) -> Error {
     let why = match (cache.has_digest(taken), force) {
-        (false, _) => format!("with different content (digest {})", taken.digest.short()),
+        (false, _) => {
+            format!("with different content (digest {}; {})", taken.digest.short(), changes(taken, cache.draft))
+        }
         (true, true) => "and --force would bake it again".to_owned(),
         (true, false) => "and its cache expired (cache-for), so it would be baked again".to_owned(),
     };
     Error::taken(format!("version {} of {key} already exists as {}, {why}", taken.version, taken.id))
         .help("A published version never changes. Raise the version, use `version: auto`, or delete the image.")
-}
-
-fn why(published: &[ImageRecord], cache: &CacheLookup<'_>) -> String {
-    let tested: Vec<&ImageRecord> = published.iter().filter(|image| image.tested.is_some()).collect();
-    let Some(latest) = tested.iter().max_by_key(|image| image.tested) else {
-        return "nothing is published yet".to_owned();
-    };
-    if tested.iter().any(|image| cache.has_digest(image) && image.tested.is_some_and(|at| !cache.is_fresh(at))) {
-        return "cache expired (cache-for)".to_owned();
-    }
-    format!("the digest changed since {} ({})", latest.version, latest.digest.short())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod phase;
 mod plan;
 mod publish;
 mod published;
+mod reason;
 mod retention;
 mod schedule;
 mod stage;

@@ -142,6 +142,7 @@ async fn one(
                 version: plan.version.clone(),
                 digest: image.digest.clone(),
                 decision: Decision::Reuse { image: image.clone() },
+                inputs: Vec::new(),
             });
             run.emit(Event::Registered { image: image.clone() });
             let result = carry_out(run, context, options.force, &plan, &image, work).await;

@@ -188,6 +188,7 @@ async fn decide_and_bake(
         version: decided.plan.version.clone(),
         digest: decided.plan.digest.clone(),
         decision: decided.decision.clone(),
+        inputs: decided.plan.parts.reported(),
     });
     let same = decided.same.clone();
     let (plan, image, reused) = match &decided.decision {

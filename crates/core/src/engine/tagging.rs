@@ -49,6 +49,9 @@ fn common(run: &Run, plan: &ImagePlan) -> BTreeMap<String, String> {
         (tags::SOURCE_OWNER, source.owner.clone()),
         (tags::RUN, run.id().to_owned()),
     ]);
+    if let Some(parts) = plan.parts.to_tag() {
+        ours.insert(tags::INPUTS, parts);
+    }
     if let Some(variant) = &plan.key.variant {
         ours.insert(tags::VARIANT, variant.clone());
     }

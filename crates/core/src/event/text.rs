@@ -7,7 +7,12 @@ impl Event {
     /// happens to be the word `test` must not corrupt the record.
     pub fn rewrite(&mut self, change: &dyn Fn(&mut String)) {
         match self {
-            Self::Planned { decision: Decision::Bake { reason }, .. } => change(reason),
+            Self::Planned { decision, inputs, .. } => {
+                if let Decision::Bake { reason } = decision {
+                    change(reason);
+                }
+                inputs.iter_mut().for_each(|input| change(&mut input.name));
+            }
             Self::StageFinished { failure: Some(failure), .. } | Self::ImageFinished { failure: Some(failure), .. } => {
                 failure.rewrite(change);
             }

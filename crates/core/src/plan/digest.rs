@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::plan::inputs::{FileHash, in_chunks};
+use crate::plan::parts::{DigestPart, DigestParts, PartKind};
 
 /// Version of the digest's meaning. Raised when the meaning changes, so that digests of different meanings never match.
 const FORMAT: u32 = 1;
@@ -42,22 +43,48 @@ impl fmt::Display for Digest {
 }
 
 /// Collects labelled parts into a [`Digest`]; labels and lengths are hashed too, so that parts can't run together.
-pub struct Digester(Sha256);
+pub struct Digester {
+    whole: Sha256,
+    /// The part that is being hashed beside the whole.
+    open: Option<(PartKind, String, Sha256)>,
+    parts: Vec<DigestPart>,
+}
 
 impl Default for Digester {
     fn default() -> Self {
-        let mut digester = Self(Sha256::new());
+        let mut digester = Self { whole: Sha256::new(), open: None, parts: Vec::new() };
         digester.part("format", FORMAT.to_be_bytes());
         digester
     }
 }
 
 impl Digester {
+    /// What is added from here on belongs to this part. The digest does not depend on it.
+    pub fn begin(&mut self, kind: PartKind, name: impl Into<String>) {
+        self.close();
+        self.open = Some((kind, name.into(), Sha256::new()));
+    }
+
+    fn close(&mut self) {
+        if let Some((kind, name, hash)) = self.open.take() {
+            self.parts.push(DigestPart::new(kind, name, hash.finalize().into()));
+        }
+    }
+
     /// Adds one labelled part.
     pub fn part(&mut self, label: &str, content: impl AsRef<[u8]>) {
         for bytes in [label.as_bytes(), content.as_ref()] {
             self.length(bytes.len() as u64);
-            self.0.update(bytes);
+            self.whole.update(bytes);
+            self.note(bytes);
+        }
+    }
+
+    /// Hashes into the open part alone.
+    fn note(&mut self, bytes: &[u8]) {
+        if let Some((_, _, hash)) = &mut self.open {
+            hash.update((bytes.len() as u64).to_be_bytes());
+            hash.update(bytes);
         }
     }
 
@@ -77,31 +104,40 @@ impl Digester {
             return Ok(Sha256::digest(&content).into());
         }
         self.length(label.len() as u64);
-        self.0.update(label);
+        self.whole.update(label);
         self.length(metadata.len());
         let mut hash = Sha256::new();
         let read = in_chunks(&mut file, |chunk| {
-            self.0.update(chunk);
+            self.whole.update(chunk);
             hash.update(chunk);
         })?;
         if read != metadata.len() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the file changed while it was read"));
         }
-        Ok(hash.finalize().into())
+        let hash = FileHash::from(hash.finalize());
+        self.note(label.as_bytes());
+        self.note(&hash);
+        Ok(hash)
     }
 
     fn length(&mut self, length: u64) {
-        self.0.update(length.to_be_bytes());
+        self.whole.update(length.to_be_bytes());
     }
 
     /// The digest of all parts.
     pub fn finish(self) -> Digest {
+        self.finish_with_parts().0
+    }
+
+    /// The digest, and what it is made of.
+    pub fn finish_with_parts(mut self) -> (Digest, DigestParts) {
+        self.close();
         let mut text = String::from("sha256:");
-        for byte in self.0.finalize() {
+        for byte in self.whole.finalize() {
             use fmt::Write as _;
             let _ = write!(text, "{byte:02x}");
         }
-        Digest(text)
+        (Digest(text), DigestParts::new(self.parts))
     }
 }
 

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{
-    ContainerPublish, Deployment, Digest, Distribution, Inputs, MachineSettings, Phase, Retention, SourceImage, Step,
+    ContainerPublish, Deployment, Digest, DigestParts, Distribution, MachineSettings, Phase, ReadInputs, Retention,
+    SourceImage, Step,
 };
 use crate::route::Route;
 
@@ -157,17 +158,19 @@ pub struct ImagePlan {
     pub version: semver::Version,
     /// Digest of everything that the image is made from.
     pub digest: Digest,
+    /// What the digest is made of; empty for an image that exists.
+    pub parts: DigestParts,
 }
 
 impl ImagePlan {
     /// The plan with the digest and file hashes from reading its local files; steps compare the hashes with what they
     /// send.
     #[must_use]
-    pub(super) fn with(mut self, digest: Digest, inputs: &Inputs) -> Self {
+    pub(super) fn with(mut self, read: &ReadInputs) -> Self {
         for step in self.build.iter_mut().chain(&mut self.validate).chain(&mut self.test) {
-            step.inputs = inputs.clone();
+            step.inputs = read.inputs.clone();
         }
-        Self { digest, ..self }
+        Self { digest: read.digest.clone(), parts: read.parts.clone(), ..self }
     }
 
     /// The steps of a phase.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use semver::Version;
 
 use crate::error::{Error, Result};
-use crate::plan::{Digest, ImageKey, ImagePlan, Inputs, Phase, SourceImage, SourceQuery};
+use crate::plan::{Digest, DigestParts, ImageKey, ImagePlan, Phase, ReadInputs, SourceImage, SourceQuery, Step};
 use crate::route::Route;
 
 /// Placeholder for a version that depends on the published images; the digest must not depend on it.
@@ -62,7 +62,7 @@ pub trait ImageDefinition: Send + Sync {
     ///
     /// # Errors
     /// When a file can't be read.
-    fn read(&self, plan: &ImagePlan) -> Result<(Digest, Inputs)>;
+    fn read(&self, plan: &ImagePlan) -> Result<ReadInputs>;
 }
 
 /// One image of a manifest, to be resolved once its source is known.
@@ -100,8 +100,8 @@ impl Draft {
             VersionRule::Auto | VersionRule::Release => &UNDECIDED,
         };
         let plan = self.definition.evaluate(source, version)?;
-        let (digest, inputs) = self.definition.read(&plan)?;
-        Ok(ResolvedDraft { definition: Arc::clone(&self.definition), plan: plan.with(digest, &inputs), inputs })
+        let read = self.definition.read(&plan)?;
+        Ok(ResolvedDraft { definition: Arc::clone(&self.definition), plan: plan.with(&read), read })
     }
 
     /// The plan for publishing or deploying an existing image. Its digest is known, and no file is read.
@@ -109,7 +109,7 @@ impl Draft {
     /// # Errors
     /// When an expression fails with these values.
     pub fn existing(&self, source: &SourceImage, version: &Version, digest: &Digest) -> Result<ImagePlan> {
-        Ok(self.definition.evaluate(source, version)?.with(digest.clone(), &Inputs::default()))
+        Ok(self.definition.evaluate(source, version)?.with(&ReadInputs::known(digest.clone())))
     }
 }
 
@@ -119,7 +119,7 @@ pub struct ResolvedDraft {
     definition: Arc<dyn ImageDefinition>,
     /// The plan of the version that the digest was computed for.
     plan: ImagePlan,
-    inputs: Inputs,
+    read: ReadInputs,
 }
 
 impl ResolvedDraft {
@@ -128,10 +128,26 @@ impl ResolvedDraft {
         &self.plan.digest
     }
 
+    /// What the digest is made of.
+    pub fn parts(&self) -> &DigestParts {
+        &self.read.parts
+    }
+
+    /// The source that it was resolved with.
+    pub fn source(&self) -> &SourceImage {
+        &self.plan.source
+    }
+
     /// How long an image of this digest may be reused: the shortest `cache-for` of all steps.
     pub fn cache_for(&self) -> Option<Duration> {
+        self.step_with_shortest_cache().and_then(|step| step.cache_for)
+    }
+
+    /// The step that decides how long an image may be reused.
+    pub fn step_with_shortest_cache(&self) -> Option<&Step> {
         let phases = [Phase::Build, Phase::Validate, Phase::Test].into_iter();
-        phases.flat_map(|phase| self.plan.steps(phase)).filter_map(|step| step.cache_for).min()
+        let limited = phases.flat_map(|phase| self.plan.steps(phase)).filter(|step| step.cache_for.is_some());
+        limited.min_by_key(|step| step.cache_for)
     }
 
     /// The plan for this version. Reads no file.
@@ -143,6 +159,6 @@ impl ResolvedDraft {
             return Ok(self.plan.clone());
         }
         let plan = self.definition.evaluate(&self.plan.source, version)?;
-        Ok(plan.with(self.plan.digest.clone(), &self.inputs))
+        Ok(plan.with(&self.read))
     }
 }

@@ -111,7 +111,8 @@ impl Report {
 impl ImageReport {
     fn apply(&mut self, event: &Event, elapsed: Duration) {
         match event {
-            Event::Planned { source, version, digest, decision } => {
+            Event::Planned { source, version, digest, decision, inputs } => {
+                self.inputs.clone_from(inputs);
                 self.source = Some(source.clone());
                 self.version = Some(version.clone());
                 self.digest = Some(digest.clone());
@@ -298,6 +299,7 @@ mod tests {
                     version: semver::Version::new(0, 1, 0),
                     digest: Digest::from_text("sha256:00"),
                     decision: Decision::Bake { reason: "nothing is published yet".into() },
+                    inputs: Vec::new(),
                 },
             ),
             at(

@@ -14,7 +14,7 @@ use crate::delivery::Delivery;
 use crate::event::Stage;
 use crate::failure::Failure;
 use crate::image::{ImageRecord, Superseded};
-use crate::plan::{Digest, ImageKey, Phase, Price, SourceImage};
+use crate::plan::{Digest, ImageKey, Phase, Price, ReportedPart, SourceImage};
 use crate::rollout::Rollout;
 
 /// Version of the report format; raised when readers of older versions would misread it.
@@ -138,6 +138,9 @@ pub struct ImageReport {
     pub source: Option<SourceImage>,
     /// Why the image was baked.
     pub reason: Option<String>,
+    /// What its digest is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<ReportedPart>,
     /// The image, if there is one.
     pub image: Option<ImageRecord>,
     /// Results of publishing, per region.
@@ -180,6 +183,7 @@ impl ImageReport {
             digest: None,
             source: None,
             reason: None,
+            inputs: Vec::new(),
             image: None,
             published: Vec::new(),
             retired: Vec::new(),

@@ -103,6 +103,7 @@ pub(crate) fn plan(source: &SourceImage, version: &str) -> ImagePlan {
         settings: ImageSettings { name: format!("shop/web/{version}"), ..ImageSettings::default() },
         version: version.parse().unwrap(),
         digest: Digest::from_text(format!("sha256:{version}")),
+        parts: ami_bake_core::plan::DigestParts::default(),
     }
 }
 

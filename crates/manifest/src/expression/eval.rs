@@ -53,6 +53,12 @@ impl Scope {
         self.private_vars = Arc::new(private);
     }
 
+    /// The value of a variable, whatever the case of its name.
+    pub(crate) fn var(&self, name: &str) -> Option<&Value> {
+        let vars = self.own.get("vars").or_else(|| self.shared.get("vars"))?.as_object()?;
+        vars.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
     /// Whether the value of an expression depends on a private value.
     pub(crate) fn is_private(&self, expr: &Expr) -> bool {
         let mut private = false;
