@@ -192,6 +192,10 @@ impl Platform for Aws {
         image::register(&self.images, run, candidate, &Registration { tags, ..registration.clone() }).await
     }
 
+    async fn preflight_machine(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+        Box::pin(machine::preflight(&self.machines, run, plan)).await
+    }
+
     async fn preflight_publish(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
         Box::pin(publish::preflight(&self.publisher, run, plan)).await
     }

@@ -131,7 +131,17 @@ pub trait Platform: Send + Sync {
         Ok(())
     }
 
-    /// Checks that the account allows what the plan publishes, before a machine is launched; does nothing by default.
+    /// Checks that the plan's machine can boot from its source and be connected to, before it is launched; by default
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Preflight`], with what to do.
+    async fn preflight_machine(&self, run: &Run, plan: &ImagePlan) -> Result<()> {
+        let _ = (run, plan);
+        Ok(())
+    }
+
+    /// Checks that the account allows what the plan publishes, before a machine is launched; by default nothing.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Preflight`], with what to do.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ami_bake_core::plan::{Architecture, BakedQuery, SourceImage, SourceQuery};
 use ami_bake_core::{Error, Result, Run, tags};
-use aws_sdk_ec2::types::{ArchitectureValues, DeviceType, Filter, Image, ImageState, VirtualizationType};
+use aws_sdk_ec2::types::{
+    ArchitectureValues, DeviceType, Filter, Image, ImageState, PlatformValues, VirtualizationType,
+};
 use semver::Version;
 
 use super::facts::{architecture, source_image};
@@ -41,15 +43,18 @@ pub(crate) async fn described(images: &Images, run: &Run, id: &str) -> Result<Ar
         return Ok(image);
     }
     let start = run.clock().elapsed();
-    loop {
-        if let Some(image) = by_id(&images.client, id).await? {
-            return Ok(images.descriptions.keep(image));
+    let listed = async {
+        loop {
+            if let Some(image) = by_id(&images.client, id).await? {
+                return Ok(images.descriptions.keep(image));
+            }
+            if run.clock().elapsed().saturating_sub(start) >= VISIBLE {
+                return Err(missing(&images.client, id));
+            }
+            run.sleep(PAUSE).await?;
         }
-        if run.clock().elapsed().saturating_sub(start) >= VISIBLE {
-            return Err(missing(&images.client, id));
-        }
-        run.sleep(PAUSE).await?;
-    }
+    };
+    run.waiting(&format!("EC2 to list the image {id}"), listed).await
 }
 
 async fn look_up(client: &Client, query: &SourceQuery) -> Result<Image> {
@@ -207,6 +212,11 @@ fn bakeable(image: &Image, region: &str) -> Result<()> {
     if image.root_device_type().is_some_and(|kind| *kind != DeviceType::Ebs) {
         return no("has no EBS root volume", "Only EBS-backed images are supported. Use another source.");
     }
+    let windows = image.platform() == Some(&PlatformValues::Windows)
+        || image.platform_details().is_some_and(|details| details.starts_with("Windows"));
+    if windows {
+        return no("is a Windows image", "Only Linux images can be baked. Use another source.");
+    }
     if image.virtualization_type().is_some_and(|kind| *kind != VirtualizationType::Hvm) {
         return no("is a paravirtual image", "Current instance types only boot HVM images. Use another source.");
     }
@@ -274,5 +284,7 @@ mod tests {
         assert_eq!(error.message(), "ami-1 in us-east-1 has the architecture x86_64_mac");
         let store = Image::builder().image_id("ami-1").root_device_type(DeviceType::InstanceStore).build();
         assert!(bakeable(&store, "us-east-1").unwrap_err().message().contains("no EBS root"));
+        let windows = Image::builder().image_id("ami-1").platform(PlatformValues::Windows).build();
+        assert_eq!(bakeable(&windows, "us-east-1").unwrap_err().message(), "ami-1 in us-east-1 is a Windows image");
     }
 }

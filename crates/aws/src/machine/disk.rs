@@ -25,7 +25,7 @@ pub(super) fn mappings(image: &Image, settings: &MachineSettings, phase: Phase) 
         let disk = if device == root { settings.disk.clone() } else { Disk::default() };
         let mut wanted = with(&disk);
         if device == root {
-            let size = grown(&disk, ebs, image)?;
+            let size = fitting("disk", &disk, ebs, image)?;
             if let Some((iops, throughput)) = fast(image, ebs, &disk, size, phase) {
                 wanted = wanted.volume_type(VolumeType::Gp3).iops(number(iops)).throughput(number(throughput));
             }
@@ -40,6 +40,19 @@ pub(super) fn mappings(image: &Image, settings: &MachineSettings, phase: Phase) 
         // A test machine does not have it, since it is not in the image.
         if volume.scratch && phase == Phase::Test {
             continue;
+        }
+        let source = image.block_device_mappings().iter().find(|one| one.device_name() == Some(&volume.device));
+        match source.and_then(BlockDeviceMapping::ebs) {
+            Some(ebs) => fitting(&volume.device, &volume.disk, ebs, image).map(drop)?,
+            None if volume.disk.size.is_none() => {
+                let id = image.image_id().unwrap_or_default();
+                return Err(Error::preflight(format!(
+                    "the volume {} has no size, and the source image {id} has no such volume",
+                    volume.device
+                ))
+                .help("Add `size`, in GiB, or use the device name of a volume of the source image."));
+            }
+            None => {}
         }
         all.retain(|mapping| mapping.device_name() != Some(volume.device.as_str()));
         all.push(BlockDeviceMapping::builder().device_name(&volume.device).ebs(with(&volume.disk).build()).build());
@@ -60,18 +73,48 @@ fn with(disk: &Disk) -> aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder {
         .set_kms_key_id(disk.kms_key.clone())
 }
 
-/// The root's size in GiB; it can't be smaller than the image's.
-fn grown(disk: &Disk, ebs: &EbsBlockDevice, image: &Image) -> Result<u32> {
+/// The size in GiB that a volume of the image gets. `what` names it: `disk`, or its device.
+///
+/// # Errors
+/// When EC2 would refuse the volume: it can't be smaller than the image's, and the image's type, where the manifest sets
+/// no other one, decides what speed can be set (EC2 API, EbsBlockDevice).
+fn fitting(what: &str, disk: &Disk, ebs: &EbsBlockDevice, image: &Image) -> Result<u32> {
+    let id = image.image_id().unwrap_or_default();
     let least = ebs.volume_size().and_then(|size| u32::try_from(size).ok()).unwrap_or(0);
-    match disk.size {
-        Some(size) if size < least => Err(Error::preflight(format!(
-            "the root disk of {size} GiB is smaller than the {least} GiB of the source image {}",
-            image.image_id().unwrap_or_default()
+    let name = if what == "disk" { "root disk" } else { what };
+    if let Some(size) = disk.size.filter(|size| *size < least) {
+        return Err(Error::preflight(format!(
+            "the {name} of {size} GiB is smaller than the {least} GiB of the source image {id}"
         ))
-        .help(format!("Set `machine: {{disk: {{size: {least}}}}}` or more, or remove the size."))),
-        Some(size) => Ok(size),
-        None => Ok(least),
+        .help(format!("Set its `size` to {least} or more, or remove the size.")));
     }
+    let size = disk.size.unwrap_or(least);
+    if disk.kind.is_some() {
+        return Ok(size);
+    }
+    let kind = ebs.volume_type().map_or("gp2", VolumeType::as_str);
+    let per_gib = match kind {
+        "gp3" => Some(GP3_IOPS_PER_GIB),
+        "io1" => Some(50),
+        "io2" => Some(1000),
+        _ => None,
+    };
+    let refuse = |key: &str, why: String| {
+        Error::preflight(format!("could not set `{key}` of the {name}: {why}")).help(format!(
+            "The source image {id} has a volume of type {kind}. Set `type` beside `{key}`, for example `type: gp3`."
+        ))
+    };
+    match (disk.iops, per_gib) {
+        (Some(_), None) => return Err(refuse("iops", format!("volumes of type {kind} have no such setting"))),
+        (Some(iops), Some(per_gib)) if iops > GP3_IOPS.max(size.saturating_mul(per_gib)) => {
+            return Err(refuse("iops", format!("{iops} IOPS are too many for {size} GiB")));
+        }
+        _ => {}
+    }
+    if disk.throughput.is_some() && kind != "gp3" {
+        return Err(refuse("throughput", format!("volumes of type {kind} have no such setting")));
+    }
+    Ok(size)
 }
 
 /// IOPS and throughput of the root of a build machine, if `fast` is set and can be reverted: only when the capture
@@ -149,5 +192,27 @@ mod tests {
             MachineSettings { disk: Disk { size: Some(4), ..Disk::default() }, ..MachineSettings::default() };
         let error = mappings(&image(&VolumeType::Gp3, 8), &settings, Phase::Build).unwrap_err();
         assert!(error.message().contains("4 GiB is smaller than the 8 GiB"), "{error}");
+    }
+
+    #[test]
+    fn what_a_volume_leaves_out_is_the_source_images() {
+        let refusal = |kind: &VolumeType, device: &str, disk: Disk| {
+            let volume = Volume { device: device.to_owned(), disk, scratch: false };
+            let settings = MachineSettings { volumes: vec![volume], ..MachineSettings::default() };
+            mappings(&image(kind, 8), &settings, Phase::Build).err().map(|error| error.message().to_owned())
+        };
+        let gp3 = || Disk { kind: Some("gp3".to_owned()), ..Disk::default() };
+        assert_eq!(refusal(&VolumeType::Gp3, "/dev/sdc", gp3()), None, "the image has a volume there");
+        assert!(refusal(&VolumeType::Gp3, "/dev/sdf", gp3()).unwrap().contains("/dev/sdf has no size"));
+        assert_eq!(refusal(&VolumeType::Gp3, "/dev/sdf", Disk { size: Some(3), ..gp3() }), None);
+        assert!(refusal(&VolumeType::Gp3, "/dev/sdc", Disk { size: Some(3), ..gp3() }).unwrap().contains("5 GiB"));
+        let iops = |iops| Disk { iops: Some(iops), ..Disk::default() };
+        assert_eq!(refusal(&VolumeType::Gp3, "/dev/sdc", iops(3000)), None);
+        assert!(
+            refusal(&VolumeType::Gp3, "/dev/sdc", iops(9000)).unwrap().contains("9000 IOPS are too many for 5 GiB")
+        );
+        assert!(refusal(&VolumeType::Gp2, "/dev/sdc", iops(3000)).unwrap().contains("type gp2 have no such setting"));
+        let fast = Disk { throughput: Some(500), ..Disk::default() };
+        assert!(refusal(&VolumeType::Io2, "/dev/sdc", fast).unwrap().contains("`throughput` of the /dev/sdc"));
     }
 }

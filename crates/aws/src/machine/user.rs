@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ami_bake_core::tags;
+use ami_bake_core::{Error, tags};
 use aws_sdk_ec2::types::Image;
 
 use crate::image::tags_of;
@@ -69,6 +69,14 @@ pub(super) fn of(image: &Image) -> Option<String> {
     known(get(&all, tags::SOURCE_OWNER), get(&all, tags::SOURCE_NAME).or(Some("")))
         .or_else(|| known(image.owner_id(), image.name().or(Some(""))))
         .map(str::to_owned)
+}
+
+/// The error for an image whose login name nobody knows.
+pub(super) fn unknown(image: &Image) -> Error {
+    let (id, name) = (image.image_id().unwrap_or_default(), image.name().unwrap_or_default());
+    Error::preflight(format!("the login name of {id} ({name}) is unknown")).help(
+        "Set it with `machine: {user: …}`: ubuntu, ec2-user, admin, or the one that the image's publisher documents.",
+    )
 }
 
 fn get<'a>(all: &'a BTreeMap<String, String>, key: &str) -> Option<&'a str> {

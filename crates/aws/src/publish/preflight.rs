@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 
 use super::destination::{Destination, destinations};
 use super::publisher::Publisher;
+use crate::client::one_of;
 
 /// Alias of the key that AWS manages; no other account may use it (KMS developer guide, "AWS managed keys").
 const AWS_KEY: &str = "alias/aws/ebs";
@@ -30,13 +31,15 @@ pub(crate) async fn preflight(publisher: &Publisher, run: &Run, plan: &ImagePlan
             .at(route(plan, "regions")));
     }
     let shared = !distribution.share.is_nobody();
-    if !shared && distribution.targets.is_empty() {
+    let all = destinations(&publisher.places, &[distribution]);
+    if all.len() == 1 && !shared {
         return Ok(());
     }
-    let all = destinations(&publisher.places, &[distribution]);
     let checks = async {
         // A role that can't be assumed is reported before anything else about its account.
         try_join_all(distribution.targets.iter().map(|target| assumable(publisher, plan, target))).await?;
+        let roles = [None].into_iter().chain(distribution.targets.iter().map(|target| Some(target.role.as_str())));
+        try_join_all(roles.map(|role| enabled(publisher, plan, role, &all))).await?;
         try_join_all(all.iter().filter(|to| shared || to.home).map(|to| shareable(plan, to))).await
     };
     run.until_cancelled(checks).await??;
@@ -66,7 +69,40 @@ async fn assumable(publisher: &Publisher, plan: &ImagePlan, target: &TargetPlan)
         .at(route(plan, "targets")))
 }
 
-/// Checks the requirements for sharing, and for copying to another account.
+/// The account of `role` has enabled the regions of its destinations. In one that is not, every call is refused as if the
+/// credentials were wrong (Account Management reference guide, "Enable or disable AWS Regions in your account").
+async fn enabled(publisher: &Publisher, plan: &ImagePlan, role: Option<&str>, all: &[Destination]) -> Result<()> {
+    let of_role = all.iter().filter(|to| !to.home && to.role.as_deref() == role);
+    let regions: Vec<&str> = of_role.map(|to| to.region.region.as_str()).collect();
+    if regions.is_empty() {
+        return Ok(());
+    }
+    let client = publisher.places.clients().at(publisher.client().region(), role);
+    let request =
+        client.ec2.describe_regions().all_regions(true).filters(one_of("region-name", regions.iter().copied())).send();
+    let doing = format!("check whether {} is enabled", regions.join(", "));
+    let answer = client.call("DescribeRegions", &doing, request).await?;
+    let status =
+        |name: &str| answer.regions().iter().find(|one| one.region_name() == Some(name)).map(|one| one.opt_in_status());
+    let field = if role.is_none() { "regions" } else { "targets" };
+    for region in regions {
+        let (what, help) = match status(region) {
+            Some(Some("not-opted-in")) => (
+                "is not enabled for the account",
+                "Enable it under Account, AWS Regions (`aws account enable-region --region-name …`), which takes minutes to hours, or remove it.",
+            ),
+            Some(_) => continue,
+            None => ("does not exist", "Check its name: `aws ec2 describe-regions --all-regions` lists all."),
+        };
+        let of = client.account().map(|account| format!(" {account}")).unwrap_or_default();
+        return Err(Error::preflight(format!("could not publish {} in {region}: the region {what}{of}", plan.key))
+            .help(help)
+            .at(route(plan, field)));
+    }
+    Ok(())
+}
+
+/// What sharing asks of a place, and copying to another account of the home region.
 async fn shareable(plan: &ImagePlan, to: &Destination) -> Result<()> {
     let client = to.client();
     let place = to.place();

@@ -84,9 +84,18 @@ pub(super) async fn decide(
     let replaces = context.platform.capabilities().replaces_versions;
     let (version, decision) = decide_version(&requested, &published, &cache, options.force, replaces, &variant.key)?;
     let plan = draft.at(&version)?;
-    if plan.settings.goes_further() {
-        context.platform.preflight_publish(run, &plan).await?;
-    }
+    let machine = async {
+        match decision {
+            Decision::Bake { .. } => context.platform.preflight_machine(run, &plan).await,
+            _ => Ok(()),
+        }
+    };
+    let publication = async {
+        if plan.settings.goes_further() { context.platform.preflight_publish(run, &plan).await } else { Ok(()) }
+    };
+    // Both to their end: what is wrong with the machine is said first, whichever answer comes first.
+    let (machine, publication) = futures::future::join(machine, publication).await;
+    machine.and(publication)?;
     if !options.until_validate {
         deploy::preflight(run, context, &plan).await?;
     }

@@ -186,6 +186,7 @@ pub(super) async fn test_candidate(
     image: &SourceImage,
 ) -> Result<()> {
     preflight(run, context, plan, &[Phase::Test]).await?;
+    context.platform.preflight_machine(run, plan).await?;
     boot_and_test(run, context, options, plan, image).await?.terminate(run, options).await;
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ami_bake_core::Route;
 use ami_bake_core::plan::{Disk, ImagePlan};
 
-use super::volumes;
+use super::{host_key, volumes};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
 use crate::model::Platform;
@@ -66,10 +66,6 @@ fn machine(report: &mut Report<'_>, manifest: &Manifest) {
     for (index, volume) in machine.volumes.iter().enumerate() {
         let place = format!("machine.volumes.{index}");
         disk(report, &place, &volume.disk, false);
-        if volume.disk.size.is_none() {
-            // CreateVolume and EbsBlockDevice require a size or a snapshot.
-            report.error(&place, format!("the volume {} has no size", volume.device), "Add `size`, in GiB.");
-        }
         if let Some(first) = devices.insert(&volume.device, index) {
             report.error(
                 &format!("{place}.device"),
@@ -110,7 +106,16 @@ fn machine(report: &mut Report<'_>, manifest: &Manifest) {
             "Move work to build steps, which have no limit, or `#include` a URL in the user data.",
         );
     }
-    if let Some(jump) = &machine.connect.jump {
+    let jump = machine.connect.jump.as_ref();
+    for (place, key) in [
+        ("machine.connect.host-key", machine.connect.host_key.as_deref().filter(|key| *key != "console")),
+        ("machine.connect.jump.host-key", jump.and_then(|jump| jump.host_key.as_deref())),
+    ] {
+        if let Some(why) = key.and_then(host_key::refusal) {
+            report.error(place, format!("the host key is not valid: {why}"), host_key::HELP);
+        }
+    }
+    if let Some(jump) = jump {
         if jump.host_key.is_none() {
             report.error(
                 "machine.connect.jump",

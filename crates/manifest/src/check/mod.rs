@@ -6,6 +6,7 @@ mod ec2;
 mod environments;
 mod files;
 mod graph;
+mod host_key;
 mod images;
 mod inherit;
 mod moving;

@@ -30,7 +30,11 @@ fn each_rule_of_ec2_is_broken_once() {
         ("{disk: {type: standard, iops: 500}}", "have no `iops` setting"),
         ("{disk: {type: st1, size: 500}}", "the root volume can't be of type st1"),
         ("{disk: {encrypted: false, kms-key: alias/x}}", "a volume that is not encrypted has no key"),
-        ("{volumes: [{device: /dev/sdf, type: gp3}]}", "the volume /dev/sdf has no size"),
+        ("{connect: {host-key: ssh-ed25519 zzz}}", "the host key is not valid"),
+        (
+            "{connect: {jump: {host: b, user: me, host-key: ssh-ed25519 zzz}}}",
+            "the host key is not valid: what follows `ssh-ed25519` is not base64",
+        ),
         (
             "{volumes: [{device: /dev/sdf, size: 5}, {device: sdf, size: 9}]}",
             "/dev/sdf is already the device of volume 1",
@@ -94,6 +98,7 @@ fn what_ec2_takes_is_taken() {
             "{type: [u7i-12tb.224xlarge, m7i-flex.large, c5.metal, m7i.metal-24xl, mac2-m2pro.metal, p4d.24xlarge, t2.nano]}",
             "{}",
         ),
+        ("{volumes: [{device: /dev/sdf, type: gp3}]}", "{}"),
         ("{subnet: subnet-0123456789abcdef0, security-groups: [sg-0123abcd], user: ec2-user, lifetime: 5m}", "{}"),
         (
             "{}",
