@@ -322,8 +322,8 @@ fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-/// The error and those of its causes that add something; Display alone says "dispatch failure".
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+/// The error and its causes in one line each, as far as they say something new; Display alone says "dispatch failure".
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::new();
     for cause in causes(error) {
         let cause = cause.to_string();

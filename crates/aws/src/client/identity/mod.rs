@@ -7,6 +7,7 @@
 mod arn;
 mod assume;
 mod diagnosis;
+mod missing;
 mod renewal;
 mod resolve;
 mod settings;

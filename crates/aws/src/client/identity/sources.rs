@@ -2,13 +2,14 @@
 
 use std::future::Future;
 
-use ami_bake_core::{Error, Result};
+use ami_bake_core::Result;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_smithy_types::error::display::DisplayErrorContext;
 
+use super::missing::explain;
 use super::settings::Identity;
+use crate::client::failure::chain;
 
 /// A source of credentials.
 pub(super) trait CredentialsSource: Send + Sync + std::fmt::Debug + 'static {
@@ -31,19 +32,13 @@ impl DefaultChain {
 
 impl CredentialsSource for DefaultChain {
     async fn get(&self) -> Result<Credentials> {
-        let why = match &self.provider {
+        let said = match &self.provider {
             Some(provider) => match provider.provide_credentials().await {
                 Ok(credentials) => return Ok(credentials),
-                Err(error) => format!("{}", DisplayErrorContext(error)),
+                Err(error) => chain(&error),
             },
-            None => "no credentials provider is configured".to_owned(),
+            None => String::new(),
         };
-        Err(Error::preflight("no usable AWS credentials")
-            .help(self.help.clone().unwrap_or_else(|| {
-                "Grant the workflow `permissions: {id-token: write}` and add a role to the manifest (`aws: {role: …}`), or set AWS_PROFILE, \
-                 or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. `aws sts get-caller-identity` shows whether credentials work."
-                    .to_owned()
-            }))
-            .because(std::io::Error::other(why)))
+        Err(explain(&said, |name| std::env::var(name).ok(), self.help.as_deref()))
     }
 }
