@@ -18,6 +18,9 @@ SEEDS = [
     (REDHAT, None, "RHEL-9.6.0_HVM-20261015-x86_64-0-Hourly2-GP3", "rhel", "/dev/sda1", 10,
      {"boot_mode": "uefi-preferred", "platform_details": "Red Hat Enterprise Linux", "usage_operation": "RunInstances:0010",
       "product_codes": [{"ProductCodeId": "6njl1pau431dv1qxipg63mvah", "ProductCodeType": "marketplace"}]}),
+    (AMAZON, "amazon", "al2023-ami-2023.9.20261102.0-kernel-6.12-arm64", "al2023", "/dev/xvda", 8,
+     {"architecture": "arm64", "boot_mode": "uefi", "imds_support": "v2.0"}),
+    (DEBIAN, None, "debian-13-amd64-20261103-2287", "debian", "/dev/xvda", 8, {"boot_mode": "uefi-preferred"}),
 ]
 PARAMETERS = {
     "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id": 1,
@@ -27,6 +30,7 @@ PARAMETERS = {
     "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64": 2,
     "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.12-x86_64": 2,
     "/aws/service/debian/release/12/latest/amd64": 3,
+    "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64": 5,
 }
 
 
@@ -43,13 +47,16 @@ class Seeds:
             for seed in SEEDS:
                 self._plant(region, *seed)
 
-    def plant(self, region, owner, name, flavour, id=None, files=None):
-        """Adds a public image with these files ({path: {text, mode}}) over its distribution's; returns its ID."""
-        content = self.cloud.store.base(flavour)
+    def plant(self, region, owner, name, flavour, id=None, files=None, fields=None, volumes=None):
+        """Adds a public image with these files ({path: {text, mode}}) over its distribution's; answers its id. `fields` are
+        further attributes, `volumes` further mappings."""
+        content = self.world.store.base(flavour)
         if files:
             content = self.cloud.store.over(content, files)
         device = next(seed[4] for seed in SEEDS if seed[3] == flavour)
-        return self._plant(region, owner, None, name, flavour, device, 8, {}, id, content)
+        made = self._plant(region, owner, None, name, flavour, device, 8, dict(fields or {}), id, content)
+        ec2_backends[owner][region].amis[made].block_device_mappings += volumes or []
+        return made
 
     def _plant(self, region, owner, alias, name, flavour, device, size, extra, id=None, content=None):
         backend = ec2_backends[owner][region]
@@ -59,10 +66,11 @@ class Seeds:
         digits = next((part for part in parts if len(part) == 8 and part.startswith("20") and part.isdigit()), "20260101")
         created = datetime.datetime.strptime(digits, "%Y%m%d").replace(hour=7, tzinfo=datetime.timezone.utc)
         image = Image(backend, name, id=id or identifier("ami", region, name), owner_id=owner, owner_alias=alias, state="available", creation_date=created,
-                      description=name, architecture="x86_64", virtualization_type="hvm", root_device_name=device, ena_support=True, sriov_net_support="simple",
                       launch_permissions=[{"Group": "all"}],
                       block_device_mappings=[{"DeviceName": device, "Ebs": {"SnapshotId": snapshot, "VolumeSize": size, "VolumeType": "gp3", "Iops": 3000,
-                                                                            "Throughput": 125, "DeleteOnTermination": True, "Encrypted": False}}], **extra)
+                                                                            "Throughput": 125, "DeleteOnTermination": True, "Encrypted": False}}],
+                      **{"description": name, "architecture": "x86_64", "virtualization_type": "hvm", "root_device_name": device, "ena_support": True,
+                         "sriov_net_support": "simple", **extra})
         backend.amis[image.id] = image
         return image.id
 
