@@ -98,13 +98,32 @@ fn a_failing_test_takes_another_accounts_copies_away_and_ec2_copies_what_it_must
         .exits(0)
         .says("Deleted old version 1.0.0: ")
         .says(" in eu-west-1 of 222222222222\n")
-        // The account that copied it in the home region may already have it there: EC2 is asked first.
-        .says("Kept old version 1.0.0: ")
-        .says("in us-east-1: its users are unknown");
-    let publish = || fixture.run(&["publish", "--image-version", "1.1.0"]).exits(0);
-    publish();
-    publish().says("Deleted old version 1.0.0: ").says(" in us-east-1\n");
+        // It was shared for the copy alone, so that nobody else has it at home.
+        .says(" in us-east-1\n");
     fixture.holds_only(&["shop/web/1.1.0"; 2]);
+    lent_nothing(&fixture);
+}
+
+/// Asserts that the image at home is shared with nobody, nor are its snapshots.
+fn lent_nothing(fixture: &Fixture) {
+    let id = images(fixture, HOME)[0]["id"].as_str().unwrap().to_owned();
+    let launch =
+        ec2(fixture, "us-east-1", &format!("Action=DescribeImageAttribute&ImageId={id}&Attribute=launchPermission"));
+    assert!(!launch.contains(OTHER), "{launch}");
+    let snapshot = fixture.cloud.leaks()[HOME]["snapshots"][0]["id"].as_str().unwrap().to_owned();
+    let query = format!("Action=DescribeSnapshotAttribute&SnapshotId={snapshot}&Attribute=createVolumePermission");
+    let volume = ec2(fixture, "us-east-1", &query);
+    assert!(!volume.contains(OTHER), "{volume}");
+}
+
+#[test]
+fn a_fallback_leaves_no_share_behind() {
+    let fixture = web(&format!("{{targets: [{{role: {ROLE}, regions: [eu-west-1]}}]}}"));
+    fixture.cloud.fault(&json!({"kind": "snapshot-error", "action": "CopySnapshot"}));
+    fixture.bake().exits(0).says("using CopyImage instead");
+    assert_eq!(of_other(&fixture, "CopyImage").len(), 1);
+    fixture.holds_only(&["shop/web/1.0.0"; 2]);
+    lent_nothing(&fixture);
 }
 
 #[test]

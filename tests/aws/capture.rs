@@ -49,6 +49,36 @@ fn a_spot_machine_is_halted_from_inside() {
 }
 
 #[test]
+fn a_spot_machine_whose_shutdown_behavior_can_not_be_set_is_captured_all_the_same() {
+    let fixture = Fixture::new(&format!("{WEB}    machine: {{type: t3.small, spot: true}}\n{HELLO}"));
+    let no = json!({"code": "UnsupportedOperation", "message": "The attribute can't be modified", "http": 400});
+    fixture.cloud.fault(&json!({"kind": "error", "action": "ModifyInstanceAttribute", "times": null, "error": no}));
+    fixture.bake().exits(0).says("stays as it is (UnsupportedOperation)");
+    fixture.holds_only(&["shop/web/0.1.0"]);
+}
+
+#[test]
+fn the_image_has_the_uefi_variables_of_its_machine() {
+    let keys = "    build:\n      - run: mkdir -p /var/lib && printf enrolled > /var/lib/efivars\n";
+    let fixture = Fixture::new(&format!("{WEB}{keys}"));
+    fixture.bake().exits(0);
+    let variables = |fixture: &Fixture| {
+        let registered = fixture.cloud.calls_of("RegisterImage");
+        let data = registered.iter().map(|call| call["parameters"]["UefiData"].clone());
+        data.collect::<Vec<Value>>()
+    };
+    // Candidate and image; what GetInstanceUefiData answers in base64.
+    assert_eq!(variables(&fixture), [json!("ZW5yb2xsZWQ="), json!("ZW5yb2xsZWQ=")]);
+    // Where they can't be read the bake goes on with the source's.
+    fixture.cloud.forget_calls();
+    let no = json!({"code": "InternalFailure", "message": "not now", "http": 400});
+    fixture.cloud.fault(&json!({"kind": "error", "action": "GetInstanceUefiData", "times": null, "error": no}));
+    fixture.write("bake.yml", &format!("{WEB}{keys}").replace("enrolled", "other"));
+    fixture.bake().exits(0).says("can't be read (InternalFailure); using those of the source image");
+    assert_eq!(variables(&fixture), [Value::Null, Value::Null]);
+}
+
+#[test]
 fn a_source_with_product_codes_goes_through_create_image() {
     let manifest = format!("{WEB}{SCRATCH}{HELLO}")
         .replace("099720109477", "309956199498")
@@ -57,6 +87,9 @@ fn a_source_with_product_codes_goes_through_create_image() {
     fixture.bake().exits(0);
     let actions = fixture.cloud.actions();
     assert!(actions.iter().any(|action| action == "CreateImage"), "{actions:?}");
+    let behaviours = fixture.cloud.calls_of("ModifyInstanceAttribute");
+    let stop = json!({"Value": "stop"});
+    assert_eq!(behaviours[0]["parameters"]["InstanceInitiatedShutdownBehavior"], stop, "an image may carry it");
     fixture.holds_only(&["shop/web/0.1.0"]);
     only_the_build_has_the_scratch_disk(&fixture);
 }

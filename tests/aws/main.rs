@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(clippy::disallowed_methods, reason = "nothing here is async: the program under test is another process")]
 
+mod account;
 mod accounts;
 mod action;
 mod ansible;
@@ -17,6 +18,7 @@ mod deploy_elsewhere;
 mod deploy_replace;
 mod enforce;
 mod faults;
+mod first_contact;
 mod fixture;
 mod fleet;
 mod import;
@@ -27,6 +29,7 @@ mod output;
 mod owner;
 mod packer;
 mod policy;
+mod preflight;
 mod publish;
 mod retention;
 mod safety;

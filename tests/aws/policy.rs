@@ -58,7 +58,7 @@ fn a_machine_may_be_stopped_where_only_ec2_knows_that_it_is() {
 #[test]
 fn everything_is_tagged_as_an_organization_requires_from_its_creation_on() {
     let manifest = format!(
-        "version: 1.0.0\n{WEB}    machine:\n      tags: {{Name: builder, tier: build, owner: machines}}\n      policy: {{Version: \"2012-10-17\", Statement: [{{Effect: Allow, Action: \"s3:GetObject\", Resource: \"*\"}}]}}\n{HELLO}    publish: {{regions: [eu-west-1], tags: {{tier: web}}}}\n"
+        "version: 1.0.0\n{WEB}    machine:\n      tags: {{Name: builder, tier: build, owner: machines}}\n      policy: {{Version: \"2012-10-17\", Statement: [{{Effect: Allow, Action: \"s3:GetObject\", Resource: \"*\"}}]}}\n{HELLO}    publish: {{regions: [eu-west-1], tags: {{tier: web}}, parameters: [/images/web]}}\n"
     );
     let fixture = Fixture::new(&manifest);
     let made = ["instance", "volume", "network-interface", "key-pair", "security-group"]
@@ -71,6 +71,7 @@ fn everything_is_tagged_as_an_organization_requires_from_its_creation_on() {
     fixture.policies.add(&deny(&json!(["ec2:CreateSnapshots"]), &json!(copied)));
     fixture.policies.add(&deny(&json!(["ec2:RegisterImage", "ec2:CreateImage"]), &json!(["arn:aws:ec2:*::image/*"])));
     fixture.policies.add(&deny(&json!(["ec2:CopySnapshot"]), &json!(["arn:aws:ec2:eu-west-1::snapshot/*"])));
+    fixture.policies.add(&deny(&json!(["ssm:PutParameter"]), &json!("*")));
     fixture.policies.add(&deny(&json!(["iam:CreateRole", "iam:CreateInstanceProfile"]), &json!("*")));
     fixture.expects_denials();
     fixture.bake().exits(4);

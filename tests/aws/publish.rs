@@ -1,6 +1,7 @@
 //! Publishing a tested image: other regions, sharing, parameters.
 
 use ami_bake_testkit::test_dir::signal;
+use ami_bake_testkit::wait;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, WEB, finish};
@@ -344,4 +345,34 @@ fn a_cancel_and_a_missing_permission_leave_what_is_published_and_nothing_else() 
         .exits(7)
         .says("is not allowed ssm:PutParameter on arn:aws:ssm:us-east-1:123456789012")
         .says("/images/web/other");
+}
+
+/// The quota of an account may be lower than EC2's default: the copies of all images queue for it, and none of them falls
+/// back to CopyImage.
+#[test]
+fn copies_wait_for_the_quota_of_their_destination() {
+    let two = manifest("{regions: [eu-west-1]}").replace("  web:\n", "  web:\n    matrix: {n: [a, b]}\n");
+    let fixture = Fixture::new(&two.replace("echo hello", "echo ${{ matrix.n }}"));
+    fixture.cloud.quota_of_copies(1);
+    let copying = fixture.cloud.hold("CopySnapshot");
+    let bake = fixture.command(&["bake"]).spawn().unwrap();
+    let refused = || fixture.cloud.calls_of("CopySnapshot").iter().any(|call| call["error"] == "ResourceLimitExceeded");
+    wait::until_true("no copy is refused", refused);
+    copying.release();
+    finish(bake).exits(0);
+    assert_eq!(images(&fixture, AWAY).len(), 2);
+    assert_eq!(fixture.cloud.count("CopyImage"), 0);
+    // The same with CopyImage, which counts each of its snapshots.
+    fixture.cloud.forget_calls();
+    let copying = fixture.cloud.hold("CopyImage");
+    fixture.write(
+        "bake.yml",
+        &two.replace("echo hello", "echo ${{ matrix.n }}").replace("{regions", "{copy: image, regions"),
+    );
+    let bake = fixture.command(&["bake", "--image-version", "2.0.0"]).spawn().unwrap();
+    let refused = || fixture.cloud.calls_of("CopyImage").iter().any(|call| call["error"] == "ResourceLimitExceeded");
+    wait::until_true("no copy of an image is refused", refused);
+    copying.release();
+    finish(bake).exits(0).says("the account's quota of concurrent copies is used up");
+    assert_eq!(images(&fixture, AWAY).len(), 4);
 }

@@ -63,6 +63,18 @@ pub enum Exit {
     Lost(String),
 }
 
+impl std::fmt::Display for Exit {
+    /// "exit status 1", for messages.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "exit status {status}"),
+            Self::Signal(name) => write!(f, "signal {name}"),
+            Self::TimedOut(limit) => write!(f, "no end within {}", crate::duration::human(*limit)),
+            Self::Lost(why) => write!(f, "a lost connection: {why}"),
+        }
+    }
+}
+
 impl Exit {
     /// True for exit status 0.
     pub fn success(&self) -> bool {

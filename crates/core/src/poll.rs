@@ -71,6 +71,7 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
     }
 
     /// Waits until `decide` returns a result for the state of `id`; `None` means that the platform does not know it (yet).
+    /// A long wait is reported: `what` fits after "Waiting for", as in [`Run::waiting`].
     ///
     /// # Errors
     /// The error that `decide` returns; the last failed request when the time limit is reached;
@@ -79,6 +80,22 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
         &self,
         run: &Run,
         id: &str,
+        what: &str,
+        limit: Duration,
+        decide: impl FnMut(Option<S>) -> Option<Result<T>>,
+    ) -> Result<T> {
+        run.waiting(what, self.watch(run, id, what, limit, decide)).await
+    }
+
+    /// The same without a report, for callers that report by themselves, or that watch while something else is waited for.
+    ///
+    /// # Errors
+    /// Those of [`Poller::wait`].
+    pub async fn watch<T>(
+        &self,
+        run: &Run,
+        id: &str,
+        what: &str,
         limit: Duration,
         mut decide: impl FnMut(Option<S>) -> Option<Result<T>>,
     ) -> Result<T> {
@@ -106,7 +123,7 @@ impl<S: Clone + Send + Sync + 'static> Poller<S> {
             () = run.cancel.cancelled() => Err(Error::cancelled()),
             verdict = watch => verdict,
             () = clock.sleep(limit) => Err(Error::build(format!(
-                "{id} did not reach the expected state within {}", human(limit)
+                "gave up after {} of waiting for {what}", human(limit)
             ))),
         };
         drop(registered);

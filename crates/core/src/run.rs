@@ -17,7 +17,10 @@ use crate::mask::Masker;
 use crate::output::LogFolder;
 use crate::plan::ImageKey;
 
-/// Handle to the state that all parts of a run share. Cheap to clone; a clone may be bound to one image.
+/// How long a wait needs no line in the log.
+pub const QUIET: Duration = Duration::from_secs(10);
+
+/// What every part of a run shares. Cheap to clone; a clone may be bound to one image.
 #[derive(Clone)]
 pub struct Run {
     shared: Arc<RunParts>,
@@ -185,8 +188,22 @@ impl Run {
         self.until_cancelled(self.shared.clock.sleep(duration)).await
     }
 
-    /// Runs a future to its end unless the run is cancelled meanwhile. The future is dropped then, so it must not be a
-    /// call that creates something.
+    /// Runs a future, and reports what it waits for when that takes longer than [`QUIET`]. `what` fits after "Waiting
+    /// for": "the image ami-1 to become available".
+    pub async fn waiting<T>(&self, what: &str, future: impl Future<Output = T>) -> T {
+        let future = std::pin::pin!(future);
+        let quiet = std::pin::pin!(self.shared.clock.sleep(QUIET));
+        match futures::future::select(future, quiet).await {
+            futures::future::Either::Left((value, _)) => value,
+            futures::future::Either::Right(((), future)) => {
+                self.progress(format!("Waiting for {what}"));
+                future.await
+            }
+        }
+    }
+
+    /// Runs a future to its end unless the run is cancelled meanwhile; the future is dropped then, so it must not be
+    /// a call that creates something.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Cancelled`] as soon as the run is cancelled.

@@ -37,7 +37,10 @@ async fn all_waiters_share_one_question() {
     let poller = Poller::new(clock.clone(), SECOND, ask(&clock, &asked, 5));
     let (run, _events) = runs::with(clock.clone(), &[]);
     let limit = Duration::from_mins(1);
-    let waits = futures::future::join(poller.wait(&run, "a", limit, done), poller.wait(&run, "b", limit, done));
+    let waits = futures::future::join(
+        poller.wait(&run, "a", "a to be done", limit, done),
+        poller.wait(&run, "b", "b to be done", limit, done),
+    );
     tokio::pin!(waits);
     let finished = std::sync::atomic::AtomicBool::new(false);
     let (result, ()) = futures::future::join(
@@ -66,7 +69,7 @@ async fn an_eager_poller_asks_more_often_at_first() {
     let finished = std::sync::atomic::AtomicBool::new(false);
     let (result, ()) = futures::future::join(
         async {
-            let result = poller.wait(&run, "a", Duration::from_mins(1), done).await;
+            let result = poller.wait(&run, "a", "a to be done", Duration::from_mins(1), done).await;
             finished.store(true, std::sync::atomic::Ordering::Relaxed);
             result
         },
@@ -90,7 +93,7 @@ async fn a_wait_ends_with_its_limit_and_says_the_last_failure() {
     let finished = std::sync::atomic::AtomicBool::new(false);
     let (result, ()) = futures::future::join(
         async {
-            let result = poller.wait(&run, "i-1", Duration::from_secs(30), done).await;
+            let result = poller.wait(&run, "i-1", "i-1 to be done", Duration::from_secs(30), done).await;
             finished.store(true, std::sync::atomic::Ordering::Relaxed);
             result
         },
@@ -98,7 +101,7 @@ async fn a_wait_ends_with_its_limit_and_says_the_last_failure() {
     )
     .await;
     let error = result.unwrap_err();
-    assert!(error.to_string().contains("i-1 did not reach the expected state within 30s"), "{error}");
+    assert!(error.to_string().contains("gave up after 30s of waiting for i-1 to be done"), "{error}");
     assert_eq!(error.causes(), ["describe the instances: throttled"]);
 }
 
@@ -111,11 +114,38 @@ async fn a_refusal_and_a_cancel_end_the_wait_at_once() {
         Box::new(|_| Box::pin(async { Err(Error::preflight("ec2:DescribeInstances is not allowed")) })),
     );
     let (run, _events) = runs::with(clock.clone(), &[]);
-    let error = poller.wait(&run, "i-1", SECOND * 60, done).await.unwrap_err();
+    let error = poller.wait(&run, "i-1", "i-1 to be done", SECOND * 60, done).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Preflight);
 
     let poller: Poller<bool> = Poller::new(clock, SECOND, Box::new(|_| Box::pin(async { Ok(HashMap::new()) })));
     run.cancel.cancel();
-    let error = poller.wait(&run, "i-1", SECOND * 60, done).await.unwrap_err();
+    let error = poller.wait(&run, "i-1", "i-1 to be done", SECOND * 60, done).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[tokio::test]
+async fn a_wait_of_more_than_ten_seconds_says_what_it_is_for() {
+    for (done_at, expected) in [(9, 0), (30, 1)] {
+        let clock = Arc::new(ManualClock::default());
+        let poller = Poller::new(clock.clone(), SECOND, ask(&clock, &Asked::default(), done_at));
+        let (run, mut events) = runs::with(clock.clone(), &[]);
+        let finished = std::sync::atomic::AtomicBool::new(false);
+        let (result, ()) = futures::future::join(
+            async {
+                let result = poller.wait(&run, "i-1", "i-1 to run", SECOND * 60, done).await;
+                finished.store(true, std::sync::atomic::Ordering::Relaxed);
+                result
+            },
+            clock.run_until(SECOND, || finished.load(std::sync::atomic::Ordering::Relaxed)),
+        )
+        .await;
+        result.unwrap();
+        let mut said = Vec::new();
+        while let Some(envelope) = events.try_recv() {
+            if let ami_bake_core::event::Event::Progress { message } = envelope.event {
+                said.push(message);
+            }
+        }
+        assert_eq!(said, vec!["Waiting for i-1 to run"; expected], "done after {done_at} s");
+    }
 }

@@ -227,6 +227,11 @@ impl Cloud {
         self.ask("POST", "latency", Some(seconds));
     }
 
+    /// Sets how many snapshots may be copied to a region at once (tests/cloud/README.md, `POST quotas`).
+    pub fn quota_of_copies(&self, most: u32) {
+        self.ask("POST", "quotas", Some(&serde_json::json!({"copies": most})));
+    }
+
     /// The names of the actions that were called.
     pub fn actions(&self) -> Vec<String> {
         self.calls().iter().map(|call| call["action"].as_str().unwrap_or_default().to_owned()).collect()

@@ -55,6 +55,10 @@ class Admin:
         self.cloud.throttle.enabled = bool(given["enabled"])
         return self.get_throttle(given)
 
+    def post_quotas(self, given):
+        self.world.snapshots.copies = int(given["copies"])
+        return given
+
     def get_latency(self, _):
         return self.cloud.latency.all()
 

@@ -8,7 +8,7 @@ import traceback
 from moto.core.responses import BaseResponse
 
 from . import faults, permissions, wire
-from .ec2 import limits
+from .ec2 import limits, regions
 from .wire import Refusal
 
 IDS = re.compile(r"\b(?:i|ami|snap|vol|sg|eni|key|lt)-[0-9a-f]{8,17}\b")
@@ -57,10 +57,11 @@ class Gate:
         return answer
 
     def _answer(self, call, response, call_moto):
-        time.sleep(self.cloud.latency.call(call.service, call.action))
-        self.cloud.throttle.take(call)
-        self.cloud.permissions.check(call)
-        rule = self.cloud.faults.take(call, faults.CALL_KINDS - {"stale", "not-found-at-first"})
+        time.sleep(self.world.latency.call(call.service, call.action))
+        self.world.throttle.take(call)
+        regions.check(call)
+        self.world.permissions.check(call)
+        rule = self.world.faults.take(call, faults.CALL_KINDS - {"stale", "not-found-at-first"})
         if rule and rule.kind == "error":
             error = rule.options.get("error", {})
             raise Refusal(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("http", 500)))

@@ -13,7 +13,10 @@ def install(cloud):
     put = SimpleSystemManagerResponse.put_parameter
 
     def put_parameter(response):
-        """Accepts a value of the data type aws:ec2:image that is not an image of the account, but never shows it."""
+        """A value of the data type aws:ec2:image that is not an image of the account is accepted and never appears."""
+        if response._get_param("Tags") and response._get_param("Overwrite"):
+            # Systems Manager API, PutParameter.
+            raise Refusal("ValidationException", "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag.")
         if response._get_param("DataType") != IMAGE:
             return put(response)
         rule = cloud.faults.take(cloud.current, PARAMETER_KINDS)

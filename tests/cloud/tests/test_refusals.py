@@ -23,6 +23,14 @@ class Refusals(CloudCase):
         self.refused("DryRunOperation", self.start, DryRun=True)
         self.assertEqual(self.refused("DryRunOperation", self.start, DryRun=True).response["ResponseMetadata"]["HTTPStatusCode"], 412)
 
+    def test_regions(self):
+        names = lambda **options: {one["RegionName"]: one["OptInStatus"] for one in self.ec2.describe_regions(**options)["Regions"]}  # noqa: E731
+        self.assertEqual(names(AllRegions=True, Filters=[{"Name": "region-name", "Values": ["ap-east-1", "eu-west-1", "no-where-1"]}]),
+                         {"ap-east-1": "not-opted-in", "eu-west-1": "opt-in-not-required"})
+        self.assertNotIn("ap-east-1", names())
+        self.assertNotIn("cn-north-1", names(AllRegions=True))
+        self.refused("AuthFailure", self.cloud.client(region="ap-east-1").describe_images, Owners=["self"])
+
     def test_gp3_figures(self):
         self.refused("InvalidParameterValue", self.start, BlockDeviceMappings=self.disk(VolumeType="gp3", Iops=4001))
         self.refused("InvalidParameterValue", self.start, BlockDeviceMappings=self.disk(VolumeType="gp3", Throughput=1000))

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{BlockDeviceMapping, Image, ImdsSupportValues, ResourceType};
 
 use super::pending::{candidate, name_taken};
+use super::quiesce::stop_on_shutdown;
 use crate::client::ledger::{IMAGE, MACHINE, PLATFORM};
 use crate::client::{create_once, filter, no_retries, tag_filter};
 use crate::image::{self, available, specification};
@@ -44,6 +45,14 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
     let mut tags = capture.tags.clone();
     tags.insert(tags::RUN.to_owned(), run.id().to_owned());
     run.check()?;
+    // The machine's own is `terminate`, which the image could carry over to its instances: one that powers itself off would
+    // be lost with its disk.
+    if let Err(failure) = stop_on_shutdown(machine).await {
+        run.warn(
+            format!("could not set the shutdown behavior of {} to `stop` ({})", machine.id, failure.code()),
+            Some("Set `InstanceInitiatedShutdownBehavior` where you launch the image.".to_owned()),
+        );
+    }
     let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), name)?;
     let made = create_once(
         client,

@@ -64,7 +64,7 @@ where
         Some(Err(error)) => Err(error),
         Some(Ok(taken)) if exit.success() => Ok(taken),
         Some(Ok(_)) => Err(Error::build(format!(
-            "could not {doing}: they did not stay frozen until the snapshot was created ({exit:?})"
+            "could not {doing}: they did not stay frozen until the snapshot was created ({exit})"
         ))
         .help("EC2 or the connection was slow. Run the bake again, or use `capture: halted` (the default).")),
     }

@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::Image;
 use futures::future::try_join_all;
 
 use super::snapshots::complete;
-use crate::image::{self, CreateImageError, ImageSpec, Images, VolumeSnapshot, source_image};
+use crate::image::{self, CreateImageError, ImageSpec, Images, MachineVariables, VolumeSnapshot, source_image};
 use crate::machine::AwsMachine;
 
 /// Snapshots whose content is fixed, but which are not complete yet.
@@ -23,11 +23,18 @@ pub(super) struct PendingSnapshots {
     name: String,
     tags: BTreeMap<String, String>,
     taken: Vec<VolumeSnapshot>,
+    /// The machine's UEFI variables, where they are known.
+    uefi: Option<MachineVariables>,
 }
 
 impl PendingSnapshots {
-    /// The snapshots of a machine's volumes.
-    pub(super) fn new(machine: &AwsMachine, capture: &Capture<'_>, taken: Vec<VolumeSnapshot>) -> Self {
+    /// Snapshots of a machine's volumes, with its UEFI variables where they are known.
+    pub(super) fn new(
+        machine: &AwsMachine,
+        capture: &Capture<'_>,
+        taken: Vec<VolumeSnapshot>,
+        uefi: Option<MachineVariables>,
+    ) -> Self {
         Self {
             images: Arc::clone(&machine.machines.images),
             source: Arc::clone(&machine.source),
@@ -36,6 +43,7 @@ impl PendingSnapshots {
             name: capture.name.clone(),
             tags: capture.tags.clone(),
             taken,
+            uefi,
         }
     }
 }
@@ -46,10 +54,14 @@ impl PendingImage for PendingSnapshots {
         let devices = image::of_capture(&self.source, &self.machine, &self.taken)?;
         let mut spec = ImageSpec::new(&self.source, self.name, &self.settings, self.tags, devices);
         let account = self.taken.iter().find_map(|part| part.owner.as_deref());
-        let (complete, ()) = tokio::join!(
-            try_join_all(self.taken.iter().map(|part| complete(&self.images, run, part))),
-            image::fill(&self.images, run, &mut spec, &self.source, account)
-        );
+        let fill = async {
+            match &self.uefi {
+                Some(known) => spec.uefi_data.clone_from(&known.0),
+                None => image::fill(&self.images, run, &mut spec, &self.source, account).await,
+            }
+        };
+        let (complete, ()) =
+            tokio::join!(try_join_all(self.taken.iter().map(|part| complete(&self.images, run, part))), fill);
         complete?;
         match image::create(&self.images, run, &spec).await {
             Ok(image) => Ok(candidate(&self.images, image)),

@@ -11,6 +11,7 @@ use aws_sdk_ec2::types::AttributeValue;
 use uuid::Uuid;
 
 use super::method::Quiesce;
+use crate::client::Failure;
 use crate::machine::{AwsMachine, decode_console};
 
 /// Time limit for the console to prove that the guest is down, which takes 3–15 s (docs/dev/aws.md, "Timings").
@@ -58,16 +59,23 @@ async fn stop(machine: &AwsMachine, run: &Run, prove: bool) -> Result<()> {
     }
 }
 
-async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
+/// Makes the machine stop, not end, when its guest powers off.
+pub(super) async fn stop_on_shutdown(machine: &AwsMachine) -> Result<(), Box<Failure>> {
     let client = machine.client();
-    // If the guest powers off all the same, its disk must not be deleted with it.
     let request = client
         .ec2
         .modify_instance_attribute()
         .instance_id(&machine.id)
         .instance_initiated_shutdown_behavior(AttributeValue::builder().value("stop").build());
-    let doing = format!("keep the disk of {} when its guest halts", machine.in_words());
-    client.call("ModifyInstanceAttribute", &doing, request.send()).await?;
+    client.ask("ModifyInstanceAttribute", request.send()).await.map(drop)
+}
+
+async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
+    // If the guest powers off anyway, its disk must not be deleted with it. A halted guest leaves its machine running, so
+    // that a refusal costs nothing but this second safety.
+    if let Err(failure) = stop_on_shutdown(machine).await {
+        run.progress(format!("The shutdown behavior of {} stays as it is ({})", machine.id, failure.code()));
+    }
     let Some(nonce) = mark(machine, run).await else {
         return Err(unproven(machine, "its kernel log is not writable"));
     };
@@ -75,7 +83,7 @@ async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
     match command(machine, HALT_GUEST).await {
         // The guest may be down before it answers.
         Some(Exit::Status(0) | Exit::Lost(_) | Exit::TimedOut(_)) | None => {}
-        Some(exit) => return Err(unproven(machine, &format!("`halt` ended with {exit:?}"))),
+        Some(exit) => return Err(unproven(machine, &format!("`halt` ended with {exit}"))),
     }
     let stopped = stopped(machine, run, HALT + PROOF);
     tokio::pin!(stopped);
@@ -137,7 +145,7 @@ async fn stopped(machine: &AwsMachine, run: &Run, limit: Duration) -> Result<()>
     machine
         .machines
         .instances
-        .wait(run, &machine.id, limit, |state| {
+        .wait(run, &machine.id, &format!("{} to stop", machine.id), limit, |state| {
             let instance = state?;
             match instance.state.as_str() {
                 "stopped" => Some(Ok(())),

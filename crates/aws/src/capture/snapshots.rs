@@ -97,7 +97,7 @@ async fn described(machine: &AwsMachine, run: &Run) -> Result<Vec<(String, Strin
     machine
         .machines
         .instances
-        .wait(run, &machine.id, VOLUMES, |state| {
+        .wait(run, &machine.id, &format!("EC2 to list the volumes of {}", machine.id), VOLUMES, |state| {
             state.filter(|instance| !instance.volumes.is_empty()).map(|instance| Ok(instance.volumes))
         })
         .await
@@ -193,22 +193,28 @@ pub(super) async fn complete(images: &Images, run: &Run, part: &VolumeSnapshot) 
     let (mut reported, mut last) = (clock.elapsed(), String::new());
     images
         .snapshots
-        .wait(run, &part.snapshot, COMPLETE, |state| {
-            let Some(snapshot) = state else { return missing.missing() };
-            missing.seen();
-            images.recent.seen(&part.snapshot);
-            let progress = snapshot.progress().unwrap_or_default();
-            if progress != last && clock.elapsed().saturating_sub(reported) >= REPORT {
-                reported = clock.elapsed();
-                progress.clone_into(&mut last);
-                run.progress(format!("Snapshot of {}: {progress}", part.device));
-            }
-            match snapshot.state() {
-                Some(SnapshotState::Completed) => Some(Ok(())),
-                Some(SnapshotState::Error) => Some(Err(failed(&snapshot, part))),
-                _ => None,
-            }
-        })
+        .wait(
+            run,
+            &part.snapshot,
+            &format!("the snapshot {} of {} to be complete", part.snapshot, part.device),
+            COMPLETE,
+            |state| {
+                let Some(snapshot) = state else { return missing.missing() };
+                missing.seen();
+                images.recent.seen(&part.snapshot);
+                let progress = snapshot.progress().unwrap_or_default();
+                if progress != last && clock.elapsed().saturating_sub(reported) >= REPORT {
+                    reported = clock.elapsed();
+                    progress.clone_into(&mut last);
+                    run.progress(format!("Snapshot of {}: {progress}", part.device));
+                }
+                match snapshot.state() {
+                    Some(SnapshotState::Completed) => Some(Ok(())),
+                    Some(SnapshotState::Error) => Some(Err(failed(&snapshot, part))),
+                    _ => None,
+                }
+            },
+        )
         .await
 }
 

@@ -25,15 +25,19 @@ pub(super) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'
         quiesce::quiesce(machine, run, plan.quiesce).await?;
         return Ok(Box::new(ec2_image::create(machine, run, capture).await?));
     }
-    let taken = if plan.quiesce == Quiesce::Freeze {
-        freeze::around(machine, run, || snapshots::create(machine, run, capture)).await?
-    } else {
+    let take = async {
+        if plan.quiesce == Quiesce::Freeze {
+            return freeze::around(machine, run, || snapshots::create(machine, run, capture)).await;
+        }
         quiesce::quiesce(machine, run, plan.quiesce).await?;
-        snapshots::create(machine, run, capture).await?
+        snapshots::create(machine, run, capture).await
     };
-    // The content is fixed, so the machine is no longer needed. If this fails, the machine is still in the ledger.
+    // Nothing waits for it: stopping takes longer.
+    let (taken, uefi) = tokio::join!(take, image::uefi_of_machine(machine.client(), run, &machine.source, &machine.id));
+    let taken = taken?;
+    // The content is fixed, so the machine is no longer needed. If this fails, it is still in the ledger.
     if let Err(error) = terminate_captured(machine, run).await {
         run.warn(format!("could not terminate {} yet: {error}", machine.in_words()), None);
     }
-    Ok(Box::new(PendingSnapshots::new(machine, capture, taken)))
+    Ok(Box::new(PendingSnapshots::new(machine, capture, taken, uefi)))
 }

@@ -80,14 +80,17 @@ where
     F: Future<Output = Result<T, Box<Failure>>>,
 {
     let start = run.clock().elapsed();
-    loop {
-        match ask().await {
-            Err(failure) if early(&failure) && run.clock().elapsed().saturating_sub(start) < VISIBLE => {
-                if run.sleep(PAUSE).await.is_err() {
-                    return Err(failure);
+    let answered = async {
+        loop {
+            match ask().await {
+                Err(failure) if early(&failure) && run.clock().elapsed().saturating_sub(start) < VISIBLE => {
+                    if run.sleep(PAUSE).await.is_err() {
+                        return Err(failure);
+                    }
                 }
+                answer => return answer,
             }
-            answer => return answer,
         }
-    }
+    };
+    run.waiting("AWS to find what was just created", answered).await
 }

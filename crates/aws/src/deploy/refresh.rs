@@ -191,25 +191,31 @@ pub(super) async fn watch(
     let mut missing = MissingTimer::new(fleet.client.clock(), format!("the instance refresh {id} of {}", mark.group));
     fleet
         .refreshes
-        .wait(run, &key(&mark.group, id), limit.saturating_add(BACK), |state| {
-            let Some(refresh) = state else { return missing.missing() };
-            missing.seen();
-            let progress = progress(&refresh, mark);
-            if progress != reported {
-                run.progress(progress.clone());
-                reported = progress;
-            }
-            let why = || reason(&refresh);
-            match refresh.status() {
-                Some(Status::Successful) => Some(Ok(RefreshEnd::Successful)),
-                Some(Status::Failed) => Some(Ok(RefreshEnd::Failed(why()))),
-                Some(Status::Cancelled) => Some(Ok(RefreshEnd::Cancelled(why()))),
-                Some(Status::RollbackSuccessful) => Some(Ok(RefreshEnd::RolledBack(why()))),
-                Some(Status::RollbackFailed) => Some(Ok(RefreshEnd::RollbackFailed(why()))),
-                Some(Status::Cancelling | Status::RollbackInProgress) => None,
-                _ => (run.clock().elapsed().saturating_sub(begun) >= limit).then_some(Ok(RefreshEnd::TimedOut)),
-            }
-        })
+        .watch(
+            run,
+            &key(&mark.group, id),
+            &format!("the instance refresh {id} of {}", mark.group),
+            limit.saturating_add(BACK),
+            |state| {
+                let Some(refresh) = state else { return missing.missing() };
+                missing.seen();
+                let progress = progress(&refresh, mark);
+                if progress != reported {
+                    run.progress(progress.clone());
+                    reported = progress;
+                }
+                let why = || reason(&refresh);
+                match refresh.status() {
+                    Some(Status::Successful) => Some(Ok(RefreshEnd::Successful)),
+                    Some(Status::Failed) => Some(Ok(RefreshEnd::Failed(why()))),
+                    Some(Status::Cancelled) => Some(Ok(RefreshEnd::Cancelled(why()))),
+                    Some(Status::RollbackSuccessful) => Some(Ok(RefreshEnd::RolledBack(why()))),
+                    Some(Status::RollbackFailed) => Some(Ok(RefreshEnd::RollbackFailed(why()))),
+                    Some(Status::Cancelling | Status::RollbackInProgress) => None,
+                    _ => (run.clock().elapsed().saturating_sub(begun) >= limit).then_some(Ok(RefreshEnd::TimedOut)),
+                }
+            },
+        )
         .await
 }
 

@@ -96,7 +96,8 @@ impl Replacement<'_> {
         rollout.done.push(format!("{next} created like {old}"));
         self.healthy(size).await?;
         if let Some(warmup) = self.settings.warmup {
-            run.sleep(warmup).await?;
+            let what = format!("the machines of {next} to warm up for {}", human(warmup));
+            run.waiting(&what, run.sleep(warmup)).await?;
             self.healthy(size).await?;
         }
         rollout.done.push(format!("{size} machines healthy"));
@@ -104,7 +105,7 @@ impl Replacement<'_> {
             traffic::attach(self.client(), next, &self.traffic).await?;
             // A group without machines can't become healthy.
             if size > 0 {
-                self.flowing().await?;
+                self.job.run.waiting("the load balancers to report healthy machines", self.flowing()).await?;
                 self.healthy(size).await?;
             }
         }
@@ -181,7 +182,8 @@ impl Replacement<'_> {
         let run = &self.job.run;
         let (begun, limit) = (run.clock().elapsed(), self.settings.wait);
         let mut reported = None;
-        let wait = self.job.fleet.groups.wait(run, &self.next, limit.saturating_add(PAUSE), |state| {
+        let what = format!("the machines of {} to be in service", self.next);
+        let wait = self.job.fleet.groups.watch(run, &self.next, &what, limit.saturating_add(PAUSE), |state| {
             let serving = state.iter().flat_map(AutoScalingGroup::instances).filter(|one| is_in_service(one)).count();
             if reported != Some(serving) {
                 run.progress(format!("{}: {serving} of {size} machines in service", self.next));

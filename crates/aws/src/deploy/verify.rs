@@ -29,7 +29,8 @@ pub(super) async fn runs_version(fleet: &Fleet, run: &Run, name: &str, version: 
             Some(answer) => Some(answer),
         }
     };
-    fleet.groups.wait(run, name, SETTLE + GRACE, decide).await
+    let what = format!("a machine of {name} to run version {version}");
+    fleet.groups.wait(run, name, &what, SETTLE + GRACE, decide).await
 }
 
 fn state_of(raw: AutoScalingGroup, version: i64) -> Result<String> {

@@ -7,8 +7,10 @@ use ami_bake_core::platform::Registration;
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::{AttributeValue, Image, ImdsSupportValues, ResourceType};
 
+use super::copy_slots::patiently;
 use super::create::{CreateImageError, DUPLICATE, available};
 use super::delete;
+use super::facts::snapshots;
 use super::images::Images;
 use super::spec::ImageSpec;
 use super::tags::specification;
@@ -43,20 +45,25 @@ pub(crate) async fn copy(
     let doing = format!("copy the image {source} to the name {name:?}");
     run.check()?;
     run.progress(format!("Copying {source} to {}: {}", client.place(), origin.why));
+    // Until the copy is complete.
+    let _slot = images.copies.wait(client, run, snapshots(from).len()).await?;
     let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), name)?;
-    let request = client
-        .ec2
-        .copy_image()
-        .name(name)
-        .set_description(Some(registration.plan.settings.description.clone()).filter(|text| !text.is_empty()))
-        .source_image_id(source)
-        .source_region(origin.region)
-        .set_encrypted(origin.kms_key.map(|_| true))
-        .set_kms_key_id(origin.kms_key.map(str::to_owned))
-        .client_token(token(run, source, name))
-        .tag_specifications(specification(ResourceType::Image, &registration.tags))
-        .tag_specifications(specification(ResourceType::Snapshot, &registration.tags));
-    let id = match client.ask("CopyImage", request.send()).await {
+    let request = || {
+        client
+            .ec2
+            .copy_image()
+            .name(name)
+            .set_description(Some(registration.plan.settings.description.clone()).filter(|text| !text.is_empty()))
+            .source_image_id(source)
+            .source_region(origin.region)
+            .set_encrypted(origin.kms_key.map(|_| true))
+            .set_kms_key_id(origin.kms_key.map(str::to_owned))
+            .client_token(token(run, source, name))
+            .tag_specifications(specification(ResourceType::Image, &registration.tags))
+            .tag_specifications(specification(ResourceType::Snapshot, &registration.tags))
+    };
+    let asked = patiently(client, run, || async { Ok(client.ask("CopyImage", request().send()).await) });
+    let id = match asked.await? {
         Ok(answer) => answer.image_id.unwrap_or_default(),
         Err(failure) => {
             if !failure.unknown() {

@@ -7,6 +7,7 @@ use ami_bake_core::ledger::{Closed, Ticket};
 use ami_bake_core::{Error, Result, Run};
 use aws_sdk_ec2::types::{Filter, ResourceType, SnapshotState};
 
+use super::copy_slots::{CopySlot, patiently};
 use super::images::Images;
 use super::tags::specification;
 use crate::client::ledger::PLATFORM;
@@ -39,11 +40,26 @@ pub(crate) struct SnapshotCopy<'a> {
     pub(crate) doing: &'a str,
 }
 
-/// Starts a copy in the region of `images`. It is in the ledger. The inner error is EC2's refusal.
+/// Starts a copy in the region of `images`, as soon as EC2 takes one more. It is in the ledger. The inner failure is EC2's
+/// refusal.
 pub(crate) async fn begin_copy(
     images: &Images,
     run: &Run,
     copy: &SnapshotCopy<'_>,
+) -> Result<Result<(String, Ticket), Box<Failure>>> {
+    let made = patiently(&images.client, run, || async {
+        let slot = images.copies.wait(&images.client, run, 1).await?;
+        begin_copy_now(images, run, copy, slot).await
+    });
+    made.await
+}
+
+/// Starts a copy in a slot that is free.
+pub(crate) async fn begin_copy_now(
+    images: &Images,
+    run: &Run,
+    copy: &SnapshotCopy<'_>,
+    slot: CopySlot<'_>,
 ) -> Result<Result<(String, Ticket), Box<Failure>>> {
     let client = &images.client;
     run.check()?;
@@ -71,6 +87,7 @@ pub(crate) async fn begin_copy(
     .await;
     match made {
         Ok(id) => {
+            slot.begun(&id);
             images.recent.created(&id);
             run.ledger().confirm(ticket, &id);
             Ok(Ok((id, ticket)))
@@ -98,9 +115,9 @@ pub(crate) async fn find_copy(client: &Client, filters: Vec<Filter>, doing: &str
 /// state says why it failed.
 pub(crate) async fn wait_for_copy(images: &Images, run: &Run, of: &str, id: &str) -> Result<()> {
     let mut missing = MissingTimer::new(images.client.clock(), format!("the copy {id} of the snapshot {of}"));
-    images
+    let ended = images
         .snapshots
-        .wait(run, id, COPIED, |state| {
+        .wait(run, id, &format!("the copy {id} of the snapshot {of} in {}", images.client.place()), COPIED, |state| {
             let Some(snapshot) = state else { return missing.missing() };
             missing.seen();
             images.recent.seen(id);
@@ -114,5 +131,9 @@ pub(crate) async fn wait_for_copy(images: &Images, run: &Run, of: &str, id: &str
                 _ => None,
             }
         })
-        .await
+        .await;
+    if !run.cancel.is_cancelled() {
+        images.copies.ended(id);
+    }
+    ended
 }

@@ -108,7 +108,7 @@ pub(crate) async fn available(
     let mut since = None;
     images
         .pending
-        .wait(run, id, limit, |state| {
+        .wait(run, id, &format!("the image {id} to become available"), limit, |state| {
             let Some(image) = state else { return missing.missing() };
             missing.seen();
             images.recent.seen(id);

@@ -8,6 +8,7 @@ use ami_bake_core::poll::{PollAnswer, Poller};
 use aws_sdk_ec2::types::{Image, Snapshot};
 
 use super::cache::DescriptionCache;
+use super::copy_slots::CopySlots;
 use crate::client::{Client, RecentlyCreated, Timing, one_of, poller};
 
 /// Pause between two requests: DescribeImages and DescribeSnapshots allow 20 calls a second.
@@ -30,7 +31,9 @@ pub(crate) struct Images {
     pub(crate) recent: RecentlyCreated,
     /// Descriptions of images that were looked up.
     pub(crate) descriptions: DescriptionCache,
-    /// UEFI variables by image, as far as they were fetched; `None` for an image without any.
+    /// Copies that are under way into this region.
+    pub(crate) copies: CopySlots,
+    /// UEFI variables by image, as far as they are known; none where an image has none.
     uefi: Mutex<HashMap<String, Option<String>>>,
 }
 
@@ -42,6 +45,7 @@ impl Images {
             pending: poller(&client, Timing { interval: INTERVAL, eager: Some(EAGER) }, images),
             recent: RecentlyCreated::new(client.clock()),
             descriptions: DescriptionCache::default(),
+            copies: CopySlots::default(),
             uefi: Mutex::default(),
             client,
         }

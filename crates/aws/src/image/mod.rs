@@ -2,6 +2,7 @@
 
 mod cache;
 mod copy;
+mod copy_slots;
 mod copy_snapshot;
 mod create;
 mod delete;
@@ -18,7 +19,8 @@ mod tags;
 mod uefi;
 
 pub(crate) use copy::{CopyOrigin, copy, require_tokens};
-pub(crate) use copy_snapshot::{SnapshotCopy, begin_copy, find_copy, wait_for_copy};
+pub(crate) use copy_slots::{CopySlot, is_quota};
+pub(crate) use copy_snapshot::{SnapshotCopy, begin_copy, begin_copy_now, find_copy, wait_for_copy};
 pub(crate) use create::{CreateImageError, available, create};
 pub(crate) use delete::{delete, delete_snapshot, sweep_snapshot, undo};
 pub(crate) use facts::{CaptureMethod, capture_method, is_plain_linux, is_tested, record, snapshots, source_image};
@@ -31,4 +33,4 @@ pub(crate) use register::register;
 pub(crate) use source::{by_id, described, find_source};
 pub(crate) use spec::ImageSpec;
 pub(crate) use tags::{LIFETIME, created, expiring, shared_key, specification, tags_of};
-pub(crate) use uefi::fill;
+pub(crate) use uefi::{MachineVariables, fill, of_machine as uefi_of_machine};

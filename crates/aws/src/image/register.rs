@@ -55,7 +55,13 @@ pub(crate) async fn register(
     };
     let image = match made {
         Ok(image) => image,
-        Err(CreateImageError::NameTaken) => match same_content(images, run, &name, registration).await? {
+        Err(CreateImageError::NameTaken) => match run
+            .waiting(
+                &format!("EC2 to list the image {name:?} of another run"),
+                same_content(images, run, &name, registration),
+            )
+            .await?
+        {
             Some(image) => image,
             None => return Err(name_taken(&images.client, &name, registration).await),
         },

@@ -91,7 +91,14 @@ impl ImageSpec {
         matches!(self.boot_mode, Some(BootModeValues::Uefi | BootModeValues::UefiPreferred))
     }
 
-    /// The RegisterImage request for the image.
+    /// True where `seen` has the only boot mode that arm64 knows, and none was asked for (EC2 user guide, "Instance type
+    /// requirements for UEFI boot mode": Graviton types boot UEFI alone).
+    fn fills_in_uefi(&self, seen: &Image) -> bool {
+        let arm64 = self.architecture == Some(ArchitectureValues::Arm64);
+        arm64 && self.boot_mode.is_none() && seen.boot_mode() == Some(&BootModeValues::Uefi)
+    }
+
+    /// The call that makes it.
     pub(crate) fn request(&self, client: &Client) -> RegisterImageFluentBuilder {
         client
             .register_image()
@@ -127,7 +134,9 @@ impl ImageSpec {
         compare("root device", shown(self.root_device.as_ref()), shown(seen.root_device_name()));
         compare("ENA support", self.ena.unwrap_or(false).to_string(), seen.ena_support().unwrap_or(false).to_string());
         compare("SR-IOV support", shown(self.sriov.as_ref()), shown(seen.sriov_net_support()));
-        compare("boot mode", shown(self.boot_mode.as_ref()), shown(seen.boot_mode()));
+        if !self.fills_in_uefi(seen) {
+            compare("boot mode", shown(self.boot_mode.as_ref()), shown(seen.boot_mode()));
+        }
         compare("TPM support", shown(self.tpm.as_ref()), shown(seen.tpm_support()));
         let imds = self.imds_v2.then_some(ImdsSupportValues::V20);
         if !self.copied || self.imds_v2 {
@@ -259,6 +268,22 @@ mod tests {
         let extra = BlockDeviceMapping::builder().device_name("/dev/sdf").ebs(ebs().build()).build();
         let more = spec(&ImageSettings::default()).differences(&image(ebs()).block_device_mappings(extra).build());
         assert_eq!(more, ["device /dev/sdf is in the mapping instead of left out"]);
+    }
+
+    #[test]
+    fn what_ec2_fills_in_by_itself_is_no_difference() {
+        let unset = |architecture: ArchitectureValues| {
+            let like = image(ebs()).architecture(architecture).set_boot_mode(None).build();
+            let devices = mapping::of_image(&like);
+            ImageSpec::new(&like, "web/1.0.0".to_owned(), &ImageSettings::default(), BTreeMap::new(), devices)
+        };
+        let seen = |architecture: ArchitectureValues, mode| {
+            unset(architecture.clone()).differences(&image(ebs()).architecture(architecture).boot_mode(mode).build())
+        };
+        assert_eq!(seen(ArchitectureValues::Arm64, BootModeValues::Uefi), [""; 0]);
+        let other = ["boot mode is uefi-preferred instead of unset"];
+        assert_eq!(seen(ArchitectureValues::Arm64, BootModeValues::UefiPreferred), other);
+        assert_eq!(seen(ArchitectureValues::X8664, BootModeValues::Uefi), ["boot mode is uefi instead of unset"]);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The UEFI variables of an image, which contain its Secure Boot keys.
 
 use ami_bake_core::Run;
-use aws_sdk_ec2::types::{Image, ImageAttributeName, TpmSupportValues};
+use aws_sdk_ec2::types::{BootModeValues, Image, ImageAttributeName, TpmSupportValues};
 
 use super::images::Images;
 use super::spec::ImageSpec;
 use crate::client::Client;
 
-/// Adds the variables that `like` was registered with. `account` is the bake's own, if known.
+/// Fills in what `like` was registered with, where no machine told its own. `account` is the bake's own, where it is known.
 pub(crate) async fn fill(images: &Images, run: &Run, spec: &mut ImageSpec, like: &Image, account: Option<&str>) {
     let Some(id) = like.image_id().filter(|_| spec.has_uefi()) else { return };
     let known = images.known_uefi(id);
@@ -26,6 +26,30 @@ pub(crate) async fn fill(images: &Images, run: &Run, spec: &mut ImageSpec, like:
 fn may_have_some(like: &Image, account: Option<&str>) -> bool {
     let foreign = matches!((like.owner_id(), account), (Some(owner), Some(account)) if owner != account);
     !(foreign && like.public() == Some(true) && like.tpm_support().is_none())
+}
+
+/// What a machine says of its UEFI variables, base64; none where it has no such thing.
+pub(crate) struct MachineVariables(pub(crate) Option<String>);
+
+/// Reads the variables of a running machine: keys that a build step enrolled are in them, the source's are not all of them
+/// (EC2 user guide, "UEFI Secure Boot": what GetInstanceUefiData answers is what RegisterImage takes). None where they can't
+/// be read.
+pub(crate) async fn of_machine(client: &Client, run: &Run, source: &Image, machine: &str) -> Option<MachineVariables> {
+    if !matches!(source.boot_mode(), Some(BootModeValues::Uefi | BootModeValues::UefiPreferred)) {
+        return Some(MachineVariables(None));
+    }
+    match client.ask("GetInstanceUefiData", client.ec2.get_instance_uefi_data().instance_id(machine).send()).await {
+        Ok(answer) => Some(MachineVariables(answer.uefi_data.filter(|data| !data.is_empty()))),
+        // It booted with BIOS, which `uefi-preferred` leaves to the machine type.
+        Err(failure) if failure.is(&["UnsupportedOperation"]) => Some(MachineVariables(None)),
+        Err(failure) => {
+            run.progress(format!(
+                "UEFI variables of {machine} can't be read ({}); using those of the source image",
+                failure.code()
+            ));
+            None
+        }
+    }
 }
 
 async fn ask(client: &Client, run: &Run, like: &Image, id: &str) -> Option<String> {

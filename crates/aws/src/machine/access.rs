@@ -96,7 +96,10 @@ impl Access {
         })?;
         let host_key = match &self.expected {
             ExpectedHostKey::Known(key) => key.clone(),
-            ExpectedHostKey::Console => hostkey::from_console(client, run, &instance.id, limit).await?,
+            ExpectedHostKey::Console => {
+                let what = format!("the host key on the console of {}", instance.id);
+                run.waiting(&what, hostkey::from_console(client, run, &instance.id, limit)).await?
+            }
         };
         let connect = &self.settings.connect;
         let mut target = Target::new(address, &self.user, self.login.clone(), host_key);
@@ -125,13 +128,21 @@ impl Access {
     }
 }
 
-fn read_key(path: &str) -> Result<Key> {
+/// The private key for a jump host.
+///
+/// # Errors
+/// When it can't be read, or is not a key.
+pub(super) fn read_key(path: &str) -> Result<Key> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Error::preflight(format!("could not read the jump host's key {path}"))
             .because(error)
             .help("Set the path of a private key.")
     })?;
-    Key::parse(&SecretString::from(text))
+    Key::parse(&SecretString::from(text)).map_err(|error| {
+        let help = error.help_text().map(str::to_owned);
+        let named = Error::preflight(format!("could not use the jump host's key {path}")).because(error);
+        help.into_iter().fold(named, Error::help)
+    })
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub(super) async fn end(machine: &AwsMachine, run: &Run, limit: Duration) -> Err
     let seen = machine
         .machines
         .instances
-        .wait(run, &machine.id, limit, |state| {
+        .watch(run, &machine.id, "the machine's end", limit, |state| {
             let instance = state?;
             let ended = matches!(instance.state.as_str(), "shutting-down" | "terminated" | "stopping" | "stopped");
             machine.with_state(|state| state.seen = Some(instance.clone()));

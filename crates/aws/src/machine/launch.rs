@@ -35,10 +35,7 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     run.check()?;
     let settings = launch.machine;
     let image = described(&machines.images, run, &launch.source.id).await?;
-    let user = settings.user.clone().or_else(|| user::of(&image)).ok_or_else(|| {
-        Error::preflight(format!("the login name of {} ({}) is unknown", launch.source.id, launch.source.name))
-            .help("Set it with `machine: {user: …}`: ubuntu, ec2-user, admin, or the one that the image's publisher documents.")
-    })?;
+    let user = settings.user.clone().or_else(|| user::of(&image)).ok_or_else(|| user::unknown(&image))?;
     let mappings = disk::mappings(&image, settings, launch.phase)?;
     let (expected, user_data) = identity(settings)?;
     let profile = async {
@@ -94,8 +91,11 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     })
 }
 
-/// The expected host key of the machine, and its user data in base64.
-fn identity(settings: &MachineSettings) -> Result<(ExpectedHostKey, Option<String>)> {
+/// The host key that the machine must answer with, and its user data in base64.
+///
+/// # Errors
+/// When EC2 would refuse the user data, or the manifest's host key is none.
+pub(super) fn identity(settings: &MachineSettings) -> Result<(ExpectedHostKey, Option<String>)> {
     let own = settings.user_data.as_deref();
     let plain = || own.map(userdata::plain).transpose();
     match settings.connect.host_key.as_deref() {
@@ -270,8 +270,10 @@ impl Launcher<'_> {
         let (client, run, attempt) = (Arc::clone(self.machines.client()), self.run.clone(), attempt.clone());
         let (blueprint, token) = (self.blueprint.clone(), token.to_owned());
         let doing = format!("launch {} for {}", attempt.in_words(), self.launch.key);
-        let task =
-            tokio::spawn(async move { run_instances(&client, &run, &blueprint, &attempt, &token, &doing).await });
+        let task = tokio::spawn(async move {
+            let what = format!("EC2 to take the request to {doing}");
+            run.waiting(&what, run_instances(&client, &run, &blueprint, &attempt, &token, &doing)).await
+        });
         task.await.unwrap_or_else(|error| {
             Err(LaunchError::Stop(Error::internal("the launch task ended unexpectedly").because(error)))
         })
@@ -285,7 +287,7 @@ impl Launcher<'_> {
         let seen = self
             .machines
             .instances
-            .wait(run, &launched.id, PENDING, |state| {
+            .wait(run, &launched.id, &format!("{} ({}) to run", launched.id, attempt.in_words()), PENDING, |state| {
                 let Some(instance) = state else {
                     let unseen = run.clock().elapsed().saturating_sub(start);
                     return (unseen > Duration::from_mins(1)).then(|| Ok(Err(launched.clone())));

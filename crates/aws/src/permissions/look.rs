@@ -41,6 +41,7 @@ fn ec2<'a>(client: &'a Client, call: &str) -> Question<'a> {
         "DescribeInstances" => dry!(client, "DescribeInstances", ec2.describe_instances()),
         "DescribeKeyPairs" => dry!(client, "DescribeKeyPairs", ec2.describe_key_pairs()),
         "DescribeNetworkInterfaces" => dry!(client, "DescribeNetworkInterfaces", ec2.describe_network_interfaces()),
+        "DescribeRegions" => dry!(client, "DescribeRegions", ec2.describe_regions()),
         "DescribeSecurityGroups" => dry!(client, "DescribeSecurityGroups", ec2.describe_security_groups()),
         "DescribeSnapshots" => dry!(client, "DescribeSnapshots", ec2.describe_snapshots().owner_ids("self")),
         "DescribeSubnets" => dry!(client, "DescribeSubnets", ec2.describe_subnets()),
@@ -64,6 +65,9 @@ fn ec2<'a>(client: &'a Client, call: &str) -> Question<'a> {
             dry!(client, "DescribeImageUsageReportEntries", ec2.describe_image_usage_report_entries())
         }
         "GetConsoleOutput" => dry!(client, "GetConsoleOutput", ec2.get_console_output().instance_id(INSTANCE)),
+        "GetInstanceUefiData" => {
+            dry!(client, "GetInstanceUefiData", ec2.get_instance_uefi_data().instance_id(INSTANCE))
+        }
         "GetEbsDefaultKmsKeyId" => dry!(client, "GetEbsDefaultKmsKeyId", ec2.get_ebs_default_kms_key_id()),
         "GetEbsEncryptionByDefault" => dry!(client, "GetEbsEncryptionByDefault", ec2.get_ebs_encryption_by_default()),
         "GetImageBlockPublicAccessState" => {

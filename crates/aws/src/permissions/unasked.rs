@@ -62,7 +62,9 @@ pub(super) fn why(action: &str) -> Option<&'static str> {
     }
     match action {
         "s3:PutObject" => Some("S3 has no dry run; the first denied call names the missing statement"),
-        "ssm:PutParameter" => Some("Systems Manager has no dry run; the first denied call names the missing statement"),
+        "ssm:AddTagsToResource" | "ssm:PutParameter" => {
+            Some("Systems Manager has no dry run; the first denied call names the missing statement")
+        }
         _ => None,
     }
 }

@@ -29,11 +29,12 @@ const READS: [&str; 15] = [
 ];
 /// Capture actions; which one is used depends on the source's billing code, which is not known yet.
 const CAPTURES: [&str; 2] = ["ec2:CreateImage", "ec2:CreateSnapshots"];
-/// Actions that create resources, with tags.
-const CREATING: [&str; 7] = [
+/// Calls that make something, each with its tags.
+const CREATING: [&str; 8] = [
     "CopyImage",
     "CopySnapshot",
     "CreateImage",
+    "CreateImageUsageReport",
     "CreateSecurityGroup",
     "CreateSnapshots",
     "ImportKeyPair",
@@ -120,7 +121,7 @@ fn tag_at_creation(own_groups: bool, scope: &PolicyScope) -> Statement {
     let calls: Vec<&str> = calls.chain(["RunInstances"]).collect();
     let made =
         ["instance/*", "volume/*", "network-interface/*", "spot-instances-request/*", "key-pair/*", "security-group/*"];
-    let made = made.iter().chain(&["snapshot/*", "image/*"]).map(|name| scope.ec2("*", name));
+    let made = made.iter().chain(&["snapshot/*", "image/*", "image-usage-report/*"]).map(|name| scope.ec2("*", name));
     Statement::new("TagAtCreation", ["ec2:CreateTags"], made).when("StringEquals", "ec2:CreateAction", json!(calls))
 }
 
@@ -130,6 +131,7 @@ fn tag_at_creation(own_groups: bool, scope: &PolicyScope) -> Statement {
 fn change(scope: &PolicyScope) -> Statement {
     let actions = [
         "ec2:GetConsoleOutput",
+        "ec2:GetInstanceUefiData",
         "ec2:ModifyImageAttribute",
         "ec2:ModifyInstanceAttribute",
         "ec2:RebootInstances",

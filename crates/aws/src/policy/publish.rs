@@ -23,6 +23,9 @@ pub(super) fn at_home(plans: &Plans, scope: &PolicyScope) -> Vec<Statement> {
     let mut statements = Vec::from(copies(others, scope));
     statements.extend(kms(named_keys(&regions), scope));
     statements.extend(marks(&all, scope));
+    if regions.iter().any(|region| region.region != scope.region) {
+        statements.push(Statement::anywhere("LookAtRegions", ["ec2:DescribeRegions"]));
+    }
     let everywhere: BTreeSet<&str> =
         regions.iter().map(|region| region.region.as_str()).chain([scope.region.as_str()]).collect();
     statements.push(parameters(plans, &everywhere, scope));
@@ -58,6 +61,7 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, scope: &PolicyScope) -> Vec<S
                 "ec2:DescribeImages",
                 "ec2:DescribeInstances",
                 "ec2:DescribeKeyPairs",
+                "ec2:DescribeRegions",
                 "ec2:DescribeSecurityGroups",
                 "ec2:DescribeSnapshots",
                 "ec2:DescribeVolumes",
@@ -75,8 +79,9 @@ pub(super) fn elsewhere(plans: &Plans, role: &str, scope: &PolicyScope) -> Vec<S
         statements.push(Statement::new("CopyFrom", ["ec2:CopyImage", "ec2:CopySnapshot"], shared));
         let own = names.iter().flat_map(|region| [scope.ec2(region, "image/*"), scope.ec2(region, "snapshot/*")]);
         let own: Vec<String> = own.collect();
-        let created = ["CopyImage", "CopySnapshot", "RegisterImage"];
-        let tagging = Statement::new("TagAtCreation", ["ec2:CreateTags"], own.clone());
+        let created = ["CopyImage", "CopySnapshot", "CreateImageUsageReport", "RegisterImage"];
+        let reports = names.iter().map(|region| scope.ec2(region, "image-usage-report/*"));
+        let tagging = Statement::new("TagAtCreation", ["ec2:CreateTags"], own.iter().cloned().chain(reports));
         statements.push(tagging.when("StringEquals", "ec2:CreateAction", json!(created)));
         let later = [
             "ec2:CreateTags",
@@ -137,7 +142,7 @@ fn parameters(plans: &Plans, regions: &BTreeSet<&str>, scope: &PolicyScope) -> S
         .map(|(one, other)| pattern(one, other))
         .collect();
     let arns = names.iter().flat_map(|name| regions.iter().map(|region| parameter(scope, region, name)));
-    Statement::new("Point", ["ssm:GetParameter", "ssm:PutParameter"], arns.collect::<Vec<_>>())
+    Statement::new("Point", ["ssm:AddTagsToResource", "ssm:GetParameter", "ssm:PutParameter"], arns.collect::<Vec<_>>())
 }
 
 /// Statements for finding the users of an image before it is deleted.

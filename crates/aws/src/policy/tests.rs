@@ -146,13 +146,14 @@ fn partitions_and_unknown_accounts() {
 /// reason why it can't be narrower.
 #[test]
 fn what_is_allowed_beyond_the_bakes_own_resources_is_listed() {
-    const ARGUED: [(&str, &str); 30] = [
-        // Read actions without resource-level permissions, or on resources that the manifest chooses by name.
+    const ARGUED: [(&str, &str); 31] = [
+        // What only looks, and knows no resource, or one that is chosen by the manifest and found by its name.
         ("Look", "Describe* knows no resource; a source is anybody's image"),
         ("WhoUses", "Describe* knows no resource; a usage report counts for an image and changes nothing"),
         ("WhoUsesByEc2", "only EC2 itself asks, on behalf of the role"),
         ("LookBeforeDeploy", "Describe* knows no resource"),
         ("LookIntoPublicAccess", "knows no resource"),
+        ("LookAtRegions", "Describe* knows no resource"),
         ("SpotPrice", "Describe* knows no resource"),
         ("FindMachineRoles", "List* knows no resource; a sweep looks for what a bake left"),
         ("FindSpotRole", "one role, named, and only read"),

@@ -6,17 +6,17 @@ use std::time::Duration;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::{CopyMethod, ImagePlan};
 use ami_bake_core::platform::{Candidate, Undo};
-use ami_bake_core::{ErrorKind, Result, Run, tags};
+use ami_bake_core::{Error, ErrorKind, Result, Run, tags};
 use futures::future::join_all;
 
 use super::destination::{Destination, destinations};
 use super::presign::{PresignRequest, presigned};
 use super::publisher::Publisher;
-use super::share::share_snapshot;
 use crate::client::ledger::SNAPSHOT;
 use crate::client::tag_filter;
 use crate::image::{
-    CaptureMethod, SnapshotCopy, begin_copy, capture_method, created, delete_snapshot, described, wait_for_copy,
+    CaptureMethod, CopySlot, SnapshotCopy, begin_copy, begin_copy_now, capture_method, created, delete_snapshot,
+    described, is_quota, wait_for_copy,
 };
 
 /// Lifetime of a copy from which no image was registered.
@@ -37,18 +37,31 @@ pub(crate) async fn prepare(publisher: &Publisher, run: &Run, plan: &ImagePlan, 
     let all = destinations(&publisher.places, &[distribution]);
     join_all(all.iter().filter(|to| !to.home).flat_map(|to| {
         candidate.parts.iter().map(async move |part| {
-            let copy = begin(publisher, run, plan, to, part).await;
-            publisher.copies.put(to.place(), part, copy);
+            // Where EC2 takes no further copy now, the publication waits for its turn.
+            let Some(slot) = to.images.copies.free(1) else { return };
+            match begin(publisher, run, plan, to, part, Some(slot)).await {
+                Ok(Some(id)) => publisher.copies.put(to.place(), part, Ok(id)),
+                Ok(None) => {}
+                Err(error) => publisher.copies.put(to.place(), part, Err(error)),
+            }
         })
     }))
     .await;
 }
 
-/// Starts one copy. Its ledger entry is found by the source snapshot.
-async fn begin(publisher: &Publisher, run: &Run, plan: &ImagePlan, to: &Destination, source: &str) -> Result<String> {
+/// Starts one copy, in this slot or in the next one that is free. Its ledger entry is found by the snapshot that it is made
+/// of. None where EC2 takes no copy in this slot, since the account's quota is lower.
+async fn begin(
+    publisher: &Publisher,
+    run: &Run,
+    plan: &ImagePlan,
+    to: &Destination,
+    source: &str,
+    slot: Option<CopySlot<'_>>,
+) -> Result<Option<String>> {
     let (from, run) = (publisher.client().region(), &to.run(run));
     if let Some(account) = to.account() {
-        share_snapshot(publisher.client(), source, account).await?;
+        publisher.lend_snapshot(source, account).await?;
     }
     let doing = format!("copy the snapshot {source} from {from} to {}", to.place());
     let mut tags = created(run, &plan.settings.name, Some(&plan.namespace), Some(&plan.key), LIFETIME);
@@ -75,8 +88,14 @@ async fn begin(publisher: &Publisher, run: &Run, plan: &ImagePlan, to: &Destinat
         found_by: vec![tag_filter(tags::COPIED_FROM, source), tag_filter(tags::RUN, run.id())],
         doing: &doing,
     };
-    match begin_copy(&to.images, run, &copy).await? {
-        Ok((id, _)) => Ok(id),
+    let at_once = slot.is_some();
+    let begun = match slot {
+        Some(slot) => begin_copy_now(&to.images, run, &copy, slot).await?,
+        None => begin_copy(&to.images, run, &copy).await?,
+    };
+    match begun {
+        Ok((id, _)) => Ok(Some(id)),
+        Err(failure) if at_once && is_quota(&failure) => Ok(None),
         Err(failure) => Err(to.client().explain(*failure, &doing).await),
     }
 }
@@ -92,7 +111,9 @@ pub(super) async fn complete(
 ) -> Result<String> {
     let id = match publisher.copies.take(to.place(), source) {
         Some(begun) => begun?,
-        None => begin(publisher, run, plan, to, source).await?,
+        None => begin(publisher, run, plan, to, source, None)
+            .await?
+            .ok_or_else(|| Error::internal(format!("the copy of {source} was neither made nor refused")))?,
     };
     match wait_for_copy(&to.images, run, source, &id).await {
         Ok(()) => Ok(id),

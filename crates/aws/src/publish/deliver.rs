@@ -35,6 +35,7 @@ pub(crate) async fn publish(
     let from = HomeImage { record, image: &image };
     let all = destinations(&publisher.places, &[&plan.settings.distribution]);
     let results = join_all(all.iter().map(|to| deliver(publisher, run, plan, &from, to, force))).await;
+    publisher.take_back(run, &image, &plan.settings.distribution.share).await;
     run.check()?;
     let (good, bad): (Vec<_>, Vec<_>) = all.iter().zip(results).partition(|(_, result)| result.is_ok());
     let good: Vec<&str> = good.iter().map(|(to, _)| to.place()).collect();

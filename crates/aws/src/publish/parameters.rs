@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ami_bake_core::plan::ImagePlan;
 use ami_bake_core::{Error, ErrorKind, Result, Run};
-use aws_sdk_ssm::types::ParameterType;
+use aws_sdk_ssm::types::{ParameterType, Tag};
 use semver::Version;
 
 use crate::client::{Client, filter};
@@ -13,7 +13,9 @@ use crate::image;
 /// Data type of the parameters. Systems Manager validates the value after it has answered (Systems Manager user guide,
 /// "Native parameter support for AMI IDs"): if it is refused, the parameter keeps its old value.
 const DATA_TYPE: &str = "aws:ec2:image";
-/// Time limit for the validation.
+/// How the program's own tags begin.
+const RESERVED: &str = "ami-bake:";
+/// Time that the validation may take.
 const JUDGED: Duration = Duration::from_mins(1);
 /// Pause between two reads; the first is immediate.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -42,7 +44,8 @@ pub(super) async fn point(
             );
             continue;
         }
-        put(client, run, plan, name, id).await?;
+        run.waiting(&format!("the parameter {name} to hold {id}"), put(client, run, plan, name, id, held.is_none()))
+            .await?;
         set.push(name.as_str());
     }
     Ok((!set.is_empty()).then(|| format!("in the parameter {}", set.join(", "))))
@@ -70,9 +73,22 @@ async fn newer(client: &Client, plan: &ImagePlan, held: &str) -> Result<Option<V
         .map(|held| held.version))
 }
 
-async fn put(client: &Client, run: &Run, plan: &ImagePlan, name: &str, id: &str) -> Result<()> {
+/// The tags of `aws.tags` for a parameter that is made: what an organization requires.
+fn tags(run: &Run) -> Result<Vec<Tag>> {
+    let own = run.origin().iter().filter(|(key, _)| !key.starts_with(RESERVED));
+    own.map(|(key, value)| {
+        let tag = Tag::builder().key(key).value(value).build();
+        tag.map_err(|error| Error::internal("could not build a tag of a parameter").because(error))
+    })
+    .collect()
+}
+
+/// Sets a parameter, `new` where there was none a moment ago. Only a call that makes one takes tags, and such a call can't
+/// overwrite (Systems Manager API, PutParameter, Tags).
+async fn put(client: &Client, run: &Run, plan: &ImagePlan, name: &str, id: &str, new: bool) -> Result<()> {
     let doing = format!("set the parameter {name} to {id}");
     run.check()?;
+    let tags = if new { tags(run)? } else { Vec::new() };
     let request = client
         .ssm
         .put_parameter()
@@ -80,9 +96,20 @@ async fn put(client: &Client, run: &Run, plan: &ImagePlan, name: &str, id: &str)
         .value(id)
         .r#type(ParameterType::String)
         .data_type(DATA_TYPE)
-        .description(format!("{} {} {}, by ami-bake", plan.namespace, plan.key, plan.version))
-        .overwrite(true);
-    client.call("PutParameter", &doing, request.send()).await?;
+        .description(format!("{} {} {}, by ami-bake", plan.namespace, plan.key, plan.version));
+    let made = if tags.is_empty() {
+        false
+    } else {
+        match client.ask("PutParameter", request.clone().set_tags(Some(tags)).send()).await {
+            Ok(_) => true,
+            // Another run made it, or the answer to the first try was lost.
+            Err(failure) if failure.is(&["ParameterAlreadyExists"]) => false,
+            Err(failure) => return Err(client.explain(*failure, &doing).await),
+        }
+    };
+    if !made {
+        client.call("PutParameter", &doing, request.overwrite(true).send()).await?;
+    }
     let begun = run.clock().elapsed();
     loop {
         if run.until_cancelled(value(client, name)).await??.as_deref() == Some(id) {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use ami_bake_core::plan::Share;
 use ami_bake_core::{Error, Result, tags};
 use aws_sdk_ec2::types::{
-    Image, ImageAttributeName, LaunchPermission, LaunchPermissionModifications, OperationType, PermissionGroup,
+    ImageAttributeName, LaunchPermission, LaunchPermissionModifications, OperationType, PermissionGroup,
     SnapshotAttributeName, Tag,
 };
 
 use crate::client::Client;
-use crate::image::{self, shared_key};
+use crate::image::shared_key;
 
 /// Tags of an image that other accounts can read. `check` reserves room for them.
 const SHOWN: [&str; 7] =
@@ -82,13 +82,28 @@ pub(super) async fn share_snapshot(client: &Client, snapshot: &str, account: &st
     Ok(())
 }
 
-/// Allows another account to copy an image and its snapshots.
-pub(super) async fn share_for_copy(client: &Client, image: &Image, account: &str) -> Result<()> {
-    for part in image::snapshots(image) {
-        share_snapshot(client, &part, account).await?;
-    }
-    let one = Share { accounts: vec![account.to_owned()], ..Share::default() };
-    share(client, image.image_id().unwrap_or_default(), &one, &BTreeMap::new()).await.map(|_| ())
+/// Ends what [`share_snapshot`] allowed.
+pub(super) async fn unshare_snapshot(client: &Client, snapshot: &str, account: &str) -> Result<()> {
+    let request = client
+        .ec2
+        .modify_snapshot_attribute()
+        .snapshot_id(snapshot)
+        .attribute(SnapshotAttributeName::CreateVolumePermission)
+        .operation_type(OperationType::Remove)
+        .user_ids(account);
+    let doing = format!("stop sharing the snapshot {snapshot} with {account}");
+    client.call("ModifySnapshotAttribute", &doing, request.send()).await?;
+    Ok(())
+}
+
+/// Takes an account's leave to launch the image away.
+pub(super) async fn unshare(client: &Client, image: &str, account: &str) -> Result<()> {
+    let one = LaunchPermission::builder().user_id(account).build();
+    let change = LaunchPermissionModifications::builder().remove(one).build();
+    let request = client.ec2.modify_image_attribute().image_id(image).launch_permission(change);
+    let doing = format!("stop sharing the image {image} with {account}");
+    client.call("ModifyImageAttribute", &doing, request.send()).await?;
+    Ok(())
 }
 
 fn blocked_public(error: Error, region: &str) -> Error {

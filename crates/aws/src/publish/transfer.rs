@@ -12,7 +12,6 @@ use futures::future::try_join_all;
 use super::copy_snapshots;
 use super::destination::Destination;
 use super::publisher::Publisher;
-use super::share::share_for_copy;
 use crate::client::filter;
 use crate::image::{
     self, CaptureMethod, CopyOrigin, CreateImageError, ImageSpec, Images, capture_method, tags_of, with_snapshots,
@@ -93,11 +92,18 @@ async fn other(
     to: &Destination,
 ) -> Result<(Image, Option<String>)> {
     if matches!(error, CreateImageError::NameTaken) {
-        for _ in 0..LOOKS {
-            if let Some(image) = present(&to.images, run, record).await? {
-                return Ok((image, None));
+        let look = async {
+            for _ in 0..LOOKS {
+                if let Some(image) = present(&to.images, run, record).await? {
+                    return Ok(Some(image));
+                }
+                run.sleep(PAUSE).await?;
             }
-            run.sleep(PAUSE).await?;
+            Ok::<_, Error>(None)
+        };
+        let what = format!("EC2 to list the image {:?} of another run", record.name);
+        if let Some(image) = run.waiting(&what, look).await? {
+            return Ok((image, None));
         }
     }
     Err(why_not(error, record, to))
@@ -153,7 +159,7 @@ async fn copied(
     why: &str,
 ) -> Result<(Image, Option<String>)> {
     if let Some(account) = to.account() {
-        share_for_copy(publisher.client(), from.image, account).await?;
+        publisher.lend(from.image, account).await?;
     }
     let origin = CopyOrigin { region: publisher.client().region(), kms_key: to.region.kms_key.as_deref(), why };
     let registration = Registration { plan, tags: tags(run, from.record), adopt: false };

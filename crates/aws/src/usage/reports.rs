@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ami_bake_core::{Result, Run};
+use ami_bake_core::{Result, Run, tags};
 use aws_sdk_ec2::types::{
     ImageUsageReport, ImageUsageReportEntry, ImageUsageResourceTypeOptionRequest, ImageUsageResourceTypeRequest,
+    ResourceType,
 };
 use jiff::Timestamp;
 
 use super::users::Users;
 use crate::client::{Client, pages};
+use crate::image::specification;
 
 /// Number of versions of each launch template to search: all.
 const ALL_VERSIONS: &str = "10000";
@@ -98,6 +100,8 @@ async fn entries(client: &Client, reports: &[String]) -> Result<Vec<ImageUsageRe
 }
 
 async fn ask(client: &Client, run: &Run, image: &str) -> Result<()> {
+    let mut tags = run.origin().clone();
+    tags.insert(tags::RUN.to_owned(), run.id().to_owned());
     let depth = ImageUsageResourceTypeOptionRequest::builder().option_name("version-depth").option_values(ALL_VERSIONS);
     let templates =
         ImageUsageResourceTypeRequest::builder().resource_type(TEMPLATE).resource_type_options(depth.build());
@@ -107,6 +111,7 @@ async fn ask(client: &Client, run: &Run, image: &str) -> Result<()> {
         .image_id(image)
         .resource_types(ImageUsageResourceTypeRequest::builder().resource_type(INSTANCE).build())
         .resource_types(templates.build())
+        .tag_specifications(specification(ResourceType::ImageUsageReport, &tags))
         .client_token(format!("{}-{image}", run.id()).chars().take(64).collect::<String>());
     let doing = format!("create a usage report of the image {image}");
     client.call("CreateImageUsageReport", &doing, request.send()).await?;

@@ -1,9 +1,10 @@
 //! Decides how long to retry the deletion of resources that are still in use.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::ledger::IMAGE;
-use crate::run::Run;
+use crate::run::{QUIET, Run};
 
 /// Maximum time for all retries of a clean-up (docs/dev/lifecycle.md, "Ledger and clean-up").
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -25,12 +26,14 @@ pub struct Waiting<'a> {
 #[derive(Debug)]
 pub struct Patience {
     begun: Duration,
+    /// Whether the wait was reported.
+    said: AtomicBool,
 }
 
 impl Patience {
     /// Starts the time budget.
     pub fn begin(run: &Run) -> Self {
-        Self { begun: run.clock().elapsed() }
+        Self { begun: run.clock().elapsed(), said: AtomicBool::new(false) }
     }
 
     /// Pauses and returns true if another attempt at the `waiting` resources may help. `refused` are the kinds of
@@ -38,6 +41,12 @@ impl Patience {
     pub async fn again(&self, run: &Run, waiting: &[Waiting<'_>], refused: &[&str]) -> bool {
         let passed = run.clock().elapsed().saturating_sub(self.begun);
         let over = passed > PATIENCE || !waiting.iter().any(|one| may_go(one, waiting, refused, passed));
+        if !over && passed >= QUIET && !self.said.swap(true, Ordering::Relaxed) {
+            let mut kinds: Vec<String> = waiting.iter().map(|one| one.kind.replace('-', " ")).collect();
+            kinds.sort();
+            kinds.dedup();
+            run.progress(format!("Waiting for what is still in use ({}) before it is deleted", kinds.join(", ")));
+        }
         !over && run.sleep(PAUSE).await.is_ok()
     }
 }

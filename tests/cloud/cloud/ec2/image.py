@@ -33,13 +33,15 @@ class Image(TaggedEC2Resource):
         self.tpm_support = fields.pop("tpm_support", None)
         self.imds_support = fields.pop("imds_support", None)
         self.uefi_data = fields.pop("uefi_data", None)
-        self.platform = None
+        self.platform = fields.pop("platform", None)
         self.platform_details = fields.pop("platform_details", "Linux/UNIX")
         self.usage_operation = fields.pop("usage_operation", "RunInstances")
         self.product_codes = fields.pop("product_codes", [])
         self.kernel_id = self.ramdisk_id = None
         self.block_device_mappings = fields.pop("block_device_mappings", [])
         self.launch_permissions = fields.pop("launch_permissions", [])
+        # Of the instance that it was created from; AMIs may carry it.
+        self.shutdown_behaviour = fields.pop("shutdown_behaviour", None)
         self.deprecation_time = None
         self.source_instance_id = fields.pop("source_instance_id", None)
         self.source_image_id = fields.pop("source_image_id", None)
@@ -55,7 +57,7 @@ class Image(TaggedEC2Resource):
 
     @property
     def snapshot_ids(self):
-        return [entry["Ebs"]["SnapshotId"] for entry in self.block_device_mappings if entry.get("Ebs")]
+        return [entry["Ebs"]["SnapshotId"] for entry in self.block_device_mappings if entry.get("Ebs", {}).get("SnapshotId")]
 
     def launched(self):
         self.last_launched_time = utcnow().strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -11,6 +11,7 @@ from ..gate import Gate
 from ..parameters import install as install_parameters
 from ..seeds import Seeds
 from ..wire import Refusal
+from . import regions
 from .images import Images
 from .instances import Instances
 from .launch import Launch
@@ -30,8 +31,9 @@ def install(cloud):
     cloud.lifecycle.install()
     for part in (cloud.images, cloud.snapshots, Launch(cloud), Instances(cloud), Network(cloud), References(cloud), Templates(cloud), UsageReports(cloud)):
         part.install(EC2Response)
-    install_autoscaling(cloud)
-    install_parameters(cloud)
+    regions.install(EC2Response)
+    install_autoscaling(world)
+    install_parameters(world)
     EC2Response.error_on_dryrun = error_on_dryrun
     TokenResponse.decode_authorization_message = lambda response: ActionResult({"DecodedMessage": permissions.decode(response._get_param("EncodedMessage") or "")})
     IAMBackend.remove_role_from_instance_profile = remove_role_from_instance_profile

@@ -1,5 +1,6 @@
 """Calls about an existing instance: console, attributes, and the reasons of state changes."""
 import base64
+import os
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
@@ -42,7 +43,21 @@ class Instances:
                     entry["CurrentState"] = {"Code": 48, "Name": "terminated"}
             return answer
 
+        def get_instance_uefi_data(response):
+            """The variable store: what the guest wrote to /var/lib/efivars, else that of its image."""
+            instance = response.ec2_backend.get_instance(response._get_param("InstanceId"))
+            if instance.current_instance_boot_mode != "uefi":
+                raise Refusal("UnsupportedOperation", f"The instance '{instance.id}' is not booted in UEFI mode.")
+            response.error_on_dryrun()
+            written = os.path.join(self.world.machines[instance.id].root.upper, "var/lib/efivars")
+            if os.path.exists(written):
+                with open(written, "rb") as file:
+                    return ActionResult({"InstanceId": instance.id, "UefiData": base64.b64encode(file.read()).decode()})
+            image = self.world.images.visible_source(response.ec2_backend, instance.image_id)
+            return ActionResult({"InstanceId": instance.id, "UefiData": image.uefi_data if image else None})
+
         response_class.get_console_output = get_console_output
+        response_class.get_instance_uefi_data = get_instance_uefi_data
         response_class.modify_instance_attribute = modify_instance_attribute
         response_class.terminate_instances = terminate_instances
         # Without this, moto searches all tags of a region with patterns for each resource that it shows.

@@ -146,6 +146,10 @@ class Launch:
 
     def _finish(self, backend, instance, image, overrides, data, market, tags):
         self._describe(instance, image, market)
+        call = self.world.current
+        if image.shutdown_behaviour and not (call and call.parameters.get("InstanceInitiatedShutdownBehavior")):
+            # What an AMI may carry; bench/aws-account asks whether it does.
+            instance.instance_initiated_shutdown_behavior = image.shutdown_behaviour
         root = self._volumes(backend, instance, image, overrides, tags.get("volume", {}))
         for nic in instance.nics.values():
             if not nic.description or nic.description == "Primary network interface":

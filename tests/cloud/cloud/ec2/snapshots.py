@@ -2,6 +2,7 @@
 import urllib.parse
 
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ebs.models import EBSBackend
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.elastic_block_store import Snapshot
 from moto.ec2.utils import random_snapshot_id
@@ -9,6 +10,8 @@ from moto.ec2.utils import random_snapshot_id
 from ..wire import Refusal
 
 PENDING_PER_VOLUME = 5
+# Concurrent copies to a region (EBS quotas, "Concurrent snapshot copies per destination Region"), CopyImage's too.
+COPIES = 20
 
 
 def tags_of(response, kind):
@@ -27,20 +30,39 @@ class Source:
 
 
 class Snapshots:
-    def __init__(self, cloud):
-        self.cloud = cloud
+    def __init__(self, world):
+        self.world = world
+        self.copies = COPIES
         self._sizes = {}  # snapshot id → GiB
         self._taken = {}  # volume ID → time of its last snapshot on the clock
 
     def install(self, response_class):
         for name in ("create_snapshot", "create_snapshots", "copy_snapshot", "delete_snapshot", "describe_snapshots"):
             setattr(response_class, name, self._handler(name))
+        moto_start = EBSBackend.start_snapshot
+
+        def start_snapshot(backend, *arguments, **options):
+            """Of EBS's direct API; moto makes it of a volume that nobody asked for."""
+            before = set(backend.ec2_backend.volumes)
+            snapshot = moto_start(backend, *arguments, **options)
+            for volume in set(backend.ec2_backend.volumes) - before:
+                backend.ec2_backend.volumes.pop(volume)
+            return snapshot
+
+        EBSBackend.start_snapshot = start_snapshot
         Snapshot.progress = property(progress)
         Snapshot.state = property(lambda snapshot: snapshot.status)
 
     def _handler(self, name):
         work = getattr(self, name)
         return lambda response: work(response)
+
+    def room_for_copies(self, backend, wanted):
+        """The account's quota, which may be lower than EC2's default."""
+        most = self.copies
+        under_way = [s for s in backend.snapshots.values() if s.status == "pending" and getattr(s, "copied", False)]
+        if len(under_way) + len(wanted) > most:
+            raise Refusal("ResourceLimitExceeded", f"Too many snapshot copies in progress. The limit is {most} for this destination region.")
 
     def size(self, snapshot_id):
         if snapshot_id not in self._sizes:
@@ -142,12 +164,14 @@ class Snapshots:
         if source is not None and source.status != "completed":
             raise Refusal("InvalidSnapshot.NotFound" if source.status == "error" else "IncorrectState", f"Snapshot {source_id} is not completed: {source.status}")
         response.error_on_dryrun()
+        self.room_for_copies(backend, [source_id])
         encrypted = bool(response._get_param("Encrypted")) or bool(source is not None and source.encrypted)
         same = region == backend.region_name
         owned = source is not None and source.owner_id == backend.account_id
         row = "copy_snapshot_same_region" if same else "copy_snapshot_cross_region_incr" if owned and self.has_parent(backend, source_id) else "copy_snapshot_cross_region_full"
-        snapshot = self.add(backend, self.cloud.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
-                             tags_of(response, "snapshot"), self.cloud.latency.of(row), encrypted, response._get_param("KmsKeyId"))
+        snapshot = self.add(backend, self.world.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
+                             tags_of(response, "snapshot"), self.world.latency.of(row), encrypted, response._get_param("KmsKeyId"))
+        snapshot.copied = True
         if encrypted and not same and not presigned(response._get_param("PresignedUrl"), region, backend.region_name, source_id):
             # The real service accepts the call and fails later.
             snapshot.takes = 0.1

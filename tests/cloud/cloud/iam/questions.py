@@ -285,7 +285,11 @@ class Asking:
         for name in names:
             account = "" if name.startswith("/aws/") else self.call.account
             where = name if name.startswith("arn:") else f"arn:{self.partition}:ssm:{self.call.region}:{account}:parameter/{name.lstrip('/')}"
-            self.ask(f"ssm:{self.call.action}", where, request_tags(tags_of(self.call.values("Tags"))))
+            given = request_tags(tags_of(self.call.values("Tags")))
+            self.ask(f"ssm:{self.call.action}", where, given)
+            if given and self.call.action == "PutParameter":
+                # Systems Manager user guide, "Tagging parameters": tags at creation are an action of their own.
+                self.ask("ssm:AddTagsToResource", where, given)
         if not names:
             self.ask(f"ssm:{self.call.action}", "*")
 
