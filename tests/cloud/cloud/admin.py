@@ -56,7 +56,7 @@ class Admin:
         return self.get_throttle(given)
 
     def post_quotas(self, given):
-        self.world.snapshots.copies = int(given["copies"])
+        self.cloud.snapshots.copies = int(given["copies"])
         return given
 
     def get_latency(self, _):

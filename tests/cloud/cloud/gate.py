@@ -57,11 +57,11 @@ class Gate:
         return answer
 
     def _answer(self, call, response, call_moto):
-        time.sleep(self.world.latency.call(call.service, call.action))
-        self.world.throttle.take(call)
+        time.sleep(self.cloud.latency.call(call.service, call.action))
+        self.cloud.throttle.take(call)
         regions.check(call)
-        self.world.permissions.check(call)
-        rule = self.world.faults.take(call, faults.CALL_KINDS - {"stale", "not-found-at-first"})
+        self.cloud.permissions.check(call)
+        rule = self.cloud.faults.take(call, faults.CALL_KINDS - {"stale", "not-found-at-first"})
         if rule and rule.kind == "error":
             error = rule.options.get("error", {})
             raise Refusal(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("http", 500)))

@@ -50,7 +50,7 @@ class Seeds:
     def plant(self, region, owner, name, flavour, id=None, files=None, fields=None, volumes=None):
         """Adds a public image with these files ({path: {text, mode}}) over its distribution's; answers its id. `fields` are
         further attributes, `volumes` further mappings."""
-        content = self.world.store.base(flavour)
+        content = self.cloud.store.base(flavour)
         if files:
             content = self.cloud.store.over(content, files)
         device = next(seed[4] for seed in SEEDS if seed[3] == flavour)

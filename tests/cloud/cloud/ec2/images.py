@@ -195,7 +195,7 @@ class Images:
         description, tags = get("Description"), tags_of(response, "snapshot")
         left_out = {mapping.get("DeviceName") for mapping in get("BlockDeviceMappings", []) or [] if "NoDevice" in mapping}
         volumes = [(device, backend.get_volume(block.volume_id), block.delete_on_termination) for device, block in instance.get_block_device_mapping if device not in left_out]
-        seconds = max(self.world.snapshots.seconds(backend, volume) for _, volume, _ in volumes)
+        seconds = max(self.cloud.snapshots.seconds(backend, volume) for _, volume, _ in volumes)
         image = Image(backend, name, shutdown_behaviour=instance.instance_initiated_shutdown_behavior, description=description, architecture=instance.architecture, virtualization_type=instance.virtualization_type,
                       root_device_name=instance.root_device_name, ena_support=instance.ena_support, sriov_net_support="simple", boot_mode=instance.boot_mode,
                       tpm_support=instance.tpm_support, platform_details=instance.platform_details, usage_operation=instance.usage_operation,
@@ -242,9 +242,9 @@ class Images:
             # An image that is shared without its snapshots can be launched, but not copied.
             self.cloud.snapshots.find(backend.account_id, there.region_name, snapshot_id)
         response.error_on_dryrun()
-        known = source.owner_id == backend.account_id and any(self.world.snapshots.has_parent(backend, snapshot_id) for snapshot_id in source.snapshot_ids)
-        self.world.snapshots.room_for_copies(backend, source.snapshot_ids)
-        seconds = self.world.latency.of("copy_image_incremental" if known else "copy_image")
+        known = source.owner_id == backend.account_id and any(self.cloud.snapshots.has_parent(backend, snapshot_id) for snapshot_id in source.snapshot_ids)
+        self.cloud.snapshots.room_for_copies(backend, source.snapshot_ids)
+        seconds = self.cloud.latency.of("copy_image_incremental" if known else "copy_image")
         mappings = []
         image = Image(backend, get("Name"), description=get("Description") or source.description, architecture=source.architecture,
                       virtualization_type=source.virtualization_type, root_device_name=source.root_device_name, ena_support=source.ena_support,

@@ -32,8 +32,8 @@ def install(cloud):
     for part in (cloud.images, cloud.snapshots, Launch(cloud), Instances(cloud), Network(cloud), References(cloud), Templates(cloud), UsageReports(cloud)):
         part.install(EC2Response)
     regions.install(EC2Response)
-    install_autoscaling(world)
-    install_parameters(world)
+    install_autoscaling(cloud)
+    install_parameters(cloud)
     EC2Response.error_on_dryrun = error_on_dryrun
     TokenResponse.decode_authorization_message = lambda response: ActionResult({"DecodedMessage": permissions.decode(response._get_param("EncodedMessage") or "")})
     IAMBackend.remove_role_from_instance_profile = remove_role_from_instance_profile

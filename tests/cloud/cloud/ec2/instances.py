@@ -49,11 +49,11 @@ class Instances:
             if instance.current_instance_boot_mode != "uefi":
                 raise Refusal("UnsupportedOperation", f"The instance '{instance.id}' is not booted in UEFI mode.")
             response.error_on_dryrun()
-            written = os.path.join(self.world.machines[instance.id].root.upper, "var/lib/efivars")
+            written = os.path.join(self.cloud.machines[instance.id].root.upper, "var/lib/efivars")
             if os.path.exists(written):
                 with open(written, "rb") as file:
                     return ActionResult({"InstanceId": instance.id, "UefiData": base64.b64encode(file.read()).decode()})
-            image = self.world.images.visible_source(response.ec2_backend, instance.image_id)
+            image = self.cloud.images.visible_source(response.ec2_backend, instance.image_id)
             return ActionResult({"InstanceId": instance.id, "UefiData": image.uefi_data if image else None})
 
         response_class.get_console_output = get_console_output

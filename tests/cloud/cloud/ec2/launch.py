@@ -146,7 +146,7 @@ class Launch:
 
     def _finish(self, backend, instance, image, overrides, data, market, tags):
         self._describe(instance, image, market)
-        call = self.world.current
+        call = self.cloud.current
         if image.shutdown_behaviour and not (call and call.parameters.get("InstanceInitiatedShutdownBehavior")):
             # What an AMI may carry; bench/aws-account asks whether it does.
             instance.instance_initiated_shutdown_behavior = image.shutdown_behaviour

@@ -30,8 +30,8 @@ class Source:
 
 
 class Snapshots:
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, cloud):
+        self.cloud = cloud
         self.copies = COPIES
         self._sizes = {}  # snapshot id → GiB
         self._taken = {}  # volume ID → time of its last snapshot on the clock
@@ -169,8 +169,8 @@ class Snapshots:
         same = region == backend.region_name
         owned = source is not None and source.owner_id == backend.account_id
         row = "copy_snapshot_same_region" if same else "copy_snapshot_cross_region_incr" if owned and self.has_parent(backend, source_id) else "copy_snapshot_cross_region_full"
-        snapshot = self.add(backend, self.world.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
-                             tags_of(response, "snapshot"), self.world.latency.of(row), encrypted, response._get_param("KmsKeyId"))
+        snapshot = self.add(backend, self.cloud.contents[source_id], Source("vol-ffffffff", self.size(source_id)), response._get_param("Description"),
+                             tags_of(response, "snapshot"), self.cloud.latency.of(row), encrypted, response._get_param("KmsKeyId"))
         snapshot.copied = True
         if encrypted and not same and not presigned(response._get_param("PresignedUrl"), region, backend.region_name, source_id):
             # The real service accepts the call and fails later.
