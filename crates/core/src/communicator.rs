@@ -104,6 +104,12 @@ pub trait Communicator: Send + Sync {
     /// [`DialError`] distinguishes a closed port from a connection that could not be tried.
     async fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Duplex>, DialError>;
 
+    /// False if there is no login to the machine, so that [`exec`](Self::exec), [`put`](Self::put) and [`get`](Self::get)
+    /// always fail.
+    fn runs_commands(&self) -> bool {
+        true
+    }
+
     /// How the last [`dial`](Self::dial) connected if not in the usual way, as the end of a sentence: "through python3
     /// on the machine, since its SSH server does not forward ports".
     fn detour(&self) -> Option<String> {

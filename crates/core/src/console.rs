@@ -11,17 +11,25 @@ pub const HALTED: &str = "reboot: System halted";
 /// The first line of every Linux boot.
 const BOOT: &str = "Linux version ";
 
-/// The SSH host key of the newest boot, as a line of `ssh_host_*_key.pub`; ed25519 is preferred. `None` until
-/// cloud-init has printed all keys.
-pub fn host_key(console: &str) -> Option<&str> {
-    let (_, block) = console.rsplit_once(KEYS_BEGIN)?;
-    let (block, _) = block.split_once(KEYS_END)?;
-    let keys: Vec<&str> = block
+/// The SSH host keys of the newest boot, as lines of `ssh_host_*_key.pub`: ed25519 before all others. Empty until
+/// cloud-init has printed all of them.
+pub fn host_keys(console: &str) -> Vec<&str> {
+    let Some((_, block)) = console.rsplit_once(KEYS_BEGIN) else { return Vec::new() };
+    let Some((block, _)) = block.split_once(KEYS_END) else { return Vec::new() };
+    let mut keys: Vec<&str> = block
         .lines()
         .filter_map(|line| Some(&line[line.find("ssh-").or_else(|| line.find("ecdsa-"))?..]))
         .map(str::trim)
         .collect();
-    keys.iter().find(|key| key.starts_with("ssh-ed25519 ")).or(keys.first()).copied()
+    keys.sort_by_key(|key| !key.starts_with("ssh-ed25519 "));
+    keys
+}
+
+/// True if the console shows that the newest boot has finished: cloud-init's last message, or a login prompt (agetty(8)).
+pub fn is_up(console: &str) -> bool {
+    let since = console.rfind(BOOT).map_or(console, |at| &console[at..]);
+    let prompt = |line: &str| line.trim_end().ends_with(" login:");
+    since.lines().any(|line| (line.contains("Cloud-init v. ") && line.contains(" finished")) || prompt(line))
 }
 
 /// True when the console shows that the guest went down after the nonce was written, and did not come up again.
@@ -49,9 +57,9 @@ mod tests {
             "{KEYS_BEGIN}\nssh-ed25519 OLD root@a\n{KEYS_END}\nreboot\r\n{KEYS_BEGIN}\r\necdsa-sha2-nistp256 E root@a\r\n\
              ssh-ed25519 NEW root@a\r\n{KEYS_END}\r\nlogin:"
         );
-        assert_eq!(host_key(&console), Some("ssh-ed25519 NEW root@a"));
-        assert_eq!(host_key("nothing yet"), None);
-        assert_eq!(host_key(&format!("{KEYS_BEGIN}\nssh-ed25519 HALF")), None);
+        assert_eq!(host_keys(&console), ["ssh-ed25519 NEW root@a", "ecdsa-sha2-nistp256 E root@a"]);
+        assert!(host_keys("nothing yet").is_empty());
+        assert!(host_keys(&format!("{KEYS_BEGIN}\nssh-ed25519 HALF")).is_empty());
     }
 
     #[test]
@@ -62,6 +70,14 @@ mod tests {
         assert!(is_down(&console, NONCE, POWER_DOWN));
         assert!(!is_down(&console, NONCE, HALTED));
         assert!(!is_down(&console, "ami-bake-down-other", POWER_DOWN));
+    }
+
+    #[test]
+    fn the_end_of_a_boot_is_seen() {
+        assert!(is_up("Linux version 6.1\n[ 9.1] cloud-init[702]: Cloud-init v. 24.4 finished at Mon\n"));
+        assert!(is_up("Linux version 6.1\n\nDebian GNU/Linux 12 ip-10-0-0-1 ttyS0\n\nip-10-0-0-1 login: "));
+        assert!(!is_up("Linux version 6.1\n[ 3.2] systemd[1]: Started systemd-logind\n"));
+        assert!(!is_up("a login: \nLinux version 6.1\n"), "of the boot before");
     }
 
     #[test]

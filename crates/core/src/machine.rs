@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::communicator::Communicator;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::{ImageKey, ImagePlan, MachineSettings, Phase, Price, SourceImage};
 use crate::run::Run;
 
@@ -101,6 +101,17 @@ pub trait Machine: Send + Sync {
 
     /// Waits until the machine is reachable and its first boot has finished.
     async fn connect(&self, run: &Run) -> Result<Arc<dyn Communicator>>;
+
+    /// Waits until the machine has booted, as far as that shows without a login; what it returns opens connections to the
+    /// machine's ports and runs no commands.
+    ///
+    /// # Errors
+    /// When it does not boot in time, or when the platform can't check it.
+    async fn booted(&self, run: &Run) -> Result<Arc<dyn Communicator>> {
+        let _ = run;
+        Err(Error::preflight(format!("could not check {} without a login: not supported on this platform", self.id()))
+            .help("Remove `test-connect: none`."))
+    }
 
     /// Everything that the bake added to the machine for its login, for the seal to remove.
     fn login(&self) -> Login;

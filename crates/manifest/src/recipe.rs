@@ -129,6 +129,7 @@ impl Manifest {
             }
         };
         let mut settings = self.settings(&typed, key, version, published);
+        settings.test_connect = typed.test_connect.as_ref().map(|connect| lower::test_connect(connect, &self.folder));
         // On other platforms deployments are replaced by a single note.
         if self.deploys() {
             let list = image.node.get("deploy").map(Node::items).unwrap_or_default();

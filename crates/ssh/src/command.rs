@@ -3,62 +3,108 @@
 use ami_bake_core::kill::MARK;
 use ami_bake_core::shell::quote;
 
-/// How commands of the login user become root's.
+use crate::target::RootAccess;
+
+/// How commands of a login become root's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Privilege {
     /// The login is root.
     Root,
-    /// Through sudo, without a password.
+    /// Through sudo without a password, and through the [keeper](Privilege::keeper) where sudo no longer lets it.
     Sudo {
-        /// The folder of this connection's [keeper](Privilege::keeper).
+        /// The folder of the machine's keeper.
+        keeper: String,
+    },
+    /// Through the keeper alone, which was started with a password or in a terminal.
+    Keeper {
+        /// Its folder.
         keeper: String,
     },
 }
 
 impl Privilege {
-    /// The privilege of the login user `user`, for one connection.
-    pub(crate) fn of(user: &str) -> Self {
+    /// The name of a keeper's folder, for one machine.
+    pub(crate) fn new_keeper() -> String {
+        format!("/run/ami-bake-root.{}", uuid::Uuid::new_v4().simple())
+    }
+
+    /// For a login of this name.
+    pub(crate) fn of(user: &str, access: &RootAccess, keeper: &str) -> Self {
+        let keeper = keeper.to_owned();
         match user {
             "root" => Self::Root,
-            _ => Self::Sudo { keeper: format!("/run/ami-bake-root.{}", uuid::Uuid::new_v4().simple()) },
+            _ if access.in_terminal() => Self::Keeper { keeper },
+            _ => Self::Sudo { keeper },
         }
     }
 
-    /// A script, run once as root when the connection is new, that starts a process which runs commands as root for as
-    /// long as the connection lasts: an image may take sudo's rights away, or ask for a password or a terminal (CIS, STIG),
-    /// and has to be validated, sealed and captured after that. Empty where none is needed.
+    /// The folder of the keeper, where there can be one.
+    pub(crate) fn folder(&self) -> Option<&str> {
+        match self {
+            Self::Root => None,
+            Self::Sudo { keeper } | Self::Keeper { keeper } => Some(keeper),
+        }
+    }
+
+    /// A script, run once as root when the connection is new, that starts a process which runs commands as root from then
+    /// on: an image may take sudo's rights away, or ask for a password or a terminal (CIS, STIG), and has to be validated,
+    /// sealed and captured after that. Empty where none is needed.
     ///
     /// Without `/run`, or on a machine where it can't be written, nothing is started.
     pub(crate) fn keeper(&self) -> String {
-        let Self::Sudo { keeper } = self else { return String::new() };
-        format!(
-            "set -- {keeper}; {START} env -u {MARK} /bin/sh -c {} keeper \"$1\" \"$p\" </dev/null >/dev/null 2>&1 & fi; ",
-            quote(KEEPER)
-        )
+        self.folder().map(|folder| format!("set -- {folder}; {}", start())).unwrap_or_default()
     }
 }
 
-/// Creates the keeper's folder `$1` for the login user, and finds the process of the connection.
-const START: &str = r#"
+/// The script that starts the keeper: of the folder `$1`, for the user `$2` and the group `$3`, and the connection whose
+/// process is `$4`. Default: the user who called sudo, and the connection that it was called on.
+pub(crate) fn start() -> String {
+    // With a session of its own it outlives the terminal that it may have been started in.
+    format!(
+        "{CLIMB}{START} s=; if command -v setsid >/dev/null 2>&1; then s=setsid; else trap '' HUP; fi; \
+         $s env -u {MARK} /bin/sh -c {} keeper \"$1\" </dev/null >/dev/null 2>&1 & fi; ",
+        quote(KEEPER)
+    )
+}
+
+/// Finds the process `p` of the connection that this shell runs on.
+pub(crate) const CLIMB: &str = r#"
 p=$$
 while [ "$p" -gt 1 ] && read -r name <"/proc/$p/comm"; do
   case $name in sshd*) break ;; esac
   while read -r key value; do [ "$key" = PPid: ] && p=$value; done <"/proc/$p/status"
-done
-if [ -n "${SUDO_UID-}" ] && mkdir -m 700 "$1" 2>/dev/null && mkfifo -m 600 "$1/ask" &&
-  chown -R "$SUDO_UID:${SUDO_GID-$SUDO_UID}" "$1"; then
+done 2>/dev/null
 "#;
 
-/// Shell script of the keeper of the folder `$1`, which runs as long as the process `$2`: reads names of folders, and
-/// runs the command in each with the named pipes in it. Opens the pipes in the same order as [`CLIENT`].
+/// Makes the keeper's folder `$1` for the user who logged in.
+const START: &str = r#"
+u=${2-${SUDO_UID-}}; g=${3-${SUDO_GID-$u}}
+if [ -n "$u" ] && mkdir -m 700 "$1" 2>/dev/null && mkfifo -m 600 "$1/ask" &&
+  echo "${4-$p}" >"$1/session" && chown -R "$u:$g" "$1"; then
+"#;
+
+/// The keeper of the folder `$1`: takes the names of folders, and runs the command in each with the pipes that are there. It
+/// opens them in the order of [`CLIENT`]. It lasts as long as the connection, and five minutes more: a connection that is
+/// lost can be made again, but not become root again.
 const KEEPER: &str = r#"
 keeper=$$
-if [ "$2" -gt 1 ]; then
-  (while kill -0 "$2"; do sleep 2; done; kill "$keeper"; rm -rf "$1") &
-fi
+: >"$1/ready"
+(
+  lost=0
+  while kill -0 "$keeper" 2>/dev/null; do
+    p=; { read -r p <"$1/session"; } 2>/dev/null
+    case $p in "" | *[!0-9]*) p=0 ;; esac
+    if [ "$p" -gt 1 ] && kill -0 "$p" 2>/dev/null; then lost=0; else lost=$((lost + 1)); fi
+    [ "$lost" -lt 150 ] || { kill "$keeper"; rm -rf "$1"; }
+    sleep 2
+  done
+) &
 exec 3<>"$1/ask"
 while read -r job <&3; do
-  case $job in "" | *[!0-9a-f]*) continue ;; esac
+  case $job in
+    quit) rm -rf "$1"; exit ;;
+    "" | *[!0-9a-f]*) continue ;;
+  esac
   (
     exec 3<&-
     j=$1/$job
@@ -69,10 +115,10 @@ while read -r job <&3; do
 done
 "#;
 
-/// Shell script that runs the command `$1`, marked with `$2`, through sudo or, if sudo no longer allows it, through the
-/// keeper in the folder `$3`. Without a keeper the message of sudo is shown.
+/// Runs the command `$1`, marked with `$2`, through sudo or, where sudo no longer lets it or `$4` says so, through the
+/// keeper in the folder `$3`. What sudo says is shown where there is no keeper.
 const CLIENT: &str = r#"
-if ! sudo -n -H true 2>/dev/null && [ -p "$3/ask" ]; then
+if { [ -n "$4" ] || ! sudo -n -H true 2>/dev/null; } && [ -p "$3/ask" ]; then
   j=$3/$2
   mkdir -m 700 "$j" && mkfifo -m 600 "$j/err" "$j/out" "$j/in" "$j/status" || exit 255
   printf '%s' "$1" >"$j/command"
@@ -87,15 +133,23 @@ if ! sudo -n -H true 2>/dev/null && [ -p "$3/ask" ]; then
   kill "$in" 2>/dev/null
   exit "$status"
 fi
+if [ -n "$4" ]; then
+  echo 'the process that runs commands as root is gone' >&2
+  exit 255
+fi
 exec sudo -n -H env AMI_BAKE_EXEC="$2" /bin/sh -c "$1"
 "#;
 
 /// The line for sshd's login shell: `command` runs under `/bin/sh` as root, marked with `id`, a hexadecimal number.
 /// `exec` leaves no shell in between, so that signals and exit status are the command's own.
 pub(crate) fn as_root(command: &str, privilege: &Privilege, id: &str) -> String {
+    let client = |keeper: &str, only: &str| {
+        format!("exec /bin/sh -c {} sh {} {id} {keeper} '{only}'", quote(CLIENT), quote(command))
+    };
     match privilege {
         // -n: never ask for a password; -H: root's own home.
-        Privilege::Sudo { keeper } => format!("exec /bin/sh -c {} sh {} {id} {keeper}", quote(CLIENT), quote(command)),
+        Privilege::Sudo { keeper } => client(keeper, ""),
+        Privilege::Keeper { keeper } => client(keeper, "only"),
         Privilege::Root => format!("exec env {MARK}={id} /bin/sh -c {}", quote(command)),
     }
 }
@@ -105,9 +159,20 @@ pub(crate) fn as_login(command: &str) -> String {
     format!("exec /bin/sh -c {}", quote(command))
 }
 
+/// The line that tells the keeper in this folder that the machine has a new connection. It fails where there is no keeper.
+pub(crate) fn attach(keeper: &str) -> String {
+    as_login(&format!("[ -p {keeper}/ask ] || exit 1; {CLIMB}echo \"$p\" >{keeper}/session"))
+}
+
+/// The line that ends the keeper in this folder.
+pub(crate) fn end_keeper(keeper: &str) -> String {
+    as_login(&format!("[ ! -p {keeper}/ask ] || echo quit >{keeper}/ask"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::RootProgram;
 
     #[test]
     fn the_scripts_know_the_mark() {
@@ -116,16 +181,14 @@ mod tests {
 
     #[test]
     fn root_needs_no_sudo_and_no_keeper() {
-        let root = Privilege::of("root");
+        let access = RootAccess::default();
+        let root = Privilege::of("root", &access, "/run/k");
         assert_eq!(as_root("true", &root, "x"), "exec env AMI_BAKE_EXEC=x /bin/sh -c true");
         assert_eq!(root.keeper(), "");
-        let sudo = Privilege::of("admin");
-        assert!(as_root("id -u", &sudo, "x").ends_with(&format!(
-            " sh 'id -u' x {}",
-            match &sudo {
-                Privilege::Sudo { keeper } => keeper.as_str(),
-                Privilege::Root => unreachable!("admin is not root"),
-            }
-        )));
+        let sudo = Privilege::of("admin", &access, "/run/k");
+        assert!(as_root("id -u", &sudo, "x").ends_with(" sh 'id -u' x /run/k ''"));
+        let su = RootAccess { through: Some(RootProgram::Su), ..access };
+        let keeper = Privilege::of("admin", &su, "/run/k");
+        assert!(as_root("id -u", &keeper, "x").ends_with(" sh 'id -u' x /run/k 'only'"));
     }
 }

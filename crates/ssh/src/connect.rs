@@ -12,12 +12,13 @@ use russh::keys::{HashAlg, PrivateKeyWithHashAlg};
 use tokio::io::BufReader;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::command::Privilege;
 use crate::handler::{Client, ConnectionState, end_of};
 use crate::key::Key;
 use crate::probe::{self, ProbeError};
-use crate::progress::{Obstacle, prefixed};
+use crate::progress::{self, Obstacle, prefixed};
 use crate::session::Session;
-use crate::target::{HostKey, Jump, Target, Timing};
+use crate::target::{HostKey, Jump, RootAccess, Target, Timing};
 use crate::{config, dial};
 
 /// Login attempts per connection: sshd closes a connection at its sixth failure (`MaxAuthTries`), hardened images at
@@ -35,12 +36,22 @@ const SUDO: Duration = Duration::from_secs(15);
 struct Hop<'a> {
     host: &'a str,
     port: u16,
-    user: &'a str,
+    /// Login users, tried in this order.
+    users: Vec<&'a str>,
     keys: &'a [Key],
     host_key: &'a HostKey,
     timing: &'a Timing,
-    /// True when commands must run as root on this host.
-    root: bool,
+    /// How commands become root's, where they must.
+    root: Option<Root<'a>>,
+}
+
+/// How commands become root's on the machine.
+struct Root<'a> {
+    access: &'a RootAccess,
+    /// The folder of the machine's keeper.
+    keeper: &'a str,
+    /// Whether the machine was connected to before.
+    again: bool,
 }
 
 /// Result of one attempt to log in.
@@ -53,17 +64,21 @@ enum Attempt {
     Failed(Error),
 }
 
-/// Logs in to the target, trying until `deadline`.
-pub(crate) async fn connect(target: &Target, deadline: Instant) -> Result<Arc<Session>> {
+/// Logs in to the target, trying until `deadline`. `keeper` is the folder of the process there that runs commands as root;
+/// `again` when the machine was connected to before.
+pub(crate) async fn connect(target: &Target, keeper: &str, again: bool, deadline: Instant) -> Result<Arc<Session>> {
     let jump = match &target.jump {
         Some(Jump { host, port, user, keys, host_key }) => {
-            let hop = Hop { host, port: *port, user, keys, host_key, timing: &target.timing, root: false };
+            let timing = &target.timing;
+            let hop = Hop { host, port: *port, users: vec![user], keys, host_key, timing, root: None };
             Some(hop.reach(None, deadline).await.map_err(|error| prefixed("reach the jump host", &error))?)
         }
         None => None,
     };
-    let Target { address: host, port, user, keys, host_key, timing, .. } = target;
-    Hop { host, port: *port, user, keys, host_key, timing, root: true }.reach(jump, deadline).await
+    let Target { address: host, port, user, other_users, root: access, keys, host_key, timing, .. } = target;
+    let users = std::iter::once(user).chain(other_users).map(String::as_str).collect();
+    let root = Some(Root { access, keeper, again });
+    Hop { host, port: *port, users, keys, host_key, timing, root }.reach(jump, deadline).await
 }
 
 impl Hop<'_> {
@@ -80,9 +95,12 @@ impl Hop<'_> {
         let mut last = None;
         let mut refusals = 0;
         let mut not_root: Option<Instant> = None;
+        let mut refused_users = 0;
         loop {
             let begun = Instant::now();
-            match self.attempt(jump.as_ref(), refusals, deadline).await {
+            // A server closes a connection on which another user is tried (sshd: "Change of username or service not allowed").
+            let user = self.users.get(refused_users % self.users.len().max(1)).copied().unwrap_or("root");
+            match self.attempt(user, jump.as_ref(), refusals, deadline).await {
                 Ok(Attempt::Done(session)) => return Ok(session),
                 Ok(Attempt::Failed(error)) => return Err(error),
                 Ok(Attempt::Retry(obstacle)) => last = Some(obstacle),
@@ -100,6 +118,12 @@ impl Hop<'_> {
                     pause = PENALTY.saturating_sub(begun.elapsed()).max(pause);
                 }
             }
+            if matches!(obstacle, Obstacle::Auth { .. } | Obstacle::Root { .. }) && self.users.len() > 1 {
+                refused_users += 1;
+                if refused_users % self.users.len() != 0 {
+                    continue;
+                }
+            }
             if matches!(obstacle, Obstacle::Root { .. }) && not_root.get_or_insert(begun).elapsed() > SUDO {
                 return Err(obstacle.give_up(&self.address(), start.elapsed()));
             }
@@ -113,6 +137,7 @@ impl Hop<'_> {
     /// Makes one attempt, from TCP to login. The outer error means that the deadline passed before anything answered.
     async fn attempt(
         &self,
+        user: &str,
         jump: Option<&Arc<Session>>,
         refusals: u32,
         deadline: Instant,
@@ -145,26 +170,38 @@ impl Hop<'_> {
                 return Ok(Attempt::Retry(Obstacle::Handshake(text)));
             }
         };
-        if let Err(obstacle) = self.log_in(&mut handle, &state, refusals, deadline).await {
+        if let Err(obstacle) = self.log_in(user, &mut handle, &state, refusals, deadline).await {
             return obstacle.map(Attempt::Retry).ok_or(None);
         }
-        let session = Arc::new(Session::new(handle, state, self.user, jump.cloned()));
-        if self.root {
-            match probe::probe(&session).await {
+        let privilege =
+            self.root.as_ref().map_or(Privilege::Root, |root| Privilege::of(user, root.access, root.keeper));
+        let session = Arc::new(Session::new(handle, state, user, privilege, jump.cloned()));
+        if let Some(root) = &self.root {
+            match probe::become_root(&session, root.access, root.again).await {
                 Ok(facts) => drop(session.facts.set(facts)),
                 Err(ProbeError::Lost(reason)) => {
                     return Ok(Attempt::Retry(Obstacle::Handshake(format!("the login works, but then {reason}"))));
                 }
                 Err(ProbeError::NotRoot(detail)) => {
                     session.close().await;
-                    return Ok(Attempt::Retry(Obstacle::Root { user: self.user.to_owned(), detail }));
+                    return Ok(Attempt::Retry(Obstacle::Root { user: user.to_owned(), detail }));
+                }
+                Err(ProbeError::Refused(detail)) => {
+                    session.close().await;
+                    return Ok(Attempt::Failed(
+                        Error::build(format!(
+                            "could not become root at {}: user {user} is logged in, but {detail}",
+                            self.address()
+                        ))
+                        .help("Check the password of `connect: {as: …}`: sudo and doas ask for the password of the login user, su for root's."),
+                    ));
                 }
             }
         }
         Ok(Attempt::Done(session))
     }
 
-    /// The error of a handshake. A wrong host key is final; all other errors can go away while the machine boots.
+    /// A wrong host key and the lack of a common algorithm are final; all other errors can go away while the machine boots.
     fn handshake_error(&self, error: &russh::Error, state: &ConnectionState) -> Attempt {
         let address = self.address();
         let expected = self.host_key.expected();
@@ -172,8 +209,8 @@ impl Hop<'_> {
             (_, Some(key)) if !self.host_key.accepts(&key) => {
                 format!("{} {}", key.algorithm(), key.fingerprint())
             }
-            (russh::Error::NoCommonAlgo { kind: russh::AlgorithmKind::Key, theirs, .. }, _) => {
-                format!("one of the types {}", theirs.join(", "))
+            (russh::Error::NoCommonAlgo { kind, ours, theirs }, _) => {
+                return Attempt::Failed(progress::no_common_algorithm(&address, kind, ours, theirs, &expected));
             }
             _ => return Attempt::Retry(Obstacle::Handshake(end_of(error))),
         };
@@ -194,28 +231,33 @@ impl Hop<'_> {
     /// the deadline passed before the server answered.
     async fn log_in(
         &self,
+        user: &str,
         handle: &mut Handle<Client>,
         state: &ConnectionState,
         refusals: u32,
         deadline: Instant,
     ) -> Result<(), Option<Obstacle>> {
         let refused = |detail: &str| {
-            Some(Obstacle::Auth { user: self.user.to_owned(), banner: state.banner(), detail: detail.to_owned() })
+            Some(Obstacle::Auth { user: user.to_owned(), banner: state.banner(), detail: detail.to_owned() })
         };
         let pause = if refusals == 0 { self.timing.auth_pause } else { self.timing.auth_pause * 2 };
-        let mut detail = "it accepts none of the keys".to_owned();
+        let types: Vec<String> = self.keys.iter().map(|key| key.public().algorithm()).collect();
+        let mut detail = format!("it accepts none of the keys ({})", types.join(", "));
         let mut answered = false;
         for round in 0..TRIES.div_ceil(self.keys.len().max(1)) {
             if round > 0 {
                 sleep(pause).await;
             }
             for key in self.keys {
-                let answer = timeout(self.timing.auth, offer(handle, self.user, key));
+                let answer = timeout(self.timing.auth, offer(handle, user, key));
                 match timeout_at(deadline, answer).await {
                     Err(_) => return Err(if answered { refused(&detail) } else { None }),
                     Ok(Err(_)) => return Err(refused("no answer to the login request")),
                     Ok(Ok(Err(error))) => return Err(refused(&end_of(&error))),
-                    Ok(Ok(Ok(AuthResult::Success))) => return Ok(()),
+                    Ok(Ok(Ok(AuthResult::Success))) => {
+                        state.accepted(key);
+                        return Ok(());
+                    }
                     Ok(Ok(Ok(AuthResult::Failure { partial_success: true, .. }))) => {
                         "it accepts the key but requires a second factor".clone_into(&mut detail);
                     }

@@ -7,7 +7,7 @@ use russh::client::{DisconnectReason, Handler, Session};
 use russh::keys::PublicKeyOrCertificate;
 use tokio_util::sync::CancellationToken;
 
-use crate::key::PublicKey;
+use crate::key::{Key, PublicKey};
 use crate::target::HostKey;
 
 /// Characters of a banner that are kept for an error message.
@@ -17,6 +17,7 @@ const BANNER_LIMIT: usize = 300;
 #[derive(Default)]
 pub(crate) struct ConnectionState {
     host_key: Mutex<Option<PublicKey>>,
+    login: Mutex<Option<Key>>,
     banner: Mutex<Option<String>>,
     end: Mutex<Option<String>>,
     /// Fires when the connection has ended.
@@ -35,6 +36,16 @@ impl ConnectionState {
     /// The host key of the server, trusted or not.
     pub(crate) fn host_key(&self) -> Option<PublicKey> {
         get(&self.host_key)
+    }
+
+    /// The login key that the server accepted.
+    pub(crate) fn login(&self) -> Option<Key> {
+        get(&self.login)
+    }
+
+    /// The server accepted this key.
+    pub(crate) fn accepted(&self, key: &Key) {
+        set(&self.login, key.clone());
     }
 
     /// The server's banner, made safe to print.

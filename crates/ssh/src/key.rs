@@ -5,22 +5,62 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ami_bake_core::{Error, Result, whole_file};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Algorithm, HashAlg, PrivateKey};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey};
 use secrecy::{ExposeSecret, SecretString};
+
+/// The type of a key pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyType {
+    /// Ed25519. Not allowed in FIPS mode before FIPS 186-5.
+    Ed25519,
+    /// ECDSA on the curve NIST P-256.
+    Ecdsa,
+    /// RSA with 3072 bits.
+    Rsa,
+}
 
 /// A private key with its public half. It lives in memory alone and is wiped when the last copy is dropped.
 #[derive(Clone)]
 pub struct Key(Arc<PrivateKey>);
 
 impl Key {
-    /// A new ed25519 key pair from the operating system's randomness; `comment` ends the public key's line.
+    /// A new key pair from the operating system's randomness; `comment` ends the public key's line.
     ///
     /// # Errors
     /// When the key can't be created, which is a bug.
-    pub fn generate(comment: &str) -> Result<Self> {
-        let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
-            .map_err(|error| Error::internal("could not create an ed25519 key pair").because(error))?;
+    pub fn generate(kind: KeyType, comment: &str) -> Result<Self> {
+        let algorithm = match kind {
+            KeyType::Ed25519 => Algorithm::Ed25519,
+            KeyType::Ecdsa => Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
+            KeyType::Rsa => return Self::rsa(comment),
+        };
+        let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), algorithm)
+            .map_err(|error| Error::internal("could not create a key pair").because(error))?;
+        key.set_comment(comment);
+        Ok(Self(Arc::new(key)))
+    }
+
+    /// The SSH library's own way takes seconds to find the primes, and minutes in a debug build.
+    fn rsa(comment: &str) -> Result<Self> {
+        let failed = || Error::internal("could not create an RSA key pair");
+        let pair = KeyPair::generate(KeySize::Rsa3072).map_err(|_| failed())?;
+        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| failed())?;
+        let mut pem = String::from("-----BEGIN PRIVATE KEY-----\n");
+        let text = STANDARD.encode(der.as_ref());
+        for (at, character) in text.char_indices() {
+            pem.push(character);
+            if at % 64 == 63 {
+                pem.push('\n');
+            }
+        }
+        pem.push_str("\n-----END PRIVATE KEY-----\n");
+        let mut key = russh::keys::decode_secret_key(SecretString::from(pem).expose_secret(), None)
+            .map_err(|error| failed().because(error))?;
         key.set_comment(comment);
         Ok(Self(Arc::new(key)))
     }
@@ -112,6 +152,16 @@ impl PublicKey {
         self.0.fingerprint(HashAlg::Sha256).to_string()
     }
 
+    /// The type; none for types that [`Key::generate`] does not make.
+    pub fn kind(&self) -> Option<KeyType> {
+        match self.0.algorithm() {
+            Algorithm::Ed25519 => Some(KeyType::Ed25519),
+            Algorithm::Ecdsa { .. } => Some(KeyType::Ecdsa),
+            Algorithm::Rsa { .. } => Some(KeyType::Rsa),
+            _ => None,
+        }
+    }
+
     /// The key type, such as `ssh-ed25519`.
     pub fn algorithm(&self) -> String {
         self.0.algorithm().to_string()
@@ -139,11 +189,22 @@ mod tests {
 
     #[test]
     fn a_generated_key_survives_its_text_form() {
-        let key = Key::generate("ami-bake test").unwrap();
+        for (kind, start) in [
+            (KeyType::Ed25519, "ssh-ed25519 AAAA"),
+            (KeyType::Ecdsa, "ecdsa-sha2-nistp256 AAAA"),
+            (KeyType::Rsa, "ssh-rsa AAAA"),
+        ] {
+            generated(kind, start);
+        }
+    }
+
+    fn generated(kind: KeyType, start: &str) {
+        let key = Key::generate(kind, "ami-bake test").unwrap();
         let text = key.private_text().unwrap();
         let again = Key::parse(&SecretString::from(text.expose_secret().trim_end())).unwrap();
         assert_eq!(key.public(), again.public());
-        assert!(key.public().line().starts_with("ssh-ed25519 AAAA"));
+        assert_eq!(key.public().kind(), Some(kind));
+        assert!(key.public().line().starts_with(start));
         assert!(key.public().line().ends_with(" ami-bake test"));
         assert_eq!(PublicKey::parse(&key.public().line()).unwrap().fingerprint(), key.public().fingerprint());
         assert!(!format!("{key:?}").contains("PRIVATE"));
@@ -151,7 +212,10 @@ mod tests {
 
     #[test]
     fn two_keys_differ() {
-        assert_ne!(Key::generate("a").unwrap().public(), Key::generate("a").unwrap().public());
+        assert_ne!(
+            Key::generate(KeyType::Ed25519, "a").unwrap().public(),
+            Key::generate(KeyType::Ed25519, "a").unwrap().public()
+        );
     }
 
     #[test]
@@ -166,7 +230,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
-        let key = Key::generate("a").unwrap();
+        let key = Key::generate(KeyType::Ed25519, "a").unwrap();
         key.write(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let error = key.write(&path).unwrap_err();

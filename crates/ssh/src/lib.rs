@@ -15,12 +15,13 @@ mod preamble;
 mod probe;
 mod progress;
 mod pump;
+mod root;
 mod session;
 mod ssh;
 mod target;
 mod transfer;
 mod tunnel;
 
-pub use key::{Key, PublicKey};
+pub use key::{Key, KeyType, PublicKey};
 pub use ssh::Ssh;
-pub use target::{HostKey, Jump, Target, Timing};
+pub use target::{HostKey, Jump, RootAccess, RootProgram, Target, Timing};

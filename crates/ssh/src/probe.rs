@@ -9,7 +9,9 @@ use tokio::time::timeout;
 
 use crate::exec::{self, Output};
 use crate::pump::Feed;
+use crate::root;
 use crate::session::{ChannelError, MachineFacts, Session};
+use crate::target::RootAccess;
 
 /// Time for a booting machine to run one command.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -24,10 +26,35 @@ pub(crate) enum ProbeError {
     Lost(String),
     /// Commands do not run, or not as root.
     NotRoot(String),
+    /// The machine refused the password.
+    Refused(String),
 }
 
+/// Makes commands run as root, and looks at the machine. `again` when it was connected to before.
+pub(crate) async fn become_root(
+    session: &Arc<Session>,
+    access: &RootAccess,
+    again: bool,
+) -> Result<MachineFacts, ProbeError> {
+    let Some(keeper) = session.privilege.folder() else { return probe(session).await };
+    let attached = again && root::attach(session, keeper).await;
+    if !attached && !access.in_terminal() {
+        match probe(session).await {
+            Err(ProbeError::NotRoot(detail)) if detail.contains(NEEDS_TERMINAL) => {}
+            probed => return probed,
+        }
+    }
+    if !attached {
+        root::raise(session, access, keeper).await?;
+    }
+    probe(session).await
+}
+
+/// What sudo says where its `requiretty` is set (sudo 1.9, `must_have_tty`; 1.8 says the same).
+const NEEDS_TERMINAL: &str = "you must have a tty to run sudo";
+
 /// Runs one command as root, and measures the round trip at the same time.
-pub(crate) async fn probe(session: &Arc<Session>) -> Result<MachineFacts, ProbeError> {
+async fn probe(session: &Arc<Session>) -> Result<MachineFacts, ProbeError> {
     let run = async {
         let channel = session.command_channel().await.map_err(|closed| match closed {
             ChannelError::Lost(reason) => ProbeError::Lost(reason),

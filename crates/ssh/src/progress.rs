@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ami_bake_core::Error;
 use ami_bake_core::duration::human;
+use ami_bake_core::output::sanitize;
+use russh::AlgorithmKind;
 
 /// The error with `what` as a prefix.
 pub(crate) fn prefixed(what: &str, error: &Error) -> Error {
@@ -14,7 +16,47 @@ pub(crate) fn prefixed(what: &str, error: &Error) -> Error {
     }
 }
 
-/// The last obstacle to a connection. Any of them can go away while a machine boots.
+/// Both sides' offers, where they have nothing in common: no later attempt gives another answer. `expected` is the host key
+/// that the machine was expected to answer with.
+pub(crate) fn no_common_algorithm(
+    address: &str,
+    kind: &AlgorithmKind,
+    ours: &[String],
+    theirs: &[String],
+    expected: &str,
+) -> Error {
+    // Names of extensions are no algorithms (RFC 8308; OpenSSH's PROTOCOL, "strict key exchange").
+    let list = |names: &[String]| {
+        let names: Vec<String> = names
+            .iter()
+            .filter(|name| !name.starts_with("ext-info-") && !name.starts_with("kex-strict-"))
+            .map(|name| sanitize(name))
+            .collect();
+        names.join(", ")
+    };
+    let (what, keyword) = match kind {
+        AlgorithmKind::Kex => ("key exchange algorithm", "KexAlgorithms"),
+        AlgorithmKind::Key => ("host key algorithm", "HostKeyAlgorithms"),
+        AlgorithmKind::Cipher => ("cipher", "Ciphers"),
+        AlgorithmKind::Compression => ("compression algorithm", "Compression"),
+        AlgorithmKind::Mac => ("MAC algorithm", "MACs"),
+    };
+    let help = if matches!(kind, AlgorithmKind::Key) {
+        format!(
+            "The machine was expected to answer with host key {expected}. Set `connect: {{host-key-type: …}}` to a type that              it offers (`ed25519`, `ecdsa` or `rsa`), or `host-key` if the image has its own host keys. If the machine              offers unexpected types, somebody may be intercepting the connection, or the address was reused."
+        )
+    } else {
+        format!("Allow one of the algorithms of ami-bake with `{keyword}` in sshd_config of the image.")
+    };
+    Error::build(format!(
+        "could not connect to {address} over SSH: no common {what}; the machine offers {}, ami-bake offers {}",
+        list(theirs),
+        list(ours)
+    ))
+    .help(help)
+}
+
+/// The last obstacle to a connection. All of them can go away while a machine boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     /// No answer to any packet.
@@ -62,7 +104,8 @@ impl Obstacle {
                 (
                     format!("the machine refuses the login of user {user}: {detail}{banner}"),
                     "Check `machine.user` against the source image (ec2-user on Amazon Linux, ubuntu on Ubuntu, admin \
-                     on Debian), and check in its console output that cloud-init installed the key.",
+                     on Debian), and check in its console output that cloud-init installed the key. If the image accepts \
+                     only other types of keys, set `connect: {key-type: …}`.",
                 )
             }
             Self::Root { user, detail } if user == "root" => (
@@ -71,8 +114,9 @@ impl Obstacle {
             ),
             Self::Root { user, detail } => (
                 format!("user {user} is logged in but can't become root: {detail}"),
-                "Steps run as root: install sudo in the source image and allow the user to run it without a password \
-                 (`NOPASSWD:ALL`), or set `machine.user` to a user who can.",
+                "Steps run as root: allow the user to run sudo without a password (`NOPASSWD:ALL`), set the password or \
+                 another program with `connect: {as: {user: root, password: …}}`, or set `machine.user` to a user who can \
+                 become root.",
             ),
         };
         Error::build(format!("could not connect to {address} over SSH within {}: {reason}", rounded(tried))).help(help)

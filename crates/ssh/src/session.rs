@@ -64,7 +64,9 @@ pub(crate) struct MachineFacts {
 pub(crate) struct Session {
     handle: Handle<Client>,
     pub(crate) state: Arc<ConnectionState>,
-    /// How commands on this connection become root's.
+    /// Who logged in.
+    pub(crate) user: String,
+    /// How its commands become root's.
     pub(crate) privilege: Privilege,
     /// What the probe after the login found out about the machine.
     pub(crate) facts: OnceLock<MachineFacts>,
@@ -74,16 +76,19 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// A connection of `user`.
     pub(crate) fn new(
         handle: Handle<Client>,
         state: Arc<ConnectionState>,
         user: &str,
+        privilege: Privilege,
         jump: Option<Arc<Session>>,
     ) -> Self {
         Self {
             handle,
             state,
-            privilege: Privilege::of(user),
+            user: user.to_owned(),
+            privilege,
             facts: OnceLock::new(),
             jump,
             slots: Arc::new(Semaphore::new(COMMANDS)),

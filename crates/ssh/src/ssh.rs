@@ -19,15 +19,15 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::command::as_login;
+use crate::command::{Privilege, as_login};
 use crate::exec::{self, Output};
-use crate::key::PublicKey;
+use crate::key::{Key, PublicKey};
 use crate::progress::prefixed;
 use crate::pump::Feed;
 use crate::session::{ChannelError, Session};
 use crate::target::{HostKey, Target};
 use crate::tunnel::Tunnel;
-use crate::{connect, transfer};
+use crate::{connect, root, transfer};
 
 /// Advice for servers that refuse forwarding when no relay process can connect either.
 const FORWARDING: &str = "The SSH server of the machine does not forward ports (AllowTcpForwarding). Install python3, perl or bash in the image, or look with a command: `expect: {command: …}`.";
@@ -49,6 +49,10 @@ pub struct Ssh {
     /// The target; host keys are pinned after the first connection.
     target: std::sync::Mutex<Target>,
     session: Mutex<Arc<Session>>,
+    /// The folder of the process on the machine that runs commands as root.
+    keeper: String,
+    /// The host key that answered and the login key that was accepted.
+    keys: std::sync::Mutex<(Option<PublicKey>, Option<Key>)>,
     /// Whether the last connection to a port went through a process on the machine.
     relayed: AtomicBool,
     cancel: CancellationToken,
@@ -60,14 +64,17 @@ impl Ssh {
     /// # Errors
     /// A wrong host key at once; everything else when the deadline has passed, with the last obstacle.
     pub async fn connect(target: Target, deadline: Instant, cancel: CancellationToken) -> Result<Self> {
+        let keeper = Privilege::new_keeper();
         let session = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Error::cancelled()),
-            session = Box::pin(connect::connect(&target, deadline)) => session?,
+            session = Box::pin(connect::connect(&target, &keeper, false, deadline)) => session?,
         };
         let ssh = Self {
             target: std::sync::Mutex::new(target),
             session: Mutex::new(Arc::clone(&session)),
+            keeper,
+            keys: std::sync::Mutex::default(),
             relayed: AtomicBool::new(false),
             cancel,
         };
@@ -113,24 +120,32 @@ impl Ssh {
     /// Ends the connection with a disconnect message. A later call connects again.
     pub async fn close(&self) {
         let session = Arc::clone(&*self.session.lock().await);
+        if !session.is_closed() {
+            root::end(&session).await;
+        }
         session.close().await;
     }
 
-    /// The host key of the server: with [`HostKey::AcceptNew`] the one that was accepted, for the run's record.
-    pub fn host_key(&self) -> Option<PublicKey> {
-        match self.target().host_key {
-            HostKey::Pinned(key) => Some(key),
-            HostKey::Fingerprint(_) | HostKey::AcceptNew => None,
-        }
+    /// The user who logged in.
+    pub fn user(&self) -> String {
+        self.target().user
     }
 
-    /// Writes the first login key to a new file with mode 0600, for a person who debugs a failed bake.
+    /// The host key that answered, for the run's record.
+    pub fn host_key(&self) -> Option<PublicKey> {
+        self.keys().0
+    }
+
+    fn keys(&self) -> (Option<PublicKey>, Option<Key>) {
+        self.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Writes the login key that was accepted to a new file with mode 0600, for a person who debugs a failed bake.
     ///
     /// # Errors
-    /// When the file exists or can't be written, or when there is no key.
+    /// When the file exists or can't be written.
     pub fn write_key(&self, path: &Path) -> Result<()> {
-        let target = self.target();
-        let key = target.keys.first().ok_or_else(|| Error::internal("could not write the login key: there is none"))?;
+        let key = self.keys().1.ok_or_else(|| Error::internal("could not write the login key: there is none"))?;
         key.write(path)
     }
 
@@ -139,8 +154,8 @@ impl Ssh {
         let target = self.target();
         let mut words = vec!["ssh".to_owned(), "-i".to_owned(), quote(&key.to_string_lossy())];
         words.extend(["-o", "IdentitiesOnly=yes"].map(str::to_owned));
-        if let HostKey::Pinned(host) = &target.host_key {
-            // Not the user's known_hosts: another machine may have the address tomorrow.
+        if let Some(host) = self.host_key() {
+            // Not in known_hosts: another machine may have the address tomorrow.
             let line = host.line();
             let line = line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
             words.extend(
@@ -166,9 +181,14 @@ impl Ssh {
     /// Pins the host keys of the current connection.
     fn pin(&self, session: &Session) {
         let mut target = self.target.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(key) = session.state.host_key() {
+        // One of several known keys is as good as another: a step may forbid the type that answered.
+        *self.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            (session.state.host_key(), session.state.login());
+        if let (Some(key), false) = (session.state.host_key(), matches!(target.host_key, HostKey::OneOf(_))) {
             target.host_key = HostKey::Pinned(key);
         }
+        target.user.clone_from(&session.user);
+        target.other_users.clear();
         let beyond = session.jump.as_ref().and_then(|jump| jump.state.host_key());
         if let (Some(jump), Some(key)) = (&mut target.jump, beyond) {
             jump.host_key = HostKey::Pinned(key);
@@ -176,8 +196,8 @@ impl Ssh {
     }
 
     async fn establish(&self, deadline: Instant) -> Result<Arc<Session>> {
-        // Boxed, because connecting is rare and its future is larger than all others here.
-        let session = Box::pin(connect::connect(&self.target(), deadline)).await?;
+        // On the heap, because connecting is rare and its future is larger than all others here.
+        let session = Box::pin(connect::connect(&self.target(), &self.keeper, true, deadline)).await?;
         self.pin(&session);
         Ok(session)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ami_bake_core::{Error, Result};
+use secrecy::SecretString;
 
 use crate::key::{Key, PublicKey};
 
@@ -11,7 +12,9 @@ use crate::key::{Key, PublicKey};
 pub enum HostKey {
     /// This key and no other; the client offers its algorithm alone.
     Pinned(PublicKey),
-    /// A key with this fingerprint: `SHA256:` and base64.
+    /// One of these, which are of different types; the client offers their algorithms alone, in this order.
+    OneOf(Vec<PublicKey>),
+    /// A key with this fingerprint, written as `SHA256:` and base64.
     Fingerprint(String),
     /// Any key; the first that answers is pinned.
     AcceptNew,
@@ -41,6 +44,7 @@ impl HostKey {
     pub(crate) fn accepts(&self, key: &PublicKey) -> bool {
         match self {
             Self::Pinned(expected) => key == expected,
+            Self::OneOf(expected) => expected.contains(key),
             Self::Fingerprint(expected) => key.fingerprint() == *expected,
             Self::AcceptNew => true,
         }
@@ -49,6 +53,10 @@ impl HostKey {
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Pinned(key) => format!("{} {}", key.algorithm(), key.fingerprint()),
+            Self::OneOf(keys) => {
+                let all: Vec<_> = keys.iter().map(|key| format!("{} {}", key.algorithm(), key.fingerprint())).collect();
+                all.join(" or ")
+            }
             Self::Fingerprint(fingerprint) => fingerprint.clone(),
             Self::AcceptNew => "any".to_owned(),
         }
@@ -62,8 +70,12 @@ pub struct Target {
     pub address: String,
     /// TCP port, 22 as a rule.
     pub port: u16,
-    /// Login user; any other than root needs `sudo` without a password.
+    /// Login user.
     pub user: String,
+    /// Further login users, tried in this order after `user`: one connection each.
+    pub other_users: Vec<String>,
+    /// How the login becomes root, where it is another user.
+    pub root: RootAccess,
     /// Login keys, tried in this order.
     pub keys: Vec<Key>,
     /// The host key that must answer.
@@ -81,10 +93,52 @@ impl Target {
             address: address.into(),
             port: 22,
             user: user.into(),
+            other_users: Vec::new(),
+            root: RootAccess::default(),
             keys: vec![key],
             host_key,
             jump: None,
             timing: Timing::default(),
+        }
+    }
+}
+
+/// How a login that is not root becomes root.
+#[derive(Debug, Clone, Default)]
+pub struct RootAccess {
+    /// The program. Default: the first of these that the machine has.
+    pub through: Option<RootProgram>,
+    /// The password that the program asks for: the user's own for sudo and doas, root's for su. Default: none is needed.
+    pub password: Option<SecretString>,
+    /// Start the program in a pseudo-terminal (`requiretty` of sudoers(5)). Default: only when it says that it needs one.
+    pub pty: bool,
+}
+
+impl RootAccess {
+    /// True when it takes a pseudo-terminal: a password is typed there, and su and doas read theirs nowhere else.
+    pub(crate) fn in_terminal(&self) -> bool {
+        self.pty || self.password.is_some() || !matches!(self.through, None | Some(RootProgram::Sudo))
+    }
+}
+
+/// A program that runs commands as root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootProgram {
+    /// sudo(8).
+    Sudo,
+    /// doas(1).
+    Doas,
+    /// su(1).
+    Su,
+}
+
+impl RootProgram {
+    /// Its name as a command.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sudo => "sudo",
+            Self::Doas => "doas",
+            Self::Su => "su",
         }
     }
 }
@@ -137,14 +191,15 @@ impl Default for Timing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyType;
 
     #[test]
     fn host_keys_are_read_in_every_form() {
-        let key = Key::generate("host").unwrap().public();
+        let key = Key::generate(KeyType::Ed25519, "host").unwrap().public();
         assert!(HostKey::parse(&key.line()).unwrap().accepts(&key));
         assert!(HostKey::parse(&key.fingerprint()).unwrap().accepts(&key));
         assert!(HostKey::parse("accept-new").unwrap().accepts(&key));
-        let other = Key::generate("host").unwrap().public();
+        let other = Key::generate(KeyType::Ed25519, "host").unwrap().public();
         assert!(!HostKey::parse(&key.line()).unwrap().accepts(&other));
         assert!(!HostKey::parse(&key.fingerprint()).unwrap().accepts(&other));
         assert!(HostKey::parse("SHA256:abc").is_err());

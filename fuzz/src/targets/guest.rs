@@ -12,7 +12,7 @@ use ami_bake_core::output::{Collect, Line, LineSplitter, OutputSink, Stream, san
 use ami_bake_core::plan::{DownloadStep, OnFailure, Step, StepAction};
 use ami_bake_core::provision::{ConnectedMachine, Provisioner as _};
 use ami_bake_core::{Error, Result, Route};
-use ami_bake_ssh::{HostKey, Key, Ssh, Target, Timing};
+use ami_bake_ssh::{HostKey, Key, KeyType, Ssh, Target, Timing};
 use ami_bake_steps::StepRunner;
 use ami_bake_testkit::runs;
 use ami_bake_testkit::shell::HostMachine;
@@ -67,7 +67,7 @@ const NONCE: &str = "ami-bake-down-7d1f";
 /// Reads the serial console of a machine: its host key, and whether it is down.
 pub(super) fn console(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    if let Some(key) = console::host_key(&text) {
+    for key in console::host_keys(&text) {
         assert!(!key.contains('\n'), "a host key is one line");
         let _ = HostKey::parse(key);
     }
@@ -143,7 +143,8 @@ pub(super) fn ssh(input: &[u8]) {
     let input = input.to_vec();
     alone(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut target = Target::new("127.0.0.1", "root", Key::generate("login").unwrap(), HostKey::AcceptNew);
+        let mut target =
+            Target::new("127.0.0.1", "root", Key::generate(KeyType::Ed25519, "login").unwrap(), HostKey::AcceptNew);
         target.port = listener.local_addr().unwrap().port();
         let limit = Duration::from_millis(50);
         target.timing =

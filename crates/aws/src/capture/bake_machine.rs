@@ -50,8 +50,12 @@ impl Machine for BakeMachine {
         Ok(machine::connect(&self.0, run).await?)
     }
 
+    async fn booted(&self, run: &Run) -> Result<Arc<dyn Communicator>> {
+        Ok(machine::booted(&self.0, run).await?)
+    }
+
     fn login(&self) -> Login {
-        Login { authorized_keys: vec![self.0.login().public().line()], files: Vec::new() }
+        Login { authorized_keys: self.0.installed_keys(), files: Vec::new() }
     }
 
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {
@@ -65,7 +69,7 @@ impl Machine for BakeMachine {
     async fn capture(&self, run: &Run, order: &Capture<'_>) -> Result<Box<dyn PendingImage>> {
         // The login name becomes a tag of the image, for images built on it.
         let mut tags = order.tags.clone();
-        tags.insert(USER.to_owned(), self.0.user().to_owned());
+        tags.insert(USER.to_owned(), self.0.user());
         let order = Capture { plan: order.plan, tags, name: order.name.clone() };
         capture(&self.0, run, &order).await
     }

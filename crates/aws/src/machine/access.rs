@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::plan::{AddressKind, MachineSettings};
+use ami_bake_core::plan::{AddressKind, KeyType, LoginKey, MachineSettings, RootProgram};
 use ami_bake_core::{Error, Result, Run};
-use ami_bake_ssh::{HostKey, Jump, Key, Ssh, Target, Timing};
+use ami_bake_ssh::{self as ssh, HostKey, Jump, Key, RootAccess, Ssh, Target, Timing};
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -31,11 +31,15 @@ pub(super) enum ExpectedHostKey {
 #[derive(Debug, Clone)]
 pub(super) struct Access {
     /// The run's login key.
-    pub(super) login: Key,
+    pub(super) login: Vec<Key>,
+    /// The login keys that the bake installs on the machine.
+    pub(super) installed: Vec<Key>,
     /// The expected host key.
     pub(super) expected: ExpectedHostKey,
     /// The login name.
     pub(super) user: String,
+    /// How the login user becomes root.
+    pub(super) root: RootAccess,
     /// The `machine` settings of the manifest.
     pub(super) settings: MachineSettings,
     /// True when an image will be captured from the machine.
@@ -78,6 +82,11 @@ impl Access {
         self.settings.connect.timeout.unwrap_or(if metal { LIMIT_METAL } else { LIMIT })
     }
 
+    /// True if nobody logs in to the machine.
+    pub(super) fn is_outside(&self) -> bool {
+        self.settings.connect.outside.is_some()
+    }
+
     /// Starts to connect; the port is probed every 0.3 s.
     pub(super) fn dial(&self, client: &Arc<Client>, run: &Run, instance: &Instance, metal: bool) -> Dial {
         let limit = self.limit(metal);
@@ -102,7 +111,13 @@ impl Access {
             }
         };
         let connect = &self.settings.connect;
-        let mut target = Target::new(address, &self.user, self.login.clone(), host_key);
+        let Some(first) = self.login.first() else {
+            return Err(Error::internal(format!("there is no key to log in to {}", instance.id)));
+        };
+        let mut target = Target::new(address, &self.user, first.clone(), host_key);
+        target.keys.clone_from(&self.login);
+        target.other_users.clone_from(&self.settings.other_users);
+        target.root = self.root.clone();
         target.port = connect.port.unwrap_or(22);
         target.timing = Timing::default();
         target.jump = match &connect.jump {
@@ -111,10 +126,10 @@ impl Access {
                 host: jump.host.clone(),
                 port: jump.port.unwrap_or(22),
                 user: jump.user.clone(),
-                keys: vec![match &jump.key {
-                    Some(path) => read_key(path)?,
+                keys: match &jump.key {
+                    Some(path) => vec![read_key(path, "the jump host's key")?],
                     None => self.login.clone(),
-                }],
+                },
                 host_key: match &jump.host_key {
                     Some(key) => HostKey::parse(key)?,
                     None => {
@@ -128,21 +143,51 @@ impl Access {
     }
 }
 
-/// The private key for a jump host.
+/// The private key of a jump host or of `test-connect`; `what` says which.
 ///
 /// # Errors
 /// When it can't be read, or is not a key.
-pub(super) fn read_key(path: &str) -> Result<Key> {
+pub(super) fn read_key(path: &str, what: &str) -> Result<Key> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::preflight(format!("could not read the jump host's key {path}"))
-            .because(error)
-            .help("Set the path of a private key.")
+        Error::preflight(format!("could not read {what} {path}")).because(error).help("Set the path of a private key.")
     })?;
     Key::parse(&SecretString::from(text)).map_err(|error| {
         let help = error.help_text().map(str::to_owned);
-        let named = Error::preflight(format!("could not use the jump host's key {path}")).because(error);
+        let named = Error::preflight(format!("could not use {what} {path}")).because(error);
         help.into_iter().fold(named, Error::help)
     })
+}
+
+/// The key of `test-connect`.
+pub(super) fn login_key(run: &Run, key: &LoginKey) -> Result<Key> {
+    match key {
+        LoginKey::File(path) => read_key(path, "the key of `test-connect`"),
+        LoginKey::Secret(value) => Key::parse(&value.expose(run.secrets())),
+    }
+}
+
+/// How the login user becomes root, with the password.
+pub(super) fn root_access(run: &Run, settings: &MachineSettings) -> RootAccess {
+    let connect = &settings.connect;
+    let login = connect.root.clone().unwrap_or_default();
+    RootAccess {
+        through: login.through.map(|program| match program {
+            RootProgram::Sudo => ssh::RootProgram::Sudo,
+            RootProgram::Doas => ssh::RootProgram::Doas,
+            RootProgram::Su => ssh::RootProgram::Su,
+        }),
+        password: login.password.map(|password| password.expose(run.secrets())),
+        pty: connect.pty,
+    }
+}
+
+/// The type for the SSH crate.
+pub(super) fn key_type(kind: KeyType) -> ssh::KeyType {
+    match kind {
+        KeyType::Ed25519 => ssh::KeyType::Ed25519,
+        KeyType::Ecdsa => ssh::KeyType::Ecdsa,
+        KeyType::Rsa => ssh::KeyType::Rsa,
+    }
 }
 
 #[cfg(test)]
@@ -152,8 +197,18 @@ mod tests {
     use super::*;
 
     fn access(settings: MachineSettings) -> Access {
-        let login = Key::generate("test").unwrap();
-        Access { login, expected: ExpectedHostKey::Console, user: "admin".to_owned(), settings, sealed: true }
+        let login = vec![Key::generate(ssh::KeyType::Ed25519, "test").unwrap()];
+        let installed = login.clone();
+        let root = RootAccess::default();
+        Access {
+            login,
+            installed,
+            root,
+            expected: ExpectedHostKey::Console,
+            user: "admin".to_owned(),
+            settings,
+            sealed: true,
+        }
     }
 
     fn instance(public: Option<&str>) -> Instance {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ami_bake_core::plan::{MachineSettings, Price};
-use ami_bake_ssh::{Key, Ssh};
+use ami_bake_ssh::Ssh;
 use aws_sdk_ec2::types::Image;
 
 use super::access::{Access, Dial};
@@ -63,8 +63,8 @@ impl AwsMachine {
     }
 
     /// The login name, which images built on this one need too.
-    pub(crate) fn user(&self) -> &str {
-        &self.access.user
+    pub(crate) fn user(&self) -> String {
+        self.communicator().map_or_else(|| self.access.user.clone(), |ssh| ssh.user())
     }
 
     /// The machine for messages: "the machine i-0abc (t3.small, us-east-1a)".
@@ -89,8 +89,8 @@ impl AwsMachine {
         self.settings.hourly.get(&self.launched.kind).copied()
     }
 
-    /// The login key.
-    pub(crate) fn login(&self) -> &Key {
-        &self.access.login
+    /// The login keys that the bake installed on it, in OpenSSH format.
+    pub(crate) fn installed_keys(&self) -> Vec<String> {
+        self.access.installed.iter().map(|key| key.public().line()).collect()
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ami_bake_core::console::host_key;
+use ami_bake_core::console::host_keys;
 use ami_bake_core::{Error, Result, Run};
-use ami_bake_ssh::HostKey;
+use ami_bake_ssh::{HostKey, PublicKey};
 
 use super::console::decode;
 use crate::client::Client;
@@ -18,16 +18,16 @@ pub(super) async fn from_console(client: &Client, run: &Run, id: &str, limit: Du
         let request = client.ec2.get_console_output().instance_id(id).latest(true).send();
         match client.ask("GetConsoleOutput", request).await {
             Ok(answer) => {
-                if let Some(key) = host_key(&decode(answer.output())) {
-                    return HostKey::parse(key);
+                if let Some(keys) = known(&decode(answer.output()))? {
+                    return Ok(keys);
                 }
             }
             // Only Nitro supports reading the newest output; on Xen it appears a few minutes after the boot.
             Err(failure) if failure.is(&["UnsupportedOperation"]) => {
                 let request = client.ec2.get_console_output().instance_id(id).send();
                 let answer = client.call("GetConsoleOutput", &format!("read the console of {id}"), request).await?;
-                if let Some(key) = host_key(&decode(answer.output())) {
-                    return HostKey::parse(key);
+                if let Some(keys) = known(&decode(answer.output()))? {
+                    return Ok(keys);
                 }
             }
             Err(failure) if failure.not_found() || failure.unknown() => {}
@@ -41,4 +41,10 @@ pub(super) async fn from_console(client: &Client, run: &Run, id: &str, limit: Du
         }
         run.sleep(PAUSE).await?;
     }
+}
+
+/// The host keys that the console shows, if it does already. A server that forbids the type of one has another.
+fn known(console: &str) -> Result<Option<HostKey>> {
+    let keys: Vec<PublicKey> = host_keys(console).into_iter().map(PublicKey::parse).collect::<Result<_>>()?;
+    Ok((!keys.is_empty()).then_some(HostKey::OneOf(keys)))
 }

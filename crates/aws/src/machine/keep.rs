@@ -26,9 +26,13 @@ pub(crate) async fn keep(machine: &AwsMachine, run: &Run, how: &Keep) -> Result<
     std::fs::create_dir_all(folder)
         .map_err(|error| Error::build(format!("could not create the folder {}", folder.display())).because(error))?;
     let path = folder.join(format!("{}.key", machine.id));
-    machine.access.login.write(&path)?;
     let instance = machine.instance();
     let ssh = machine.communicator();
+    match (&ssh, machine.access.login.first()) {
+        (Some(ssh), _) => ssh.write_key(&path)?,
+        (None, Some(key)) => key.write(&path)?,
+        (None, None) => {}
+    }
     let line = if let Some(ssh) = &ssh {
         ssh.ssh_line(&path)
     } else {

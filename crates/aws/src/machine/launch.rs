@@ -4,20 +4,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ami_bake_core::ledger::Closed;
-use ami_bake_core::plan::{Architecture, MachineSettings, Phase};
+use ami_bake_core::plan::{self, Architecture, MachineSettings, Phase};
 use ami_bake_core::platform::Launch;
 use ami_bake_core::{Error, Result, Run};
-use ami_bake_ssh::{HostKey, Key};
+use ami_bake_ssh::{HostKey, Key, KeyType};
 use aws_sdk_ec2::types::Image;
 
-use super::access::{Access, Dial, ExpectedHostKey};
+use super::access::{self, Access, Dial, ExpectedHostKey};
 use super::handle::{AwsMachine, State};
 use super::instance::{self, Instance, by_token};
+use super::keypair::{self, LoginKeys};
 use super::machines::Machines;
 use super::network::{self, Network};
 use super::refusal::{NextAttempt, decide, decide_end, help_end};
 use super::request::{Attempt, Blueprint};
-use super::{disk, keypair, price, profile, types, user, userdata};
+use super::userdata::{self, Installed};
+use super::{disk, price, profile, types, user};
 use crate::client::ledger::{MACHINE, PLATFORM};
 use crate::client::{Client, Failure, no_retries};
 use crate::image::{created, described, source_image};
@@ -37,7 +39,8 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     let image = described(&machines.images, run, &launch.source.id).await?;
     let user = settings.user.clone().or_else(|| user::of(&image)).ok_or_else(|| user::unknown(&image))?;
     let mappings = disk::mappings(&image, settings, launch.phase)?;
-    let (expected, user_data) = identity(settings)?;
+    let keys = keypair::login(machines, run, settings).await?;
+    let Identity { expected, login, installed, user_data } = identity(run, settings, &keys)?;
     let profile = async {
         match (&settings.profile, &settings.policy) {
             (Some(name), _) => Ok(Some(name.clone())),
@@ -52,16 +55,20 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
         }
         None
     };
-    let (network, login, profile, own) =
-        futures::join!(network::prepare(machines, run, settings), keypair::login(machines, run), profile, lineage);
-    let (network, login, profile) = (network?, login?, profile?);
+    let (network, key_name, profile, own) = futures::join!(
+        network::prepare(machines, run, settings),
+        keypair::imported(machines, run, &keys),
+        profile,
+        lineage
+    );
+    let (network, key_name, profile) = (network?, key_name?, profile?);
     let name = format!("ami-bake {} {} {}", launch.namespace, launch.key, launch.phase.as_str());
     let mut all = created(run, &name, Some(launch.namespace), Some(launch.key), launch.lifetime);
     // The manifest may rename the machine, but not change its ownership: the prefix `ami-bake:` is reserved.
     all.extend(settings.tags.clone());
     let blueprint = Blueprint {
         image: own.unwrap_or_else(|| launch.source.id.clone()),
-        key_name: keypair::name(run),
+        key_name,
         groups: network.groups.clone(),
         profile,
         user_data,
@@ -70,7 +77,8 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
         settings: settings.clone(),
     };
     let sealed = launch.phase != Phase::Test;
-    let access = Access { login, expected, user, settings: settings.clone(), sealed };
+    let root = access::root_access(run, settings);
+    let access = Access { login, installed, expected, user, root, settings: settings.clone(), sealed };
     let starter = Launcher { machines, run, launch, blueprint: &blueprint, access: &access };
     // If the ingress rule fails, the machine is in the ledger and is terminated with the failed image.
     let (started, opened) = futures::join!(starter.start(&image, &network), network::open(machines, run, &network));
@@ -91,24 +99,95 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     })
 }
 
-/// The host key that the machine must answer with, and its user data in base64.
+/// Keys of a machine.
+struct Identity {
+    /// The host key that it must answer with.
+    expected: ExpectedHostKey,
+    /// Keys to log in with.
+    login: Vec<Key>,
+    /// Login keys that the bake installs on it.
+    installed: Vec<Key>,
+    /// Its user data in base64.
+    user_data: Option<String>,
+}
+
+/// What the user data of a machine installs.
+pub(super) struct HostIdentity<'a> {
+    /// The host key that the machine must answer with.
+    expected: ExpectedHostKey,
+    /// Its user data in base64.
+    user_data: Option<String>,
+    /// The ECDSA login key, where the user data installs one.
+    ecdsa: Option<&'a Key>,
+}
+
+/// The keys of the machine, and the user data that installs them.
+fn identity(run: &Run, settings: &MachineSettings, keys: &LoginKeys) -> Result<Identity> {
+    let only_ecdsa = settings.connect.key_type == Some(plan::KeyType::Ecdsa);
+    let HostIdentity { expected, user_data, ecdsa } = host_identity(settings, keys)?;
+    let installed: Vec<Key> = std::iter::once(&keys.imported).chain(ecdsa).cloned().collect();
+    let login = match &settings.connect.key {
+        Some(key) => vec![access::login_key(run, key)?],
+        None if only_ecdsa => ecdsa.into_iter().cloned().collect(),
+        None => installed.clone(),
+    };
+    Ok(Identity { expected, login, installed, user_data })
+}
+
+/// The host keys of the machine, and the user data that installs them.
 ///
 /// # Errors
-/// When EC2 would refuse the user data, or the manifest's host key is none.
-pub(super) fn identity(settings: &MachineSettings) -> Result<(ExpectedHostKey, Option<String>)> {
+/// When EC2 would refuse the user data, the manifest's host key is none, or no login key can be installed.
+pub(super) fn host_identity<'a>(settings: &MachineSettings, keys: &'a LoginKeys) -> Result<HostIdentity<'a>> {
     let own = settings.user_data.as_deref();
-    let plain = || own.map(userdata::plain).transpose();
-    match settings.connect.host_key.as_deref() {
-        Some("console") => Ok((ExpectedHostKey::Console, plain()?)),
-        Some(given) => Ok((ExpectedHostKey::Known(HostKey::parse(given)?), plain()?)),
-        None if userdata::joins(own) => {
-            let key = Key::generate("ami-bake host key")?;
-            let data = userdata::with_host_key(&key, own)?;
-            Ok((ExpectedHostKey::Known(HostKey::Pinned(key.public())), Some(data)))
+    let ecdsa = keys.ecdsa.as_ref().filter(|_| userdata::takes_login(own));
+    let given = match settings.connect.host_key.as_deref() {
+        Some("console") => Some(ExpectedHostKey::Console),
+        Some(given) => Some(ExpectedHostKey::Known(HostKey::parse(given)?)),
+        None if userdata::joins(own) => None,
+        None => Some(ExpectedHostKey::Console),
+    };
+    let only_ecdsa = settings.connect.key_type == Some(plan::KeyType::Ecdsa);
+    let (expected, user_data, ecdsa) = match given {
+        // Without need, user data of other formats, and machines without any, are left alone.
+        Some(expected) if only_ecdsa && ecdsa.is_some() => {
+            let data = userdata::with_keys(Installed { hosts: &[], login: ecdsa }, own)?;
+            (expected, Some(data), ecdsa)
         }
-        None => Ok((ExpectedHostKey::Console, plain()?)),
+        Some(expected) => (expected, own.map(userdata::plain).transpose()?, None),
+        None => {
+            let kinds = settings.connect.host_key_type.map_or(&HOST_KEYS[..], |kind| match access::key_type(kind) {
+                KeyType::Ed25519 => &HOST_KEYS[..1],
+                KeyType::Ecdsa => &HOST_KEYS[1..],
+                KeyType::Rsa => &[KeyType::Rsa],
+            });
+            let hosts: Vec<Key> =
+                kinds.iter().map(|kind| Key::generate(*kind, "ami-bake host key")).collect::<Result<_>>()?;
+            let all = |hosts: &[Key]| {
+                let public = hosts.iter().map(Key::public).collect();
+                ExpectedHostKey::Known(HostKey::OneOf(public))
+            };
+            match userdata::with_keys(Installed { hosts: &hosts, login: ecdsa }, own) {
+                Ok(data) => (all(&hosts), Some(data), ecdsa),
+                // One key of each kind may still fit below EC2's limit.
+                Err(_) if !only_ecdsa => {
+                    let data = userdata::with_keys(Installed { hosts: &hosts[..1], login: None }, own)?;
+                    (all(&hosts[..1]), Some(data), None)
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    if settings.connect.key.is_none() && only_ecdsa && ecdsa.is_none() {
+        return Err(Error::preflight("an ECDSA login key can't be installed with this user data").help(
+            "EC2 does not import ECDSA keys, and only cloud-init installs them. Use `connect: {key-type: rsa}` or `ed25519`.",
+        ));
     }
+    Ok(HostIdentity { expected, user_data, ecdsa })
 }
+
+/// Types of the host keys that a machine gets; FIPS mode allows the second.
+const HOST_KEYS: [KeyType; 2] = [KeyType::Ed25519, KeyType::Ecdsa];
 
 /// A machine that is running.
 struct StartedMachine {
@@ -294,7 +373,10 @@ impl Launcher<'_> {
                 };
                 match instance.state.as_str() {
                     "pending" | "" => {
-                        if dial.is_none() && self.access.address(&instance, false).is_some() {
+                        if dial.is_none()
+                            && !self.access.is_outside()
+                            && self.access.address(&instance, false).is_some()
+                        {
                             dial = Some(self.access.dial(
                                 self.machines.client(),
                                 run,
@@ -314,10 +396,12 @@ impl Launcher<'_> {
             .map_err(LaunchError::Stop)?;
         let ended = match seen {
             Ok(instance) => {
-                let dial = dial.unwrap_or_else(|| {
-                    self.access.dial(self.machines.client(), run, &instance, types::metal(&attempt.kind))
+                let dial = (!self.access.is_outside()).then(|| {
+                    dial.unwrap_or_else(|| {
+                        self.access.dial(self.machines.client(), run, &instance, types::metal(&attempt.kind))
+                    })
                 });
-                return Ok(StartedMachine { instance, dial: Some(dial) });
+                return Ok(StartedMachine { instance, dial });
             }
             Err(instance) => instance,
         };

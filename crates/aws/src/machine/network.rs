@@ -44,7 +44,8 @@ pub(super) async fn prepare(machines: &Machines, run: &Run, settings: &MachineSe
         Some(cidrs) => cidrs,
         None => inside(machines.client(), vpc.as_deref()).await?,
     };
-    let key = GroupKey { vpc, cidrs, port: settings.connect.port.unwrap_or(22) };
+    let ports = settings.connect.outside.clone().unwrap_or_else(|| vec![settings.connect.port.unwrap_or(22)]);
+    let key = GroupKey { vpc, cidrs, ports };
     let state = machines.runs.of(run);
     let group = state.groups.get(key.clone(), group(machines.client(), run, &key)).await?;
     Ok(Network { subnets, groups: vec![group.clone()], own: Some(group), ingress: Some(key) })
@@ -157,13 +158,21 @@ async fn group(client: &Client, run: &Run, key: &GroupKey) -> Result<String> {
 }
 
 async fn authorize(client: &Client, run: &Run, key: &GroupKey, id: &str) -> Result<()> {
-    let permission = permission(key);
+    let permissions = permissions(key);
+    // A machine that nobody connects to.
+    if permissions.is_empty() {
+        return Ok(());
+    }
     let answer = until_visible(
         run,
         |failure| failure.is(&["InvalidGroup.NotFound"]),
         || {
-            let request =
-                client.ec2.authorize_security_group_ingress().group_id(id).ip_permissions(permission.clone()).send();
+            let request = client
+                .ec2
+                .authorize_security_group_ingress()
+                .group_id(id)
+                .set_ip_permissions(Some(permissions.clone()))
+                .send();
             client.ask("AuthorizeSecurityGroupIngress", request)
         },
     )
@@ -185,9 +194,12 @@ pub(super) async fn find_group(client: &Client, name: &str) -> Result<Option<Str
     Ok(answer.security_groups().first().and_then(|group| group.group_id()).map(str::to_owned))
 }
 
-fn permission(key: &GroupKey) -> IpPermission {
-    let mut permission =
-        IpPermission::builder().ip_protocol("tcp").from_port(i32::from(key.port)).to_port(i32::from(key.port));
+fn permissions(key: &GroupKey) -> Vec<IpPermission> {
+    key.ports.iter().map(|port| permission(key, *port)).collect()
+}
+
+fn permission(key: &GroupKey, port: u16) -> IpPermission {
+    let mut permission = IpPermission::builder().ip_protocol("tcp").from_port(i32::from(port)).to_port(i32::from(port));
     for cidr in &key.cidrs {
         let about = "ami-bake";
         permission = if cidr.contains(':') {
@@ -209,12 +221,12 @@ mod tests {
     use super::*;
 
     fn key(cidrs: &[&str]) -> GroupKey {
-        GroupKey { vpc: None, cidrs: cidrs.iter().map(|cidr| (*cidr).to_owned()).collect(), port: 2222 }
+        GroupKey { vpc: None, cidrs: cidrs.iter().map(|cidr| (*cidr).to_owned()).collect(), ports: vec![2222] }
     }
 
     #[test]
     fn both_families_are_allowed_on_the_port_alone() {
-        let permission = permission(&key(&["203.0.113.7/32", "2001:db8::1/128"]));
+        let permission = &permissions(&key(&["203.0.113.7/32", "2001:db8::1/128"]))[0];
         assert_eq!((permission.from_port(), permission.to_port()), (Some(2222), Some(2222)));
         assert_eq!(permission.ip_ranges()[0].cidr_ip(), Some("203.0.113.7/32"));
         assert_eq!(permission.ipv6_ranges()[0].cidr_ipv6(), Some("2001:db8::1/128"));

@@ -7,9 +7,9 @@ use aws_sdk_ec2::types::{
     NetworkInfo, ProcessorInfo,
 };
 
-use super::launch::identity;
+use super::launch::host_identity;
 use super::machines::Machines;
-use super::{access, disk, user};
+use super::{access, disk, keypair, user};
 use crate::client::{one_of, pages};
 use crate::image::described;
 
@@ -29,9 +29,10 @@ pub(crate) async fn preflight(machines: &Machines, run: &Run, plan: &ImagePlan) 
     } else {
         "volumes"
     }))?;
-    identity(settings).map_err(at("user-data"))?;
+    let keys = keypair::login(machines, run, settings).await?;
+    host_identity(settings, &keys).map_err(at("user-data"))?;
     if let Some(key) = settings.connect.jump.as_ref().and_then(|jump| jump.key.as_deref()) {
-        access::read_key(key).map_err(at("connect"))?;
+        access::read_key(key, "the jump host's key").map_err(at("connect"))?;
     }
     run.until_cancelled(types(machines, run, plan, &image)).await?.map_err(at("type"))
 }

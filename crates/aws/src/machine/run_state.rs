@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ami_bake_core::Run;
-use ami_bake_ssh::Key;
+use ami_bake_ssh::{Key, KeyType};
 use tokio::sync::OnceCell;
 
 use crate::client::KeyedOnceCell;
@@ -18,8 +18,10 @@ pub(super) struct RunStates(Mutex<HashMap<String, Arc<RunState>>>);
 /// Resources that the machines of one run share.
 #[derive(Default)]
 pub(super) struct RunState {
-    /// The login key.
-    pub(super) key: OnceCell<Key>,
+    /// The login keys by type.
+    pub(super) keys: KeyedOnceCell<KeyType, Key>,
+    /// The types of key pairs that were imported into EC2.
+    pub(super) imported: KeyedOnceCell<KeyType, ()>,
     /// This computer's own public address.
     pub(super) address: OnceCell<IpAddr>,
     /// IDs of security groups.
@@ -38,7 +40,7 @@ pub(super) struct RunState {
 pub(super) struct GroupKey {
     pub(super) vpc: Option<String>,
     pub(super) cidrs: Vec<String>,
-    pub(super) port: u16,
+    pub(super) ports: Vec<u16>,
 }
 
 impl RunStates {

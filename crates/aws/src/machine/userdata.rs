@@ -1,7 +1,9 @@
 //! User data: the machine's temporary host key, joined with the manifest's own user data.
 
+use std::fmt::Write as _;
+
 use ami_bake_core::{Error, Result};
-use ami_bake_ssh::Key;
+use ami_bake_ssh::{Key, KeyType};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
@@ -30,14 +32,28 @@ pub(super) fn joins(own: Option<&str>) -> bool {
     own.is_none_or(|own| own.trim().is_empty() || kind(own).is_some() || is_mime(own))
 }
 
-/// User data in base64 that makes `key` the machine's only host key, joined with the manifest's own.
-pub(super) fn with_host_key(key: &Key, own: Option<&str>) -> Result<String> {
-    let config = host_key(key)?;
+/// The keys that the bake's own part of the user data installs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Installed<'a> {
+    /// The machine's only host keys, of different types.
+    pub(super) hosts: &'a [Key],
+    /// A login key besides the one that EC2 installs.
+    pub(super) login: Option<&'a Key>,
+}
+
+/// User data in base64 that installs the keys, joined with the manifest's own.
+pub(super) fn with_keys(keys: Installed<'_>, own: Option<&str>) -> Result<String> {
+    let config = config(keys)?;
     let joined = match own.filter(|own| !own.trim().is_empty()) {
         None => config,
         Some(own) => join(&config, own),
     };
     encode(&joined, " together with the machine's host key")
+}
+
+/// True if a login key can be installed beside this user data: of two lists in cloud-config parts, one is lost.
+pub(super) fn takes_login(own: Option<&str>) -> bool {
+    joins(own) && own.is_none_or(|own| !own.contains("ssh_authorized_keys"))
 }
 
 /// The manifest's own user data, in base64.
@@ -53,18 +69,28 @@ fn encode(data: &str, with: &str) -> Result<String> {
     Ok(STANDARD.encode(data))
 }
 
-/// The cloud-config with the host key: cloud-init writes the keys given here and generates no others.
-fn host_key(key: &Key) -> Result<String> {
-    let private = key.private_text()?;
-    let mut text = String::from("#cloud-config\nssh_deletekeys: true\nssh_keys:\n  ed25519_private: |\n");
-    for line in private.expose_secret().lines() {
-        text.push_str("    ");
-        text.push_str(line);
-        text.push('\n');
+/// The cloud-config with the keys: cloud-init writes the host keys given here and generates no others.
+fn config(keys: Installed<'_>) -> Result<String> {
+    let mut text = String::from("#cloud-config\n");
+    if !keys.hosts.is_empty() {
+        text.push_str("ssh_deletekeys: true\nssh_keys:\n");
     }
-    text.push_str("  ed25519_public: ");
-    text.push_str(&key.public().line());
-    text.push('\n');
+    for key in keys.hosts {
+        let public = key.public();
+        let name = match public.kind() {
+            Some(KeyType::Rsa) => "rsa",
+            Some(KeyType::Ecdsa) => "ecdsa",
+            Some(KeyType::Ed25519) | None => "ed25519",
+        };
+        let _ = writeln!(text, "  {name}_private: |");
+        for line in key.private_text()?.expose_secret().lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+        let _ = writeln!(text, "  {name}_public: {}", public.line());
+    }
+    if let Some(login) = keys.login {
+        let _ = writeln!(text, "ssh_authorized_keys:\n  - {}", login.public().line());
+    }
     Ok(text)
 }
 
@@ -112,8 +138,10 @@ mod tests {
     use super::*;
 
     fn decoded(own: Option<&str>) -> String {
-        let key = Key::generate("host").unwrap();
-        String::from_utf8(STANDARD.decode(with_host_key(&key, own).unwrap()).unwrap()).unwrap()
+        let [ed25519, ecdsa, login] =
+            [KeyType::Ed25519, KeyType::Ecdsa, KeyType::Ecdsa].map(|kind| Key::generate(kind, "host").unwrap());
+        let keys = Installed { hosts: &[ed25519, ecdsa], login: Some(&login) };
+        String::from_utf8(STANDARD.decode(with_keys(keys, own).unwrap()).unwrap()).unwrap()
     }
 
     #[test]
@@ -122,6 +150,8 @@ mod tests {
         assert!(text.starts_with("#cloud-config\n"), "{text}");
         assert!(text.contains("  ed25519_private: |\n    -----BEGIN OPENSSH PRIVATE KEY-----\n    "), "{text}");
         assert!(text.contains("  ed25519_public: ssh-ed25519 AAAA"), "{text}");
+        assert!(text.contains("  ecdsa_public: ecdsa-sha2-nistp256 AAAA"), "{text}");
+        assert!(text.contains("\nssh_authorized_keys:\n  - ecdsa-sha2-nistp256 AAAA"), "{text}");
     }
 
     #[test]
@@ -140,13 +170,19 @@ mod tests {
         assert!(joins(Some("Content-Type: multipart/mixed; boundary=x\n\n--x--")));
         assert!(!joins(Some("{\"ignition\": {}}")));
         assert!(!joins(Some("<powershell>")));
+        assert!(takes_login(None) && takes_login(Some("#!/bin/sh\n")));
+        assert!(!takes_login(Some("<powershell>")) && !takes_login(Some("#cloud-config\nssh_authorized_keys: [a]\n")));
     }
 
     #[test]
     fn what_is_too_long_is_refused_before_the_launch() {
         let long = format!("#!/bin/sh\n{}", "x".repeat(LIMIT - 20));
         assert!(plain(&long).is_ok());
-        let error = with_host_key(&Key::generate("host").unwrap(), Some(&long)).unwrap_err();
+        let error = with_keys(
+            Installed { hosts: &[Key::generate(KeyType::Ed25519, "host").unwrap()], login: None },
+            Some(&long),
+        )
+        .unwrap_err();
         assert!(error.message().contains("together with the machine's host key; the limit is 16384"), "{error}");
     }
 }

@@ -64,6 +64,9 @@ fn ec2<'a>(client: &'a Client, call: &str) -> Question<'a> {
         "DescribeImageUsageReportEntries" => {
             dry!(client, "DescribeImageUsageReportEntries", ec2.describe_image_usage_report_entries())
         }
+        "DescribeInstanceStatus" => {
+            dry!(client, "DescribeInstanceStatus", ec2.describe_instance_status())
+        }
         "GetConsoleOutput" => dry!(client, "GetConsoleOutput", ec2.get_console_output().instance_id(INSTANCE)),
         "GetInstanceUefiData" => {
             dry!(client, "GetInstanceUefiData", ec2.get_instance_uefi_data().instance_id(INSTANCE))

@@ -3,7 +3,7 @@
 use ami_bake_core::Result;
 use ami_bake_core::platform::Permission;
 use ami_bake_core::tags::RUN;
-use ami_bake_ssh::Key;
+use ami_bake_ssh::{Key, KeyType};
 use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
 use aws_sdk_ec2::types::{
     ArchitectureValues, AttributeValue, BlockDeviceMapping, EbsBlockDevice, InstanceMarketOptionsRequest,
@@ -40,7 +40,7 @@ pub(super) fn ask<'a>(images: &'a Images, action: &str, about: &'a Subject<'a>) 
             dry!(client, "ModifyInstanceAttribute", request.instance_initiated_shutdown_behavior(stop))
         }
         "ImportKeyPair" => {
-            let key = Key::generate(NAME).ok()?;
+            let key = Key::generate(KeyType::Ed25519, NAME).ok()?;
             let request = ec2.import_key_pair().key_name(NAME).public_key_material(Blob::new(key.public().line()));
             dry!(client, "ImportKeyPair", request.tag_specifications(tags(ResourceType::KeyPair)))
         }

@@ -1,6 +1,6 @@
 //! Policy statements for the bake itself.
 
-use ami_bake_core::plan::{ImagePlan, MachineSettings, SourceQuery};
+use ami_bake_core::plan::{ImagePlan, MachineSettings, SourceQuery, TestConnect};
 use serde_json::json;
 
 use super::outline::Outline;
@@ -65,6 +65,10 @@ pub(super) fn statements(outlines: &[Outline], scope: &PolicyScope) -> Vec<State
         Statement::new("TagLater", ["ec2:CreateTags", "ec2:DeleteTags"], tagged(scope)).of_a_run(),
         Statement::new("Undo", undo(own_groups), tagged(scope)).of_a_run(),
     ];
+    // The test of an image without a login.
+    if plans.iter().any(|plan| plan.settings.test_connect == Some(TestConnect::None)) {
+        all.push(Statement::anywhere("LookAtBoot", ["ec2:DescribeInstanceStatus"]));
+    }
     if own_groups {
         all.push(Statement::new("MakeGroup", ["ec2:CreateSecurityGroup"], [here("security-group/*")]).creating());
         all.push(Statement::new("MakeGroupIn", ["ec2:CreateSecurityGroup"], [here("vpc/*")]));

@@ -105,7 +105,7 @@ fn a_kept_machine_can_be_reached_by_hand() {
         machine.connect(&fixture.run).await.unwrap();
         let folder = std::env::temp_dir().join(format!("ami-bake-keep-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).unwrap();
-        let own = ami_bake_ssh::Key::generate("a person").unwrap();
+        let own = ami_bake_ssh::Key::generate(ami_bake_ssh::KeyType::Ed25519, "a person").unwrap();
         own.write(&folder.join("own")).unwrap();
         let keep = Keep { folder: folder.clone(), key: Some(own.public().line()) };
         let line = machine.keep(&fixture.run, &keep).await.unwrap();

@@ -15,7 +15,7 @@ use crate::image::ImageRecord;
 use crate::ledger::{Closed, MACHINE};
 use crate::machine::ConnectedMachine;
 use crate::machine::{Candidate, Capture, Keep, Launch, Machine};
-use crate::plan::{ImagePlan, Phase, SourceImage, Step};
+use crate::plan::{ImagePlan, Phase, SourceImage, Step, TestConnect};
 use crate::platform::Registration;
 use crate::run::Run;
 use crate::version::next;
@@ -201,12 +201,20 @@ async fn boot_and_test(
 ) -> Result<Passed> {
     let launched = run.clock().elapsed();
     let machine = launch(run, context, plan, image, Phase::Test).await.map_err(as_test)?;
+    let outside = plan.settings.test_connect == Some(TestConnect::None);
     let tested = async {
-        let on = connect(run, machine.as_ref()).await?;
+        let on = if outside {
+            ConnectedMachine { machine: machine.as_ref(), communicator: machine.booted(run).await? }
+        } else {
+            connect(run, machine.as_ref()).await.map_err(|error| no_login(error, plan))?
+        };
         run_phase(run, context, &on, Phase::Test, &plan.test).await
     }
     .await
     .map_err(|error| error.after_build(ErrorKind::Test));
+    if tested.is_ok() && outside {
+        run.progress(format!("Tested {} without a login (`test-connect: none`)", plan.key));
+    }
     match tested {
         Ok(()) => Ok(Passed { machine, launched }),
         Err(error) => {
@@ -214,6 +222,18 @@ async fn boot_and_test(
             Err(error)
         }
     }
+}
+
+/// An image that was hardened may refuse the bake's login on purpose.
+fn no_login(error: Error, plan: &ImagePlan) -> Error {
+    if error.kind() != ErrorKind::Build || plan.settings.test_connect.is_some() {
+        return error;
+    }
+    let help = error.help_text().map(|help| format!("{help} ")).unwrap_or_default();
+    error.help(format!(
+        "{help}If the image forbids this login on purpose, set `test-connect: none`, or `test-connect: {{user: …, key: …}}` \
+         for a login that it allows."
+    ))
 }
 
 async fn launch(
@@ -225,12 +245,13 @@ async fn launch(
 ) -> Result<Box<dyn Machine>> {
     let phases: &[Phase] = if phase == Phase::Test { &[Phase::Test] } else { &[Phase::Build, Phase::Validate] };
     let steps: Duration = phases.iter().flat_map(|phase| plan.steps(*phase)).map(crate::plan::Step::longest).sum();
+    let settings = if phase == Phase::Test { plan.test_machine() } else { plan.machine.clone() };
     let launch = Launch {
         key: &plan.key,
         namespace: &plan.namespace,
         phase,
         source,
-        machine: &plan.machine,
+        machine: &settings,
         lifetime: plan.machine.lifetime.unwrap_or(steps + LIFETIME_SLACK),
     };
     let machine = context.platform.launch(run, &launch).await?;

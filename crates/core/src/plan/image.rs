@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{
     ContainerPublish, Deployment, Digest, DigestParts, Distribution, MachineSettings, Phase, ReadInputs, Retention,
-    SourceImage, Step,
+    SourceImage, Step, TestConnect,
 };
 use crate::route::Route;
 
@@ -124,6 +124,9 @@ pub struct ImageSettings {
     pub retention: Retention,
     /// Deployments after publishing.
     pub deployments: Vec<Deployment>,
+    /// How the test connects to its machine. Default: like the build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_connect: Option<TestConnect>,
 }
 
 impl ImageSettings {
@@ -171,6 +174,30 @@ impl ImagePlan {
             step.inputs = read.inputs.clone();
         }
         Self { digest: read.digest.clone(), parts: read.parts.clone(), ..self }
+    }
+
+    /// The machine for the test.
+    #[must_use]
+    pub fn test_machine(&self) -> MachineSettings {
+        let mut machine = self.machine.clone();
+        match &self.settings.test_connect {
+            None => {}
+            Some(TestConnect::None) => {
+                let mut ports: Vec<u16> = self.test.iter().filter_map(Step::port).collect();
+                ports.sort_unstable();
+                ports.dedup();
+                machine.connect.outside = Some(ports);
+            }
+            Some(TestConnect::Login { user, port, key }) => {
+                if user.is_some() {
+                    machine.user.clone_from(user);
+                    machine.other_users.clear();
+                }
+                machine.connect.port = port.or(machine.connect.port);
+                machine.connect.key.clone_from(key);
+            }
+        }
+        machine
     }
 
     /// The steps of a phase.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Price;
+use crate::plan::{Price, Value};
 
 /// How to connect to the machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,84 @@ pub struct Connect {
     pub port: Option<u16>,
     /// Time limit for the machine to become reachable after launch.
     pub timeout: Option<Duration>,
+    /// Type of the login key pair. Default: keys of several types.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_type: Option<KeyType>,
+    /// Type of the host key. Default: keys of several types.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key_type: Option<KeyType>,
+    /// Become root in a pseudo-terminal. Default: only if sudo requires one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pty: bool,
+    /// How the login user becomes root. Default: with sudo, without a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<RootLogin>,
+    /// A login key that the image knows, instead of keys that the bake generates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<LoginKey>,
+    /// Do not log in: these TCP ports of the machine are connected to from this computer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Vec<u16>>,
+}
+
+/// Type of an SSH key pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyType {
+    /// Ed25519.
+    Ed25519,
+    /// ECDSA on the curve NIST P-256.
+    Ecdsa,
+    /// RSA with 3072 bits.
+    Rsa,
+}
+
+/// How the login user becomes root.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootLogin {
+    /// The program. Default: the first of sudo, doas and su that is installed.
+    pub through: Option<RootProgram>,
+    /// The password that the program asks for. Default: none.
+    pub password: Option<Value>,
+}
+
+/// A program that runs commands as root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RootProgram {
+    /// sudo(8), which asks for the password of the login user.
+    Sudo,
+    /// doas(1), which asks for the password of the login user.
+    Doas,
+    /// su(1), which asks for root's password.
+    Su,
+}
+
+/// A private key to log in with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoginKey {
+    /// Path of the file.
+    File(String),
+    /// The key itself.
+    Secret(Value),
+}
+
+/// How the test of an image connects to its machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TestConnect {
+    /// Not at all: the machine is checked from outside.
+    None,
+    /// With another login than the build. Unset fields are as in the build.
+    Login {
+        /// Login name.
+        user: Option<String>,
+        /// SSH port.
+        port: Option<u16>,
+        /// The private key.
+        key: Option<LoginKey>,
+    },
 }
 
 /// An address of a machine.
@@ -135,6 +213,9 @@ pub struct MachineSettings {
     pub lineage: bool,
     /// Login name. Default: derived from the source image.
     pub user: Option<String>,
+    /// Further login names, tried in this order after `user`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_users: Vec<String>,
     /// User data from the manifest.
     pub user_data: Option<String>,
     /// How to connect to the machine.

@@ -27,7 +27,10 @@ pub use distribution::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan};
 pub use files::{Exclude, FileKind, GIT_FOLDER, LocalFile, local_files};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};
 pub use inputs::{FileHash, InputTree, Inputs, hash_file};
-pub use machine::{AddressKind, Connect, Disk, JumpHost, MachineSettings, Metadata, SubnetFilter, Volume, VpcFilter};
+pub use machine::{
+    AddressKind, Connect, Disk, JumpHost, KeyType, LoginKey, MachineSettings, Metadata, RootLogin, RootProgram,
+    SubnetFilter, TestConnect, Volume, VpcFilter,
+};
 pub use parts::{Change, ChangedPart, DigestPart, DigestParts, PartKind, ReportedPart};
 pub use price::Price;
 pub use probe::{Expectation, HttpProbe, Probe, Scheme};

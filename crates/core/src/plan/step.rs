@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Inputs, StepAction};
+use super::{Inputs, Probe, StepAction};
 use crate::route::Route;
 
 /// The part of a bake in which a step runs; the names are Image Builder's.
@@ -107,6 +107,16 @@ pub struct Step {
 }
 
 impl Step {
+    /// The port of the machine that it connects to, for `expect: {http: …}` and `expect: {port: …}`.
+    pub fn port(&self) -> Option<u16> {
+        let StepAction::Expect(expectation) = &self.action else { return None };
+        match &expectation.probe {
+            Probe::Http(http) => Some(http.port),
+            Probe::Port { port, .. } => Some(*port),
+            _ => None,
+        }
+    }
+
     /// The longest time that the step can take with all attempts, according to its time-outs.
     pub fn longest(&self) -> Duration {
         self.timeout.unwrap_or_default() * (self.retries + 1)

@@ -6,7 +6,7 @@ use ami_bake_core::Route;
 use ami_bake_core::plan::{SourceImage, SourceQuery, VersionRule};
 use semver::Version;
 
-use super::{documents, ec2, files, names, platform, playbooks, steps};
+use super::{connect, documents, ec2, files, names, platform, playbooks, steps};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::manifest::Manifest;
 
@@ -67,6 +67,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
             playbooks::plan(manifest, image, &plan, sources, findings);
             names::plan(manifest, image, &plan, findings);
             ec2::plan(manifest, image, &plan, findings);
+            connect::plan(manifest, image, &plan, findings);
             for parameter in &plan.settings.distribution.parameters {
                 let Some(other) = parameters.insert(parameter.clone(), shown.clone()) else { continue };
                 let span = image.node.place(&Route::root().key("publish").key("parameters"));

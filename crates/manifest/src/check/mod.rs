@@ -1,5 +1,6 @@
 //! Checks beyond structure and expressions.
 
+mod connect;
 mod deploy;
 mod documents;
 mod ec2;

@@ -43,6 +43,17 @@ fn keys(node: Option<&Node>) -> BTreeSet<String> {
 const DOCUMENT: [&str; 5] = ["defaults", "environments", "images", "secrets", "vars"];
 const IMAGE: [&str; 7] = ["source", "matrix", "if", "platforms", "build", "validate", "test"];
 
+/// The password of `connect: {as: …}` and the key of `test-connect`.
+fn is_credential(route: &Route) -> bool {
+    match route.0.as_slice() {
+        [.., Segment::Key(connect), Segment::Key(login), Segment::Key(key)] if connect == "connect" => {
+            login == "as" && key == "password"
+        }
+        [.., Segment::Key(above), Segment::Key(key)] => above == "test-connect" && key == "key",
+        _ => false,
+    }
+}
+
 /// The correct key for a mistyped one, so that the typo is reported once, without its consequences.
 fn meant<'a>(key: &'a str, keys: &'a [&'a str]) -> &'a str {
     words::near(key, keys.iter().copied()).unwrap_or(key)
@@ -135,7 +146,8 @@ impl Lint<'_> {
                     } else {
                         let login =
                             entry.key == "login" && route.parent().0.last() == Some(&Segment::Key("docker".to_owned()));
-                        self.walk(&entry.value, &route, AllowedNames { secrets: allowed.secrets || login, ..allowed });
+                        let secrets = allowed.secrets || login || is_credential(&route);
+                        self.walk(&entry.value, &route, AllowedNames { secrets, ..allowed });
                     }
                 }
             }

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use ami_bake_core::plan::{
-    AddressKind, Connect, Disk, JumpHost, MachineSettings, Metadata, SubnetFilter, Volume, VpcFilter,
+    AddressKind, Connect, Disk, JumpHost, KeyType, LoginKey, MachineSettings, Metadata, RootLogin, RootProgram,
+    SubnetFilter, TestConnect, Value, Volume, VpcFilter,
 };
-use serde_json::Value;
 
 use crate::access::{FileAccess, FileError};
 use crate::model::{self, Address, NetworkChoice, SubnetChoice, TokenChoice, VpcChoice};
+use crate::secret::value;
 
 /// The settings of an image's machine, including the content of the policy's file.
 ///
@@ -41,7 +42,8 @@ pub(crate) fn machine(
         disk: machine.disk.as_ref().map(disk).unwrap_or_default(),
         volumes: machine.volumes.iter().map(volume).collect(),
         lineage: machine.lineage.unwrap_or(false),
-        user: machine.user.as_ref().map(|user| user.0.clone()),
+        user: machine.user.0.first().map(|user| user.0.clone()),
+        other_users: machine.user.0.iter().skip(1).map(|user| user.0.clone()).collect(),
         user_data: machine.user_data.clone(),
         connect: machine.connect.as_ref().map(|connect| self::connect(&connect.0, folder)).unwrap_or_default(),
         ingress: machine.ingress.iter().map(|range| range.0.clone()).collect(),
@@ -72,12 +74,12 @@ const POLICY_LIMIT: usize = 10_240;
 /// Maximum size of the policy's file in bytes, including white space, which does not count for IAM.
 const POLICY_FILE: u64 = 1 << 20;
 
-fn policy(policy: &Value, folder: &Path, access: &FileAccess) -> Result<String, String> {
+fn policy(policy: &serde_json::Value, folder: &Path, access: &FileAccess) -> Result<String, String> {
     let document = match policy {
-        Value::String(text) if text.trim_start().starts_with('{') => {
+        serde_json::Value::String(text) if text.trim_start().starts_with('{') => {
             serde_json::from_str(text).map_err(|error| format!("the policy is not JSON: {error}"))?
         }
-        Value::String(path) => {
+        serde_json::Value::String(path) => {
             let text = access.read(&folder.join(path), POLICY_FILE).map_err(|error| match error {
                 FileError::Forbidden { message, .. } => message,
                 error => format!("could not read the policy {path}: {error}"),
@@ -143,7 +145,41 @@ fn connect(connect: &model::Connect, folder: &Path) -> Connect {
             .as_ref()
             .and_then(model::DurationText::duration)
             .filter(|timeout| *timeout > Duration::ZERO),
+        key_type: connect.key_type.map(key_type),
+        host_key_type: connect.host_key_type.map(key_type),
+        pty: connect.pty.unwrap_or(false),
+        root: connect.r#as.as_ref().map(|login| RootLogin {
+            through: login.through.map(|program| match program {
+                model::RootProgram::Sudo => RootProgram::Sudo,
+                model::RootProgram::Doas => RootProgram::Doas,
+                model::RootProgram::Su => RootProgram::Su,
+            }),
+            password: login.password.as_deref().map(value),
+        }),
+        key: None,
+        outside: None,
     }
+}
+
+fn key_type(kind: model::KeyType) -> KeyType {
+    match kind {
+        model::KeyType::Ed25519 => KeyType::Ed25519,
+        model::KeyType::Ecdsa => KeyType::Ecdsa,
+        model::KeyType::Rsa => KeyType::Rsa,
+    }
+}
+
+/// How the test connects; the path of a key file is relative to the manifest.
+pub(crate) fn test_connect(connect: &model::TestConnect, folder: &Path) -> TestConnect {
+    let login = match connect {
+        model::TestConnect::None(_) => return TestConnect::None,
+        model::TestConnect::Login(login) => login,
+    };
+    let key = login.key.as_deref().map(|text| match value(text) {
+        Value::Plain(path) => LoginKey::File(folder.join(path).display().to_string()),
+        secret @ Value::Secret(_) => LoginKey::Secret(secret),
+    });
+    TestConnect::Login { user: login.user.as_ref().map(|user| user.0.clone()), port: login.port, key }
 }
 
 fn metadata(metadata: &model::Metadata) -> Metadata {

@@ -10,6 +10,6 @@ mod step;
 
 pub(crate) use deployment::deployment;
 pub(crate) use digest::digest;
-pub(crate) use machine::machine;
+pub(crate) use machine::{machine, test_connect};
 pub(crate) use settings::settings;
 pub(crate) use step::steps;

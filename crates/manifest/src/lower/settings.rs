@@ -35,6 +35,7 @@ pub(crate) fn settings(
         container: publish.and_then(|publish| publish.docker.as_ref()).map(|docker| container(docker, published)),
         distribution: distribution(publish, published),
         deployments: Vec::new(),
+        test_connect: None,
         retention: publish.and_then(|publish| publish.keep.as_ref()).map(retention).unwrap_or_default(),
     }
 }

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Deployment, Machine, Ordered, Platform, Publish, Source, Step};
+use super::{Deployment, Machine, Ordered, Platform, Publish, Source, Step, TestConnect};
 
 /// One image: its source, the steps that build and test it, and where it is published.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -22,6 +22,10 @@ pub struct Image {
     pub validate: Vec<Step>,
     /// Tests on a fresh machine that booted the new image.
     pub test: Vec<Step>,
+    /// How the test connects to its machine: `none`, or another login than the build. With `none`, the image is tested by
+    /// its boot (console, EC2 status checks) and by `expect: {http: …}` and `expect: {port: …}` from outside. Default: like
+    /// the build.
+    pub test_connect: Option<TestConnect>,
     /// What is removed from the image before it is captured, and what is kept.
     pub seal: Option<Seal>,
     /// How the machine is quiesced before its disk is captured. Default: `halted`.

@@ -35,8 +35,8 @@ pub struct Machine {
     /// Keep a private copy of the source's snapshot, so that the first snapshot of a bake is incremental. Default:
     /// `false`.
     pub lineage: Option<bool>,
-    /// The login name. Default: derived from the source image.
-    pub user: Option<LoginName>,
+    /// The login name, or several that are tried in order. Default: derived from the source image.
+    pub user: OneOrMany<LoginName>,
     /// Your own user data, in addition to what the bake needs.
     pub user_data: Option<String>,
     /// How to connect to the machine.
@@ -98,6 +98,90 @@ pub struct Connect {
     pub port: Option<u16>,
     /// How long to wait for the first connection after the launch. Default: `5m`, on bare metal `25m`.
     pub timeout: Option<DurationText>,
+    /// The type of the login key. Default: an Ed25519 and an ECDSA key, of which the machine accepts one.
+    pub key_type: Option<KeyType>,
+    /// The type of the host key that the bake generates. Default: an Ed25519 and an ECDSA key, of which the machine uses
+    /// one.
+    pub host_key_type: Option<KeyType>,
+    /// Become root in a pseudo-terminal. Default: only when sudo says that it requires one.
+    pub pty: Option<bool>,
+    /// How the login user becomes root. Default: with `sudo`, without a password.
+    pub r#as: Option<RootLogin>,
+}
+
+/// The type of an SSH key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyType {
+    /// Ed25519.
+    Ed25519,
+    /// ECDSA on the curve NIST P-256.
+    Ecdsa,
+    /// RSA with 3072 bits.
+    Rsa,
+}
+
+/// How the login user becomes root.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RootLogin {
+    /// The user to become: `root`, whose rights the steps need.
+    pub user: Option<RootUser>,
+    /// The password that the program asks for: a secret, `${{ secrets.NAME }}`. It is typed into a terminal.
+    pub password: Option<String>,
+    /// The program. Default: the first of `sudo`, `doas` and `su` that is installed.
+    pub through: Option<RootProgram>,
+}
+
+/// The user whose rights the steps need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RootUser {
+    /// The superuser.
+    Root,
+}
+
+/// A program that runs commands as root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RootProgram {
+    /// Asks for the password of the login user.
+    Sudo,
+    /// Asks for the password of the login user.
+    Doas,
+    /// Asks for the password of root.
+    Su,
+}
+
+/// How the test connects to the machine that booted the new image.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum TestConnect {
+    /// Not at all.
+    None(NoLogin),
+    /// With another login than the build.
+    Login(TestLogin),
+}
+
+/// No login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoLogin {
+    /// No login: the machine is checked from outside.
+    None,
+}
+
+/// A login for the test. What you leave out stays as in the build.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct TestLogin {
+    /// The login name.
+    pub user: Option<LoginName>,
+    /// The SSH port.
+    #[schemars(range(min = 1))]
+    pub port: Option<u16>,
+    /// The private key: the path of a file, or a secret, `${{ secrets.NAME }}`. Default: the keys of the bake.
+    pub key: Option<String>,
 }
 
 impl Shorthand for Connect {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ami_bake_core::ErrorKind;
 use ami_bake_core::communicator::{Communicator, Exit};
-use ami_bake_ssh::{HostKey, Jump, Key, Ssh};
+use ami_bake_ssh::{HostKey, Jump, Key, KeyType, Ssh};
 use ami_bake_testkit::wait::{eventually, within_limit};
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,7 @@ async fn a_login_that_is_never_accepted_names_the_user() {
 async fn a_wrong_host_key_is_definite() {
     let sshd = Sshd::start();
     let mut target = sshd.target();
-    let expected = Key::generate("other").unwrap().public();
+    let expected = Key::generate(KeyType::Ed25519, "other").unwrap().public();
     target.host_key = HostKey::Pinned(expected.clone());
     let error = refused_at_once(target.clone()).await;
     assert!(error.message().contains(&sshd.host.public().fingerprint()), "{error}");
@@ -88,18 +88,85 @@ async fn a_wrong_host_key_is_definite() {
 async fn another_type_of_host_key_is_definite_too() {
     let mut sshd = Sshd::prepare();
     sshd.authorize();
-    let path = sshd.path("host_key");
-    std::fs::remove_file(&path).unwrap();
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ecdsa", "-N", "", "-f"]).arg(&path).status().unwrap();
-    assert!(made.success());
+    sshd.has_host_key(KeyType::Ecdsa);
     sshd.up();
-    let error = refused_at_once(sshd.target()).await;
-    assert!(error.message().contains("ecdsa-sha2-nistp256"), "{error}");
-    assert!(error.message().contains("expected ssh-ed25519 SHA256:"), "{error}");
-
+    let ed25519 = Key::generate(KeyType::Ed25519, "host").unwrap().public();
     let mut target = sshd.target();
+    target.host_key = HostKey::Pinned(ed25519.clone());
+    let error = refused_at_once(target.clone()).await;
+    let offers = "no common host key algorithm; the machine offers ecdsa-sha2-nistp256, ami-bake offers ssh-ed25519";
+    assert!(error.message().contains(offers), "{error}");
+    assert!(error.help_text().unwrap().contains("host-key-type"), "{error:?}");
+
+    target.host_key = HostKey::OneOf(vec![ed25519, sshd.host.public()]);
+    let ssh = sshd.connect_to(target.clone()).await;
+    assert_eq!(ssh.host_key(), Some(sshd.host.public()));
     target.host_key = HostKey::AcceptNew;
-    Ssh::connect(target, soon(LATER), CancellationToken::new()).await.unwrap();
+    sshd.connect_to(target).await;
+}
+
+/// One of several known keys must not stand in for an unknown key of its type.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_of_a_known_type_is_definite() {
+    let sshd = Sshd::start();
+    let keys = [KeyType::Ed25519, KeyType::Ecdsa].map(|kind| Key::generate(kind, "other").unwrap().public());
+    let mut target = sshd.target();
+    target.host_key = HostKey::OneOf(keys.to_vec());
+    let error = refused_at_once(target).await;
+    assert!(error.message().contains("intercepting the connection"), "{error}");
+    assert!(keys.iter().all(|key| error.message().contains(&key.fingerprint())), "{error}");
+}
+
+/// What CIS, STIG and FIPS leave: NIST curves and groups, ECDSA and RSA keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn hardened_servers_are_spoken_to() {
+    for (kind, settings) in [
+        (
+            KeyType::Ecdsa,
+            "KexAlgorithms ecdh-sha2-nistp384\nHostKeyAlgorithms ecdsa-sha2-nistp256,rsa-sha2-512\nPubkeyAcceptedAlgorithms ecdsa-sha2-nistp256,rsa-sha2-512",
+        ),
+        (
+            KeyType::Rsa,
+            "KexAlgorithms diffie-hellman-group14-sha256\nHostKeyAlgorithms rsa-sha2-256\nPubkeyAcceptedAlgorithms rsa-sha2-256\nCiphers aes192-ctr\nMACs hmac-sha2-256",
+        ),
+        (
+            KeyType::Ed25519,
+            "KexAlgorithms ecdh-sha2-nistp521,ecdh-sha2-nistp256\nCiphers aes128-ctr\nMACs hmac-sha2-512",
+        ),
+        (KeyType::Ed25519, "KexAlgorithms diffie-hellman-group-exchange-sha256\nCiphers aes256-gcm@openssh.com"),
+    ] {
+        let mut sshd = Sshd::prepare();
+        sshd.has_host_key(kind);
+        sshd.login = Key::generate(kind, "login").unwrap();
+        sshd.configure(settings);
+        sshd.authorize();
+        sshd.up();
+        assert_eq!(run(&sshd.connect().await, "true").await.0, Exit::Status(0), "{settings}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_common_algorithm_is_definite_and_lists_both_offers() {
+    for (setting, what) in [
+        (
+            "KexAlgorithms diffie-hellman-group14-sha1",
+            "key exchange algorithm; the machine offers diffie-hellman-group14-sha1, ami-bake offers mlkem768x25519-sha256",
+        ),
+        ("Ciphers aes256-cbc", "cipher; the machine offers aes256-cbc, ami-bake offers aes256-gcm@openssh.com"),
+        (
+            "MACs hmac-sha1\nCiphers aes256-ctr",
+            "MAC algorithm; the machine offers hmac-sha1, ami-bake offers hmac-sha2-512-etm@openssh.com",
+        ),
+    ] {
+        let mut sshd = Sshd::prepare();
+        sshd.configure(setting);
+        sshd.authorize();
+        sshd.up();
+        let error = refused_at_once(sshd.target()).await;
+        assert!(error.message().contains(what), "{error}");
+        assert!(!error.message().contains("kex-strict") && !error.message().contains("ext-info"), "{error}");
+        assert!(error.help_text().unwrap().contains(setting.split(' ').next().unwrap()), "{error:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +178,7 @@ async fn an_accepted_host_key_is_pinned_from_then_on() {
     assert_eq!(ssh.host_key(), Some(sshd.host.public()));
     sshd.down();
     std::fs::remove_file(sshd.path("host_key")).unwrap();
-    Key::generate("new").unwrap().write(&sshd.path("host_key")).unwrap();
+    Key::generate(KeyType::Ed25519, "new").unwrap().write(&sshd.path("host_key")).unwrap();
     sshd.up();
     let error = within_limit("it is tried again", ssh.reconnect(soon(LATER))).await.unwrap_err();
     assert!(error.message().contains("intercepting the connection"), "{error}");

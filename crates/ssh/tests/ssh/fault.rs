@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::Collect;
-use ami_bake_ssh::{HostKey, Key, PublicKey, Ssh, Target};
+use ami_bake_ssh::{HostKey, Key, KeyType, PublicKey, Ssh, Target};
 use ami_bake_testkit::wait::within_limit;
 use russh::keys::PrivateKey;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Session, VerifiedPublicKey};
@@ -100,7 +100,8 @@ async fn liar(fault: ServerFault, refusals: usize) -> Target {
             }
         }
     });
-    let mut target = Target::new("127.0.0.1", "root", Key::generate("login").unwrap(), HostKey::Pinned(public));
+    let mut target =
+        Target::new("127.0.0.1", "root", Key::generate(KeyType::Ed25519, "login").unwrap(), HostKey::Pinned(public));
     target.port = port;
     target
 }
@@ -156,7 +157,8 @@ async fn a_login_refused_six_times_and_then_accepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_port() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut target = Target::new("127.0.0.1", "root", Key::generate("login").unwrap(), HostKey::AcceptNew);
+    let mut target =
+        Target::new("127.0.0.1", "root", Key::generate(KeyType::Ed25519, "login").unwrap(), HostKey::AcceptNew);
     target.port = listener.local_addr().unwrap().port();
     target.timing.handshake = Duration::from_millis(500);
     let error = Ssh::connect(target, soon(2), CancellationToken::new()).await.unwrap_err();
@@ -167,7 +169,8 @@ async fn a_silent_port() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_speaks_something_else() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut target = Target::new("127.0.0.1", "root", Key::generate("login").unwrap(), HostKey::AcceptNew);
+    let mut target =
+        Target::new("127.0.0.1", "root", Key::generate(KeyType::Ed25519, "login").unwrap(), HostKey::AcceptNew);
     target.port = listener.local_addr().unwrap().port();
     target.timing.handshake = Duration::from_millis(500);
     tokio::spawn(async move {

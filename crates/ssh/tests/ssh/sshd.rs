@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::Collect;
-use ami_bake_ssh::{HostKey, Key, Ssh, Target, Timing};
+use ami_bake_ssh::{HostKey, Key, KeyType, Ssh, Target, Timing};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -45,8 +45,8 @@ impl Sshd {
         let sshd = Self {
             port: free_port(),
             folder,
-            host: Key::generate("host").unwrap(),
-            login: Key::generate("login").unwrap(),
+            host: Key::generate(KeyType::Ed25519, "host").unwrap(),
+            login: Key::generate(KeyType::Ed25519, "login").unwrap(),
             child: None,
             namespace: None,
         };
@@ -76,7 +76,15 @@ impl Sshd {
         self.namespace = Some(setup.to_owned());
     }
 
-    /// Installs the login key.
+    /// The server answers with a new key of this type.
+    pub(crate) fn has_host_key(&mut self, kind: KeyType) {
+        let path = self.path("host_key");
+        fs::remove_file(&path).unwrap();
+        self.host = Key::generate(kind, "host").unwrap();
+        self.host.write(&path).unwrap();
+    }
+
+    /// Lets the login key in.
     pub(crate) fn authorize(&self) {
         fs::write(self.path("authorized_keys"), self.login.public().line() + "\n").unwrap();
     }

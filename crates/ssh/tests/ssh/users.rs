@@ -1,18 +1,24 @@
 //! Logins of users other than root.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use ami_bake_core::communicator::{Communicator, Exec, Exit};
 use ami_bake_core::output::Collect;
-use ami_bake_ssh::Ssh;
+use ami_bake_ssh::{RootAccess, RootProgram, Ssh, Target};
 use ami_bake_testkit::wait::within_limit;
 use tokio_util::sync::CancellationToken;
 
-use crate::sshd::{Sshd, run, running, soon};
+use crate::sshd::{LATER, Sshd, run, running, soon};
 
-/// A server in a mount namespace with a user `baker`; the host's own files do not change.
+/// A server in whose eyes there is a user `baker` without a password; the host's own files stay as they are.
 fn with_baker(sudoers: &str) -> Sshd {
+    with_passwords(sudoers, "*", "*")
+}
+
+/// The same with the hashes of two passwords.
+fn with_passwords(sudoers: &str, baker: &str, root: &str) -> Sshd {
     assert!(
         std::path::Path::new("/usr/bin/sudo").exists(),
         "/usr/bin/sudo is missing; these tests need it: apt-get install -y sudo"
@@ -21,12 +27,18 @@ fn with_baker(sudoers: &str) -> Sshd {
     let passwd = fs::read_to_string("/etc/passwd").unwrap();
     fs::write(sshd.path("passwd"), passwd + "baker:x:4242:4242:O'Baker:/tmp:/bin/sh\n").unwrap();
     let shadow = fs::read_to_string("/etc/shadow").unwrap();
-    fs::write(sshd.path("shadow"), shadow + "baker:*:19000:0:99999:7:::\n").unwrap();
+    let others = shadow.lines().filter(|line| !line.starts_with("root:")).map(|line| format!("{line}\n"));
+    let own = format!("root:{root}:19000:0:99999:7:::\nbaker:{baker}:19000:0:99999:7:::\n");
+    fs::write(sshd.path("shadow"), others.collect::<String>() + &own).unwrap();
+    fs::write(sshd.path("doas.conf"), "permit baker as root\n").unwrap();
     let sudoers = format!("root ALL=(ALL:ALL) ALL\n{sudoers}\n");
     fs::write(sshd.path("sudoers"), sudoers).unwrap();
     let folder = sshd.folder.path().display().to_string();
     sshd.in_namespace(&format!(
-        "mount --make-rprivate /; chmod 0440 {folder}/sudoers; chmod 0640 {folder}/shadow\n\
+        "mount --make-rprivate /; chmod 0440 {folder}/sudoers; chmod 0640 {folder}/shadow; mkdir {folder}/over\n\
+         mount -t tmpfs none {folder}/over; mkdir {folder}/over/upper {folder}/over/work\n\
+         mount -t overlay none -o lowerdir=/etc,upperdir={folder}/over/upper,workdir={folder}/over/work /etc\n\
+         cp {folder}/doas.conf /etc/doas.conf; chmod 0400 /etc/doas.conf\n\
          for file in passwd shadow sudoers; do mount --bind {folder}/$file /etc/$file; done"
     ));
     sshd.authorize();
@@ -54,11 +66,16 @@ async fn what_was_root_when_the_connection_began_stays_so() {
         let ssh = baker(&sshd).await;
         fs::write(sshd.path("sudoers"), format!("root ALL=(ALL:ALL) ALL\n{hardened}\n")).unwrap();
         as_root(&sshd, &ssh, &Exit::Status(128 + 15)).await;
-        // A new connection has no keeper.
+        // Another connection has nothing to keep: it gets what the machine grants now.
         let mut target = sshd.target();
         target.user = "baker".into();
-        let error = Ssh::connect(target, soon(2), CancellationToken::new()).await.unwrap_err();
-        assert!(error.message().contains("can't become root"), "{error}");
+        let again = Ssh::connect(target, soon(2), CancellationToken::new()).await;
+        if hardened.contains("requiretty") {
+            again.unwrap().close().await;
+        } else {
+            let error = again.unwrap_err();
+            assert!(error.message().contains("can't become root"), "{error}");
+        }
         assert_ne!(sshd.beside("keeper /run/ami-bake-root."), 0, "it lasts as long as the connection");
         ssh.close().await;
         within_limit("the keeper outlives its connection", async {
@@ -71,9 +88,77 @@ async fn what_was_root_when_the_connection_began_stays_so() {
 }
 
 async fn baker(sshd: &Sshd) -> Ssh {
-    let mut target = sshd.target();
-    target.user = "baker".into();
-    sshd.connect_to(target).await
+    sshd.connect_to(as_baker(sshd)).await
+}
+
+fn as_baker(sshd: &Sshd) -> Target {
+    Target { user: "baker".into(), ..sshd.target() }
+}
+
+/// The hash of a password as in /etc/shadow.
+fn hash(password: &str) -> String {
+    let output = Command::new("openssl").args(["passwd", "-6", password]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Source images of CIS: sudo in a terminal alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn sudo_may_require_a_terminal() {
+    let sshd = with_baker("Defaults requiretty\nbaker ALL=(ALL) NOPASSWD:ALL");
+    let ssh = baker(&sshd).await;
+    as_root(&sshd, &ssh, &Exit::Status(128 + 15)).await;
+    let mut target = as_baker(&sshd);
+    target.root.pty = true;
+    let ssh = sshd.connect_to(target).await;
+    assert_eq!(run(&ssh, "id -u").await.1.stdout_text(), "0\n");
+}
+
+/// The password is typed into a terminal: no process has it among its arguments or in its environment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_makes_root() {
+    assert!(std::path::Path::new("/usr/bin/doas").exists(), "these tests need doas: apt-get install -y opendoas");
+    const OWN: &str = "its-own pass'word";
+    const ROOTS: &str = "root's \"password\"";
+    let sudoers = "Defaults requiretty\nbaker ALL=(ALL) ALL";
+    for (program, password) in [(RootProgram::Sudo, OWN), (RootProgram::Doas, OWN), (RootProgram::Su, ROOTS)] {
+        let sshd = with_passwords(sudoers, &hash(OWN), &hash(ROOTS));
+        let access = RootAccess { through: Some(program), password: Some(password.to_owned().into()), pty: false };
+        let ssh = sshd.connect_to(Target { root: access.clone(), ..as_baker(&sshd) }).await;
+        as_root(&sshd, &ssh, &Exit::Status(128 + 15)).await;
+        let (_, output) = run(&ssh, "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null; true").await;
+        assert!(output.stdout_text().contains("ami-bake-root."), "the keeper is among them");
+        assert!(!output.stdout_text().contains(password), "{program:?}: a process has the password");
+        // A wrong one is not tried again: some machines lock the account.
+        let wrong = RootAccess { password: Some("another".to_owned().into()), ..access };
+        let target = Target { root: wrong, ..as_baker(&sshd) };
+        let refused = Ssh::connect(target, soon(LATER), CancellationToken::new());
+        let error = within_limit("a wrong password is tried again", refused).await.unwrap_err();
+        assert!(error.message().contains("could not become root"), "{error}");
+        assert!(!error.message().contains("another"), "{error}");
+    }
+}
+
+/// A connection is lost after a step took the rights away: the next one finds what the first one had.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_costs_no_rights() {
+    let sshd = with_baker("baker ALL=(ALL) NOPASSWD:ALL");
+    let ssh = baker(&sshd).await;
+    fs::write(sshd.path("sudoers"), "root ALL=(ALL:ALL) ALL\n").unwrap();
+    assert_eq!(run(&ssh, "id -u").await.1.stdout_text(), "0\n");
+    sshd.drop_connections();
+    within_limit("the loss is not noticed", ssh.closed()).await;
+    assert_eq!(run(&ssh, "id -u").await.1.stdout_text(), "0\n");
+}
+
+/// The login name is not known: each is tried on a connection of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_several_users_logs_in() {
+    let sshd = with_baker("baker ALL=(ALL) NOPASSWD:ALL");
+    let target =
+        Target { user: "ec2-user".into(), other_users: vec!["ubuntu".into(), "baker".into()], ..sshd.target() };
+    let ssh = sshd.connect_to(target).await;
+    assert_eq!(ssh.user(), "baker");
+    assert_eq!(run(&ssh, "id -u").await.1.stdout_text(), "0\n");
 }
 
 async fn everything_as_root(sudoers: &str) {

@@ -77,7 +77,7 @@ class Init:
                 os._exit(status)
 
     def start_sshd(self):
-        if self.faults.get("no_sshd"):
+        if self.faults.get("no_sshd") or not os.access("/usr/sbin/sshd", os.X_OK):
             self.log("systemd[1]: Failed to start ssh.service - OpenBSD Secure Shell server.")
             return
         self.sshd = subprocess.Popen(

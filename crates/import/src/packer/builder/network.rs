@@ -73,6 +73,18 @@ fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
             connect.set_from("port", value, &port);
         }
     }
+    context.set(connect, "pty", reader.get("ssh_pty"), Context::switch);
+    if let Some(kind) = reader.get("temporary_key_pair_type")
+        && let Some(words) = context.plain(&kind)
+    {
+        match words.known().as_deref() {
+            Some(known @ ("ed25519" | "ecdsa" | "rsa")) => connect.set_from("key-type", known.to_owned(), &kind),
+            _ => kind.drop(
+                "the type of the key pair is not supported",
+                "Set `machine.connect.key-type` to `ed25519`, `ecdsa` or `rsa`.",
+            ),
+        }
+    }
     for key in ["ssh_timeout", "ssh_wait_timeout"] {
         context.set(connect, "timeout", reader.get(key), Context::duration);
     }

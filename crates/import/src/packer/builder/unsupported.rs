@@ -20,7 +20,6 @@ const UNSUPPORTED: [(&[&str], &str, &str); 14] = [
             "ssh_keypair_name",
             "ssh_private_key_file",
             "temporary_key_pair_name",
-            "temporary_key_pair_type",
             "temporary_key_pair_bits",
             "ssh_certificate_file",
             "ssh_clear_authorized_keys",
@@ -34,7 +33,6 @@ const UNSUPPORTED: [(&[&str], &str, &str); 14] = [
     ),
     (
         &[
-            "ssh_pty",
             "ssh_handshake_attempts",
             "ssh_keep_alive_interval",
             "ssh_read_write_timeout",

@@ -28,7 +28,7 @@ pub(super) async fn look(
         Err(DialError::Closed(_)) => false,
         Err(DialError::Untried(error)) => return Err(untried(&what(), error)),
     };
-    if !open && !listens {
+    if !open && !listens && on.communicator.runs_commands() {
         // A lost connection looks like a closed port: check that the machine still answers.
         ask(run, on, "check that the machine answers", "true").await?;
         // So does a host name that does not resolve, which an SSH server does not report differently.
