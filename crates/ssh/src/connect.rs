@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::command::Privilege;
 use crate::handler::{Client, ConnectionState, end_of};
-use crate::key::Key;
+use crate::key::{Key, KeyType};
 use crate::probe::{self, ProbeError};
 use crate::progress::{self, Obstacle, prefixed};
 use crate::session::Session;
@@ -244,12 +244,13 @@ impl Hop<'_> {
         let types: Vec<String> = self.keys.iter().map(|key| key.public().algorithm()).collect();
         let mut detail = format!("it accepts none of the keys ({})", types.join(", "));
         let mut answered = false;
-        for round in 0..TRIES.div_ceil(self.keys.len().max(1)) {
+        let signatures = signatures(self.keys);
+        for round in 0..TRIES.div_ceil(signatures.len().max(1)) {
             if round > 0 {
                 sleep(pause).await;
             }
-            for key in self.keys {
-                let answer = timeout(self.timing.auth, offer(handle, user, key));
+            for (key, hash) in &signatures {
+                let answer = timeout(self.timing.auth, offer(handle, user, key, *hash));
                 match timeout_at(deadline, answer).await {
                     Err(_) => return Err(if answered { refused(&detail) } else { None }),
                     Ok(Err(_)) => return Err(refused("no answer to the login request")),
@@ -277,15 +278,17 @@ fn offer<'a>(
     handle: &'a mut Handle<Client>,
     user: &'a str,
     key: &'a Key,
+    hash: Option<HashAlg>,
 ) -> BoxFuture<'a, Result<AuthResult, russh::Error>> {
-    Box::pin(async move {
-        let key = key.inner();
-        // Only for RSA: asking for the hash waits up to a second for the server's list of signature algorithms.
-        let hash = if key.algorithm().is_rsa() {
-            handle.best_supported_rsa_hash().await?.flatten().or(Some(HashAlg::Sha512))
-        } else {
-            None
-        };
-        handle.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key, hash)).await
-    })
+    Box::pin(async move { handle.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key.inner(), hash)).await })
+}
+
+/// The keys with the hash functions of their signatures. sshd lists those that it knows (`server-sig-algs`, RFC 8308), not
+/// those that it accepts (`PubkeyAcceptedAlgorithms`): RSA keys are offered with both.
+fn signatures(keys: &[Key]) -> Vec<(&Key, Option<HashAlg>)> {
+    let of = |key| match Key::public(key).kind() {
+        Some(KeyType::Rsa) => vec![(key, Some(HashAlg::Sha512)), (key, Some(HashAlg::Sha256))],
+        _ => vec![(key, None)],
+    };
+    keys.iter().flat_map(of).collect()
 }
