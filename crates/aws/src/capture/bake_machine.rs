@@ -51,7 +51,7 @@ impl Machine for BakeMachine {
     }
 
     async fn booted(&self, run: &Run) -> Result<Arc<dyn Communicator>> {
-        Ok(machine::booted(&self.0, run).await?)
+        machine::booted(&self.0, run).await
     }
 
     fn login(&self) -> Login {

@@ -21,7 +21,8 @@ use condition::condition;
 pub use deploy::{Deployment, Refresh, RefreshFailure, Strategy};
 pub use image::{CaptureChoice, Image, KeepChoice, Seal};
 pub use machine::{
-    Address, Connect, Disk, Jump, Machine, Metadata, NetworkChoice, Policy, TokenChoice, Volume, VolumeType,
+    Address, Connect, Disk, Jump, KeyType, Machine, Metadata, NetworkChoice, NoLogin, Policy, RootLogin, RootProgram,
+    RootUser, TestConnect, TestLogin, TokenChoice, Volume, VolumeType,
 };
 pub use manifest::{Aws, Document, Environment, Format, SecretName};
 pub use platform::Platform;
