@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::duration;
 use crate::input::Reader;
 use crate::paths::{FoundPath, Paths};
-use crate::template::{Expr, Template, TemplateScope, Words, evaluate};
+use crate::template::{Expr, Part, Template, TemplateScope, Words, evaluate};
 use crate::yaml::{Map, Value};
 use ami_bake_manifest::access::credential;
 
@@ -142,10 +142,22 @@ impl Context<'_> {
         }
     }
 
+    /// The value that a text has during the import. A field with this value does not follow the variables in it, which is reported
+    /// where the manifest has them.
+    pub(crate) fn settled(&self, words: &Words, reader: &Reader) -> Option<String> {
+        let known = words.known()?;
+        for part in &words.0 {
+            if let Part::Expr(expr) = part {
+                reader.log().evaluated(expr.bare(), reader.location());
+            }
+        }
+        Some(known)
+    }
+
     /// A boolean, with its value during the import.
     pub(crate) fn flag(&self, reader: &Reader) -> Option<bool> {
         let words = self.plain(reader)?;
-        match words.known().as_deref().map(str::trim) {
+        match self.settled(&words, reader).as_deref().map(str::trim) {
             Some("true" | "1" | "TRUE" | "True" | "t") => Some(true),
             Some("false" | "0" | "FALSE" | "False" | "f") => Some(false),
             Some(_) => {
@@ -257,7 +269,10 @@ impl Context<'_> {
         match duration::normalized(&known) {
             // The field refers to the variable only if the variable's value is a valid duration of a manifest, too.
             Some(text) if text == known => Some(words.manifest().into()),
-            Some(text) => Some(text.into()),
+            Some(text) => {
+                self.settled(&words, reader);
+                Some(text.into())
+            }
             None => {
                 reader.drop(format!("`{known}` is not a duration"), "Write it like `30s`, `10m` or `2h`.");
                 None

@@ -127,7 +127,7 @@ fn hidden(mut refused: Refused, log: &Log) -> Refused {
 fn documents(request: &Request, stem: &str, paths: &Paths, log: &Log) -> Result<Draft, Refused> {
     let mut refused = Refused::default();
     let mut documents: Vec<Document> =
-        request.files.iter().filter_map(|source| read::document(source, &mut refused)).collect();
+        request.files.iter().filter_map(|source| read::document(source, log, &mut refused)).collect();
     let var_files: Vec<InputValue> =
         request.var_files.iter().filter_map(|source| read::variables(source, &mut refused)).collect();
     let template = documents.iter().position(|document| matches!(document, Document::Packer(_)));
@@ -188,7 +188,7 @@ fn finish(mut draft: Draft, from: &[String], log: &Log, paths: &Paths, request: 
     let root = root.filter(|_| images > 0).map(|mut root| {
         hoist_defaults(&mut root);
         hoist_run(&mut root);
-        attach(&mut root, &mut log.comments());
+        attach(&mut root, log.comments());
         root
     });
     let private = Arc::clone(&log.private);

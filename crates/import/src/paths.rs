@@ -52,7 +52,7 @@ impl Paths {
         let default = if below { &self.working } else { &self.input };
         // A path with `..` is relative to one folder only.
         let above = if path.starts_with("..") { 0 } else { ABOVE };
-        let top = |folder: &&Path| *folder != self.working && !folder.join(".git").exists();
+        let top = |folder: &&Path| !folder.join(".git").exists();
         let inside = self.input.ancestors().take_while(top).count();
         let above = self.input.ancestors().skip(1).take(above.min(inside));
         let bases = [default.as_path(), &self.input].into_iter().chain(above);

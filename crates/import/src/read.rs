@@ -6,9 +6,10 @@ use std::rc::Rc;
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
 use ami_bake_manifest::tree::{Kind, Node, parse_json, parse_with_tags};
 
+use crate::comment;
 use crate::hcl;
 use crate::imagebuilder::{self, DocumentKind};
-use crate::input::{InputValue, Location, Refused, Source};
+use crate::input::{InputValue, Location, Log, Refused, Source, SourceComment};
 use crate::packer::MOST_BUILDERS;
 
 /// A parsed input file.
@@ -45,7 +46,7 @@ pub fn is_importable(path: &Path, text: &str) -> bool {
 }
 
 /// Parses a file to import; errors are added to `refused`.
-pub(crate) fn document(source: &Source, refused: &mut Refused) -> Option<Document> {
+pub(crate) fn document(source: &Source, log: &Log, refused: &mut Refused) -> Option<Document> {
     let name = source.path.display().to_string();
     if source.path.extension().is_some_and(|extension| extension == "hcl") {
         let text = format!("{name} can't be imported together with other kinds of files");
@@ -67,6 +68,12 @@ pub(crate) fn document(source: &Source, refused: &mut Refused) -> Option<Documen
             Some(Document::Packer(InputValue::of_tree(&root, location)))
         }
         Some(Form::ImageBuilder(kind)) => {
+            // A component document stays a file of its own, with its comments.
+            if kind != DocumentKind::Component && !is_json(&source.path, &source.text) {
+                for (span, lines) in comment::of_yaml(&source.text, &root) {
+                    log.comment(SourceComment { file: Rc::clone(&location.file), span, lines, may_move: true });
+                }
+            }
             let root = imagebuilder::read_document(&root, location);
             Some(Document::ImageBuilder(imagebuilder::Document { path: source.path.clone(), root, kind }))
         }

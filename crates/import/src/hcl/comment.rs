@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use ami_bake_manifest::access::credential;
 use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Body, Structure};
+use hcl_edit::structure::{Attribute, Body, Structure};
 use hcl_edit::{Decor, Decorate, Span};
+
+use crate::comment::may_be_copied;
 
 /// Finds the comments beside the attributes of a body and above its nested blocks. `depth` is the number of enclosing
 /// blocks. Comments above sources, builds and their steps are read with the block.
@@ -17,6 +18,8 @@ pub(super) fn collect(body: &Body, depth: usize, found: &mut dyn FnMut(Range<u32
                 inside(&attribute.value, &mut lines, found);
                 report(attribute.value.span(), lines, found);
             }
+            // The comments of locals go where these are used.
+            Structure::Block(block) if depth == 0 && matches!(block.ident.as_str(), "locals" | "local") => {}
             Structure::Block(block) => {
                 let own = ["provisioner", "post-processor", "post-processors", "source"];
                 if depth > 0 && !own.contains(&block.ident.as_str()) {
@@ -27,6 +30,15 @@ pub(super) fn collect(body: &Body, depth: usize, found: &mut dyn FnMut(Range<u32
             }
         }
     }
+}
+
+/// What the author wrote beside an attribute and inside its value, as one comment.
+pub(super) fn whole(attribute: &Attribute) -> Vec<String> {
+    let mut lines = of_decor(attribute.decor());
+    let mut within = Vec::new();
+    inside(&attribute.value, &mut lines, &mut |_, more| within.extend(more));
+    lines.extend(within);
+    lines
 }
 
 /// Finds comments inside an expression. In a list they belong to the whole list, since a script has one value for all
@@ -51,7 +63,7 @@ fn inside(expr: &Expression, lines: &mut Vec<String>, found: &mut dyn FnMut(Rang
     }
 }
 
-fn of_decor(decor: &Decor) -> Vec<String> {
+pub(super) fn of_decor(decor: &Decor) -> Vec<String> {
     // The indentation after the last line is not an empty line.
     let mut lines = decor.prefix().map(|raw| above(raw.trim_end_matches([' ', '\t']))).unwrap_or_default();
     lines.extend(decor.suffix().map(|raw| above(raw)).unwrap_or_default());
@@ -84,13 +96,8 @@ pub(super) fn above(prefix: &str) -> Vec<String> {
             lines.clear();
         }
     }
-    lines.retain(|line| !line.is_empty() && !credential::holds(line) && !credential::given(line) && !assigns(line));
+    lines.retain(|line| may_be_copied(line));
     lines
-}
-
-/// Whether a comment line contains an assignment to the name of a credential.
-fn assigns(line: &str) -> bool {
-    line.split_once('=').is_some_and(|(name, value)| credential::named(name.trim()) && !value.trim().is_empty())
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 
-use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, BlockLabel, Body, Structure};
+use hcl_edit::{Decorate, Span};
 use indexmap::IndexMap;
 
 use super::build::BuildDeclaration;
+use super::comment;
 use super::lower::Lowering;
 use super::module::{DataBlock, Local, Module};
 use super::scope::Scope;
@@ -37,9 +38,12 @@ pub(super) fn declare<'a>(bodies: &'a [Body], module: &mut Module<'a>, lowering:
         let new = match block.ident.as_str() {
             "variable" | "variables" => true,
             "locals" => {
+                let mut above = comment::of_decor(block.decor());
                 for attribute in block.body.attributes() {
                     let name = attribute.key.as_str();
-                    if !local(module, name, at, &attribute.value, false) {
+                    let mut comments = std::mem::take(&mut above);
+                    comments.extend(comment::whole(attribute));
+                    if !local(module, name, at, &attribute.value, false, comments) {
                         let message = format!("the local `{name}` is declared twice");
                         lowering.refuse(at, attribute.span(), message, "Remove one of them.");
                     }
@@ -112,12 +116,28 @@ fn local_block<'a>(block: &'a Block, at: usize, module: &mut Module<'a>, lowerin
     };
     let location = lowering.location(at, format!("local.{}", label(block, 0)));
     let sensitive = lowering.flag(&Scope::new(module, at), &block.body, "sensitive", &location);
-    local(module, &label(block, 0), at, &expression.value, sensitive)
+    let mut comments = comment::of_decor(block.decor());
+    comments.extend(comment::whole(expression));
+    local(module, &label(block, 0), at, &expression.value, sensitive, comments)
 }
 
 /// Declares a local; false when there already is one of its name.
-fn local<'a>(module: &mut Module<'a>, name: &str, file: usize, expr: &'a Expression, sensitive: bool) -> bool {
-    let local =
-        Local { name: name.to_owned(), file, expr, sensitive, used: Cell::new(false), cache: RefCell::default() };
+fn local<'a>(
+    module: &mut Module<'a>,
+    name: &str,
+    file: usize,
+    expr: &'a Expression,
+    sensitive: bool,
+    comments: Vec<String>,
+) -> bool {
+    let local = Local {
+        name: name.to_owned(),
+        file,
+        expr,
+        sensitive,
+        comments: comments.into(),
+        used: Cell::new(false),
+        cache: RefCell::default(),
+    };
     module.locals.insert(name.to_owned(), local).is_none()
 }

@@ -13,7 +13,7 @@ use super::error::{EvalError, EvalResult, TemplateError};
 use super::module::Module;
 use super::scope::Scope;
 use super::value::{HclValue, Text, TextPart};
-use crate::input::{FindingKind, InputValue, Location, Log, Member, Source, ValueKind};
+use crate::input::{FindingKind, InputValue, Location, Log, Member, Source, SourceComment, ValueKind};
 use crate::template::parse::{Argument, Pipeline};
 use crate::template::{Template, Unsupported, call};
 
@@ -137,6 +137,10 @@ impl<'l> Lowering<'l> {
             return Some(InputValue::new(ValueKind::Map(members), location.clone()));
         }
         let value = self.value(scope, expr, location)?;
+        let comments = scope.module.comments.take();
+        if let Some(span) = location.span.clone().filter(|_| !comments.is_empty()) {
+            self.log.comment(SourceComment { file: Rc::clone(&location.file), span, lines: comments, may_move: false });
+        }
         match self.lower(scope.module, &value, location) {
             Ok(value) => Some(with_spans(value, expr)),
             Err(error) => {

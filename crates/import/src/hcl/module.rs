@@ -41,6 +41,8 @@ pub(super) struct Module<'a> {
     /// Locals that are being evaluated, to detect cycles.
     pub(super) open: RefCell<Vec<String>>,
     pub(super) budget: Budget,
+    /// What the author wrote beside the locals that the current field uses.
+    pub(super) comments: RefCell<Vec<String>>,
     /// Values from files and the environment, which must not be shown.
     pub(super) private: Arc<PrivateValues>,
     /// Compiled patterns.
@@ -53,6 +55,8 @@ pub(super) struct Local<'a> {
     pub(super) file: usize,
     pub(super) expr: &'a Expression,
     pub(super) sensitive: bool,
+    /// What the author wrote beside it; taken by the first field that uses it.
+    pub(super) comments: RefCell<Vec<String>>,
     pub(super) used: Cell<bool>,
     pub(super) cache: RefCell<Option<CachedLocal>>,
 }
@@ -104,6 +108,7 @@ impl<'a> Module<'a> {
             environment,
             open: RefCell::default(),
             budget: Budget::new(BUDGET, DEPTH),
+            comments: RefCell::default(),
             private,
             patterns: RefCell::default(),
         }

@@ -77,7 +77,7 @@ pub(crate) fn read(input: &HclInput, log: &Log) -> Result<PackerTemplate, Refuse
     for (source, body) in texts.iter().zip(&bodies) {
         let file: Rc<str> = Rc::from(source.path.display().to_string());
         comment::collect(body, 0, &mut |span, lines| {
-            log.comment(SourceComment { file: Rc::clone(&file), span, lines });
+            log.comment(SourceComment { file: Rc::clone(&file), span, lines, may_move: false });
         });
     }
     let first = templates.len();

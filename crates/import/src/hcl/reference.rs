@@ -49,6 +49,7 @@ pub(super) fn local(scope: &Scope, name: &str, span: Option<Range<usize>>) -> Ev
         return Err(EvalError::invalid(scope.file, span, format!("no local `{name}`"), help));
     };
     local.used.set(true);
+    module.comments.borrow_mut().extend(local.comments.take());
     if local.cache.borrow().is_none() {
         if module.open.borrow().iter().any(|open| open == name) {
             let message = format!("the local `{name}` refers to itself");

@@ -76,7 +76,13 @@ pub(super) fn unused(module: &Module, declarations: &Declarations, lowering: &Lo
     }
     for variable in module.variables.values().filter(|variable| variable.is_written_out()) {
         let location = lowering.location(variable.file, format!("variable.{}", variable.name));
-        if variable.used.get() {
+        if variable.used.get() && variable.effective().is_none() {
+            lowering.drop(
+                &location,
+                "it has no value during the import, so that the fields that it is used in were left out",
+                format!("Set it with `--set '{}=…'` or `--var-file` and import again.", variable.name),
+            );
+        } else if variable.used.get() {
             lowering.changed(
                 &location,
                 "its value was written out where it is used, and nothing refers to it any more",

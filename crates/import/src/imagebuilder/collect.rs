@@ -37,7 +37,7 @@ pub(crate) fn collect<'a>(documents: &'a [Document], log: &'a Log) -> Collection
                 {
                     id.mark_used();
                 }
-                all.resources.push(Resource { kind, id: None, reader: inner.unwrap_or(root) });
+                all.resources.push(Resource { kind, id: None, reader: inner.unwrap_or(root), whole: root });
             }
         }
     }
@@ -73,7 +73,7 @@ fn stack<'a>(root: &Reader<'a>, all: &mut Collection<'a>) {
                         field.drop("only relevant to the stack", "");
                     }
                 }
-                all.resources.push(Resource { kind, id: Some(id.to_owned()), reader: properties });
+                all.resources.push(Resource { kind, id: Some(id.to_owned()), reader: properties, whole: reader });
             }
             _ => all.others.push((kind.to_owned(), reader)),
         }

@@ -51,7 +51,7 @@ pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &s
         while images.get(&key).is_some() {
             key.push_str("-2");
         }
-        images.set(key.as_str(), image);
+        images.set_from(key.as_str(), image, &recipe.whole);
     }
     body.set_filled("images", images);
     draft.body = body;

@@ -22,6 +22,7 @@ pub(crate) fn read_document(node: &Node, location: Location) -> InputValue {
 
 /// Converts a node; `key` is the key of the enclosing field.
 fn value(node: &Node, location: Location, key: &str) -> InputValue {
+    let location = location.at(Some(node.span.range()));
     if let Some(template) = function(node, key) {
         return InputValue::new(ValueKind::Text(template), location);
     }

@@ -11,6 +11,8 @@ pub(crate) struct Resource<'a> {
     /// Name of the resource in the stack.
     pub(crate) id: Option<String>,
     pub(crate) reader: Reader<'a>,
+    /// The resource with everything around its properties.
+    pub(crate) whole: Reader<'a>,
 }
 
 impl<'a> Resource<'a> {

@@ -21,6 +21,7 @@ pub(crate) struct Log {
     pub(crate) private: Arc<PrivateValues>,
     comments: RefCell<Vec<SourceComment>>,
     refused: RefCell<Option<(Location, Unsupported)>>,
+    evaluated: RefCell<Vec<(String, Location)>>,
     maps: RefCell<Vec<(Rc<str>, SpanMap)>>,
 }
 
@@ -31,6 +32,8 @@ pub(crate) struct SourceComment {
     /// Byte range of the field.
     pub(crate) span: Range<u32>,
     pub(crate) lines: Vec<String>,
+    /// Whether it may be written above something that the field is only a part of.
+    pub(crate) may_move: bool,
 }
 
 impl Log {
@@ -92,6 +95,29 @@ impl Log {
         offset(origin.start)..offset(origin.end)
     }
 
+    /// Records that a field has the value that an expression has during the import, and does not follow it.
+    pub(crate) fn evaluated(&self, code: &str, location: &Location) {
+        self.evaluated.borrow_mut().push((code.to_owned(), location.clone()));
+    }
+
+    /// The fields that have the value that an expression has during the import.
+    pub(crate) fn evaluations(&self, code: &str) -> Vec<Location> {
+        let evaluated = self.evaluated.borrow();
+        evaluated.iter().filter(|(known, _)| known == code).map(|(_, location)| location.clone()).collect()
+    }
+
+    /// Whether something inside a value was reported as not imported.
+    pub(crate) fn lost(&self, location: &Location) -> bool {
+        let inside = |path: &str| {
+            path.strip_prefix(location.path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let findings = self.findings.borrow();
+        findings.iter().any(|finding| {
+            finding.kind == FindingKind::Dropped && *finding.file == *location.file && inside(&finding.path)
+        })
+    }
+
     /// Takes the comments that were recorded.
     pub(crate) fn comments(&self) -> Vec<SourceComment> {
         self.comments.take()
@@ -105,7 +131,8 @@ impl Log {
         }
     }
 
-    /// Reports every value that was not used; a wholly unused subtree is reported once.
+    /// Reports every value that was not used; a wholly unused subtree is reported once. Empty values mean unset in Packer
+    /// and in the API of Image Builder.
     pub(crate) fn report_unused(&self, root: &InputValue) {
         let mut unused = Vec::new();
         collect_unused(root, &mut unused);
@@ -145,7 +172,7 @@ fn collect_unused<'v>(value: &'v InputValue, unused: &mut Vec<&'v InputValue>) -
     let children = || value.entries().map(|member| &member.value).chain(value.items());
     if children().next().is_none() {
         let whole = !value.is_used();
-        if whole {
+        if whole && (value.is_scalar() && value.literal() != Some("")) {
             unused.push(value);
         }
         return whole;
@@ -155,7 +182,7 @@ fn collect_unused<'v>(value: &'v InputValue, unused: &mut Vec<&'v InputValue>) -
     for child in children() {
         whole &= collect_unused(child, unused);
     }
-    if whole && !value.location.path.is_empty() {
+    if whole && unused.len() > before && !value.location.path.is_empty() {
         unused.truncate(before);
         unused.push(value);
     }

@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
 
 use super::model::{DeclaredVariable, PackerTemplate};
-use crate::input::{Log, Reader, ValueKind};
+use crate::input::{FindingKind, Log, Reader, ValueKind};
 use crate::template::{
     BUDGET, Expr, Part, Template, TemplateScope, Unsupported, Words, evaluate, members, not_passed_on,
 };
@@ -30,6 +30,8 @@ pub(crate) struct Variables<'a> {
     open: RefCell<HashSet<String>>,
     /// Names that the template uses without declaring them.
     undeclared: RefCell<BTreeSet<String>>,
+    /// Variables of the manifest that must be set, each with a comment.
+    required: RefCell<IndexMap<String, String>>,
     /// Variables on the command line that are not in `list`.
     extra: HashMap<String, String>,
 }
@@ -108,6 +110,7 @@ impl<'a> Variables<'a> {
             folder: folder.to_owned(),
             open: RefCell::default(),
             undeclared: RefCell::default(),
+            required: RefCell::default(),
         }
     }
 
@@ -131,7 +134,8 @@ impl<'a> Variables<'a> {
                     UNUSED
                 };
                 variable.mark_used();
-                if variable.declaration.is_some_and(|declaration| declaration.evaluated) {
+                let evaluated = !variable.default.log().evaluations(&format!("vars.{}", variable.own)).is_empty();
+                if evaluated || variable.declaration.is_some_and(|declaration| declaration.evaluated) {
                     let why = "its value was evaluated where it is used, and nothing refers to it any more";
                     variable.default.changed(why, "Set another value with `--set` during the import.");
                     continue;
@@ -143,6 +147,12 @@ impl<'a> Variables<'a> {
                 continue;
             }
             variable.mark_used();
+            let log = variable.default.log();
+            for place in log.evaluations(&format!("vars.{}", variable.own)) {
+                let why =
+                    format!("evaluated with the current value of `vars.{}`; it no longer follows it", variable.own);
+                log.report(FindingKind::Changed, &place, why, "");
+            }
             if variable.own != variable.name {
                 variable.default.changed(format!("renamed to `{}`", variable.own), "");
             }
@@ -166,6 +176,10 @@ impl<'a> Variables<'a> {
             if at == 0 {
                 vars.comment(vec!["Used by the template but not declared:".to_owned()]);
             }
+        }
+        for (name, comment) in self.required.borrow().iter() {
+            vars.set(name.as_str(), self.extra(name).map_or_else(|| Value::Raw("null".to_owned()), Value::from));
+            vars.comment(vec![comment.clone()]);
         }
         // Secrets that are not variables of the template.
         secrets.extend(names(text, "secrets."));
@@ -265,6 +279,18 @@ impl<'a> Variables<'a> {
         Ok(Words::expr(format!("vars.{name}"), self.extra(name).map(str::to_owned)))
     }
 
+    /// Adds a variable of the manifest that must be set. Answers its name.
+    pub(crate) fn require(&self, name: &str, comment: String) -> String {
+        let mut required = self.required.borrow_mut();
+        let mut own = name.to_owned();
+        while required.contains_key(&own) || self.list.values().any(|variable| variable.own.eq_ignore_ascii_case(&own))
+        {
+            own.push('_');
+        }
+        required.insert(own.clone(), comment);
+        own
+    }
+
     /// The value on the command line of a variable that is not in `list`.
     fn extra(&self, name: &str) -> Option<&str> {
         self.extra.get(name).map(String::as_str)
@@ -272,8 +298,9 @@ impl<'a> Variables<'a> {
 
     /// Variables on the command line that nothing uses.
     pub(crate) fn idle(&self) -> Vec<&str> {
-        let used = self.undeclared.borrow();
-        let mut idle: Vec<&str> = self.extra.keys().map(String::as_str).filter(|name| !used.contains(*name)).collect();
+        let (used, required) = (self.undeclared.borrow(), self.required.borrow());
+        let known = |name: &&str| used.contains(*name) || required.contains_key(*name);
+        let mut idle: Vec<&str> = self.extra.keys().map(String::as_str).filter(|name| !known(name)).collect();
         idle.sort_unstable();
         idle
     }

@@ -337,3 +337,41 @@ fn every_setting_of_amazon_ebs_is_known() {
     let done = ebs(&fields.join(", "), "");
     assert_eq!(done.unknown(), Vec::<&str>::new());
 }
+
+/// A source image that would be looked up with a part of its filter is another image.
+#[test]
+fn a_filter_that_is_not_whole_must_be_replaced() {
+    let hcl = crate::hcl::whole(
+        r#"source_ami_filter {
+            owners  = ["099720109477"]
+            filters = { name = local.names[var.system], virtualization-type = "hvm" }
+        }"#,
+        "",
+        r#"variable "system" { type = string }
+        locals { names = { noble = "ubuntu-noble-*", jammy = "ubuntu-jammy-*" } }"#,
+    );
+    let done = crate::hcl::template(&hcl.replace("source_ami    = \"ami-0123456789abcdef0\"", ""));
+    done.says("        id: ${{ vars.source-ami }}\n")
+        .says("  # The source image of web.\n  source-ami: null\n")
+        .lacks("name: \"*\"")
+        .reports("source.amazon-ebs.web.source_ami_filter", "the source image must be set");
+    let refused = done.try_plan("web", &[], &[]).unwrap_err();
+    assert!(refused.contains("source-ami"), "{refused}");
+    done.plan(&[], &[("source-ami", "ami-0123456789abcdef0")]);
+}
+
+/// Snapshots are shared with those who get the image; anything else is reported, and nothing that is imported is.
+#[test]
+fn snapshots_are_shared_with_the_image() {
+    let reported = |fields: &str| -> Vec<String> {
+        let done = ebs(fields, "");
+        let own = done.imported.findings.iter().filter(|finding| finding.path.contains("_users"));
+        own.map(|finding| format!("{}: {}", finding.path, finding.why)).collect()
+    };
+    let none: Vec<String> = Vec::new();
+    assert_eq!(reported(r#""ami_users": ["111122223333"], "snapshot_users": "111122223333""#), none);
+    assert_eq!(reported(r#""ami_users": "{{user `a`}}", "snapshot_users": "{{user `a`}}""#), none);
+    assert_eq!(reported(r#""ami_users": "", "snapshot_users": [], "region_kms_key_ids": {}"#), none);
+    let why = "builders[0].snapshot_users: snapshots are shared with the same accounts as the image";
+    assert_eq!(reported(r#""ami_users": ["111122223333"], "snapshot_users": "{{user `a`}}""#), [why]);
+}

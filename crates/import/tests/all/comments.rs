@@ -60,6 +60,102 @@ fn comments_stay_with_their_fields() {
         .lacks("hunter2");
 }
 
+/// A local is not part of a manifest: what its author wrote is kept where it is used first.
+#[test]
+fn comments_of_locals_stay_with_their_first_use() {
+    let template = r#"
+# Names of everything.
+locals {
+  # One name for a day.
+  stamp = formatdate("YYYYMMDD", timestamp()) # UTC
+  tags = {
+    # who pays
+    team = "web"
+  }
+  unused = "x" # nobody reads it
+}
+# Ubuntu's publisher.
+local "owner" {
+  # Canonical
+  expression = "099720109477"
+}
+source "amazon-ebs" "web" {
+  region        = "eu-west-1"
+  instance_type = "t3.large"
+  ssh_username  = "ubuntu"
+  ami_name      = "web-${local.stamp}"
+  ami_description = "of ${local.stamp}"
+  source_ami_filter {
+    owners  = [local.owner]
+    filters = { name = "ubuntu-noble-*" }
+  }
+  tags = local.tags
+}
+build { sources = ["source.amazon-ebs.web"] }
+"#;
+    let fixture = Fixture::new(&[]);
+    let imported = fixture.import(&fixture.request(&[("web.pkr.hcl", template)]));
+    imported
+        .says("      # Names of everything.\n      # One name for a day.\n      # UTC\n      name: web-")
+        .says("        # Ubuntu's publisher.\n        # Canonical\n        owner: \"099720109477\"\n")
+        .says("        # who pays\n        team: web\n")
+        .reports("local.unused", "nothing imported uses it");
+    assert_eq!(imported.manifest().matches("One name for a day").count(), 1);
+}
+
+/// CloudFormation, with comments at the places where people write them.
+const STACK: &str = r#"# The golden images.
+AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  # Which type builds it.
+  Type:
+    Type: String
+    Default: t3.large # not t3.small
+Resources:
+  Recipe:
+    # Rebuilt every week.
+    Type: AWS::ImageBuilder::ImageRecipe
+    Properties:
+      Name: web
+      Version: 1.0.0
+      # From the marketplace.
+      ParentImage: ami-0123456789abcdef0 # reviewed
+      AmiTags:
+        # who pays
+
+        # since 2024
+        team: "web # not a comment" # a comment
+        note: |
+          # not a comment either
+        password: x # password = hunter2
+  Infrastructure:
+    Type: AWS::ImageBuilder::InfrastructureConfiguration
+    Properties:
+      Name: x
+      InstanceProfileName: builder # created by the stack
+      InstanceTypes: [!Ref Type] # as small as it gets
+"#;
+
+#[test]
+fn comments_of_yaml_stay_with_their_fields() {
+    let fixture = Fixture::new(&[]);
+    fixture
+        .import(&fixture.request(&[("stack.yml", STACK)]))
+        .says("  # Which type builds it.\n  # not t3.small\n  Type: t3.large\n")
+        .says("        # From the marketplace.\n        # reviewed\n        id: ami-0123456789abcdef0\n")
+        .says("        # since 2024\n        # a comment\n        team: \"web # not a comment\"\n")
+        .says("      # created by the stack\n      profile: builder\n")
+        .says("# as small as it gets\n")
+        .says("# Rebuilt every week.\n")
+        .lacks("hunter2")
+        .lacks("# who pays")
+        .lacks("# not a comment either\n        ");
+    let resource = "name: web # the web\nparentImage: ami-0123456789abcdef0\n# lean\ndescription: x\n";
+    let pipeline = "components: []\n";
+    let text = format!("{resource}{pipeline}");
+    fixture.import(&fixture.request(&[("recipe.yml", &text)])).says("      # lean\n      description: x\n");
+}
+
 /// The lines of the template that findings about its manifest underline.
 fn lines(file: &str, template: &str) -> Vec<String> {
     let fixture = Fixture::new(&[]);

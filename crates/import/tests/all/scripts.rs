@@ -1,8 +1,8 @@
 //! Tests of script files: exit codes, scripts that stay on the machine, and arguments that a shell splits.
 
-use ami_bake_core::plan::StepAction;
+use ami_bake_core::plan::{StepAction, Value};
 
-use crate::fixture::{Fixture, ebs};
+use crate::fixture::{Fixture, ebs, template};
 
 /// Additional exit codes of script files, which run in a real shell.
 #[test]
@@ -155,4 +155,72 @@ fn a_dot_is_what_is_in_the_folder() {
     done.says("      - upload: ./\n        to: /opt/app/\n")
         .says("      - upload: site/\n        to: /opt/site\n")
         .says("      - upload: site\n        to: /opt\n");
+}
+
+/// Root's home is not below `/home`, whatever its name comes from.
+#[test]
+fn the_home_of_a_user_follows_the_variable() {
+    let text = |provisioners: &str| {
+        format!(
+            r#"{{"variables": {{"login": "ubuntu"}},
+            "builders": [{{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+            "instance_type": "t3.small", "ssh_username": "{{{{user `login`}}}}", "ami_name": "web {{{{timestamp}}}}"}}],
+            "provisioners": [{provisioners}]}}"#
+        )
+    };
+    let done = template(&text(
+        r#"{"type": "shell", "inline": ["pwd"]}, {"type": "file", "source": "a.sh", "destination": "bin/a.sh"},
+        {"type": "file", "content": "x", "destination": "/tmp/x"},
+        {"type": "shell", "inline": ["pwd"], "execute_command": "sudo -i {{.Path}}"},
+        {"type": "file", "source": "site", "destination": "/home/ubuntu"}"#,
+    ));
+    for (login, home) in [("root", "/root"), ("ubuntu", "/home/ubuntu"), ("app", "/home/app")] {
+        let plan = done.plan(&[], &[("login", login)]);
+        let folders: Vec<String> = plan
+            .build
+            .iter()
+            .map(|step| match &step.action {
+                StepAction::Run(run) => run.working_directory.clone().unwrap_or_default(),
+                StepAction::Upload(upload) => upload.to.clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let file = format!("{home}/bin/a.sh");
+        assert_eq!(folders, [home, file.as_str(), home, "/root", "/home/ubuntu"], "{login}");
+    }
+    // The login user's home is there: the folder goes into it.
+    done.says("      - upload: site\n");
+}
+
+/// What a script is given after its path follows its variables, like in Packer.
+#[test]
+fn arguments_of_a_script_follow_their_variables() {
+    let done = template(
+        r#"{"variables": {"folder": "/srv/x", "must": null, "who": "deploy", "odd": "a b"},
+        "builders": [{"type": "amazon-ebs", "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0",
+        "instance_type": "t3.small", "ssh_username": "ubuntu", "ami_name": "web {{timestamp}}"}],
+        "provisioners": [
+        {"type": "shell", "script": "a.sh",
+         "execute_command": "chmod +x {{.Path}}; WHERE={{user `folder`}} {{.Path}} {{user `folder`}}/v.json --id={{user `must`}}"},
+        {"type": "shell", "script": "b.sh", "execute_command": "sudo -u {{user `who`}} {{.Path}} {{user `odd`}}"},
+        {"type": "shell", "inline": ["id {{user `who`}} {{user `odd`}}"]}]}"#,
+    );
+    let plan = done.plan(&[], &[("folder", "/opt/y"), ("must", "7")]);
+    let arguments: Vec<&[String]> = plan
+        .build
+        .iter()
+        .filter_map(|step| match &step.action {
+            StepAction::Script(script) => Some(script.args.as_slice()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(arguments, [["/opt/y/v.json", "--id=7"], ["a", "b"]]);
+    assert!(
+        plan.build[0].env.contains(&("WHERE".to_owned(), Value::Plain("/opt/y".to_owned()))),
+        "{:?}",
+        plan.build[0].env
+    );
+    // What a manifest has no expression for is reported.
+    done.reports("provisioners[1].execute_command", "evaluated with the current value of `vars.who`");
+    done.reports("provisioners[1].execute_command", "evaluated with the current value of `vars.odd`");
 }

@@ -190,3 +190,21 @@ fn credentials_are_found_where_they_hide() {
         .reports("provisioners[1].extra_arguments[1]", "argument")
         .reports("provisioners[1].extra_arguments[2]", "argument");
 }
+
+/// Empty values mean unset in Packer: nothing is lost with them.
+#[test]
+fn empty_values_are_not_reported() {
+    let done = crate::fixture::ebs(
+        r#""unknown": "", "ami_regions": [], "region_kms_key_ids": {}, "vault_aws_engine": {}, "aws_polling": null,
+        "other": {"a": "", "b": [{}]}"#,
+        r#"{"type": "file", "source": "a.sh", "destination": "/tmp/a", "unknown": []}"#,
+    );
+    let reported: Vec<&str> = done.unknown();
+    assert_eq!(reported, Vec::<&str>::new());
+    let content = crate::fixture::ebs(
+        "",
+        r#"{"type": "file", "content": "", "destination": "/tmp/a"},
+        {"type": "file", "content": "false", "destination": "/tmp/b"}"#,
+    );
+    content.reports("provisioners[0].content", "no file is written").says("CONTENT: \"false\"");
+}

@@ -45,7 +45,7 @@ pub(in crate::packer) fn image<'a>(build: &Build<'a, '_>, context: &Context) -> 
     }
     let mut image = ImageDraft::default();
     access::read(reader, context, &mut image);
-    source::read(reader, context, &mut image.map)?;
+    source::read(build, context, &mut image.map)?;
     machine::read(reader, context, &mut image);
     network::read(reader, context, &mut image.map);
     block_devices::read(build, context, &mut image.map);

@@ -51,13 +51,13 @@ fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
     if let Some(interface) = reader.get("ssh_interface")
         && let Some(words) = context.plain(&interface)
     {
-        match words.known().as_deref() {
+        match context.settled(&words, &interface).as_deref() {
             Some("public_ip" | "public_dns") => connect.set_from("address", "public", &interface),
             Some("private_ip" | "private_dns") => connect.set_from("address", "private", &interface),
             Some("ipv6") => connect.set_from("address", "ipv6", &interface),
             Some("session_manager") => interface.drop(
-                "Session Manager is not supported",
-                "Use `machine.connect.jump`, or a runner inside the network.",
+                "ami-bake does not connect through Session Manager: it needs an SSH connection to the machine",
+                "Bake on a runner in the same network with `machine.connect.address: private`, or set `machine.connect.jump`.",
             ),
             _ => interface.drop(
                 "its value is not supported or only known during the bake",

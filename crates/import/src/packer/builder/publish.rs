@@ -124,18 +124,25 @@ fn share(reader: &Reader, context: &Context, publish: &mut Map) {
         [("snapshot_users", "ami_users", "accounts"), ("snapshot_groups", "ami_groups", "public")]
     {
         let Some(list) = reader.get(key) else { continue };
-        let same = reader.get(like).is_some_and(|other| {
-            let text =
-                |list: &Reader| context.list(list).into_iter().map(|(words, _)| words.manifest()).collect::<Vec<_>>();
-            text(&other) == text(&list)
-        });
-        let empty = context.list(&list).is_empty();
-        if empty || (same && share.get(shared).is_some()) {
+        let same = reader.get(like).is_some_and(|other| names(&other) == names(&list));
+        if names(&list).is_empty() || (same && share.get(shared).is_some()) {
+            list.mark_used();
             continue;
         }
         list.drop("snapshots are shared with the same accounts as the image", "Add them to `publish.share`.");
     }
     publish.set_filled("share", share);
+}
+
+/// The items of a list as they are written; a text with commas is a list too.
+fn names(list: &Reader) -> Vec<String> {
+    let written = |item: &Reader| item.value.template().map(|text| text.written()).unwrap_or_default();
+    let all: Vec<String> = list.items().iter().map(written).collect();
+    all.iter()
+        .flat_map(|text| text.split(','))
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
 }
 
 fn tags(reader: &Reader, context: &Context, publish: &mut Map) {

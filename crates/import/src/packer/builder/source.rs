@@ -2,10 +2,12 @@
 
 use crate::context::Context;
 use crate::input::Reader;
+use crate::packer::build::Build;
 use crate::yaml::{Map, Value};
 
 /// Sets `source`; `None` when the builder has no source image, which is reported.
-pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<()> {
+pub(super) fn read(build: &Build, context: &Context, map: &mut Map) -> Option<()> {
+    let reader = &build.reader;
     let mut ami = Map::default();
     let fixed = reader.get("source_ami");
     // Only HCL has this field: from a data source that reads an SSM parameter.
@@ -27,6 +29,15 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) -> Option<
         }
     } else if let Some(filter) = filter {
         filters(&filter, context, &mut ami);
+        if ["filters", "owners", "owner"].iter().any(|key| filter.log().lost(&filter.location().key(key))) {
+            let name = build.variables.require("source-ami", format!("The source image of {}.", build.image));
+            filter.changed(
+                "part of it is not imported, so that it would find another image: the source image must be set",
+                format!("Set it with `--set {name}=ami-…`, or write `source` by hand."),
+            );
+            ami = Map::default();
+            ami.set_from("id", format!("${{{{ vars.{name} }}}}"), &filter);
+        }
     }
     // The newest image that matches the other filters, whatever its name.
     if ami.get("id").is_none()

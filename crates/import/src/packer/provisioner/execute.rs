@@ -2,13 +2,13 @@
 
 use super::home::home;
 use super::shell_line::{
-    PATH, UNKNOWN, VARS, VARS_FILE, asks, commands, is_name, is_user, plain, shown, speaks, tokens,
+    PATH, UNKNOWN, VALUE, VARS, VARS_FILE, asks, commands, fixed, is_name, is_user, plain, shown, speaks, tokens,
 };
-use crate::template::Template;
 use crate::template::parse::{Argument, Segment, parse};
+use crate::template::{Part, Template, Words};
 use ami_bake_manifest::access::credential;
 
-/// How a script runs.
+/// How a script runs. Arguments, the folder and values of variables are as the manifest writes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Execution {
     /// The user that `sudo` or `su` changes to.
@@ -29,6 +29,8 @@ pub(super) struct Execution {
     pub(super) loses_variables: bool,
     /// True when the status of a command after the script decides about success.
     pub(super) hides_failure: bool,
+    /// Expressions whose values during the import are part of the command.
+    pub(super) evaluated: Vec<String>,
 }
 
 const SHELLS: [&str; 13] =
@@ -41,34 +43,101 @@ const RESERVED: [&str; 12] =
 /// Maximum nesting of commands: `sudo sh -c "su -c '…'"`.
 const DEPTH: usize = 8;
 
-/// Parses a command. `root`: the login user is root; `known` evaluates what is not `.Path` or `.Vars`.
+/// Parses a command. `root`: the login user is root; `value` evaluates what is not `.Path` or `.Vars`.
 ///
 /// # Errors
 /// When any part is not understood: a half-understood command would do something else.
 pub(super) fn read(
     command: &Template,
     root: bool,
-    known: &dyn Fn(&Segment) -> Option<String>,
+    value: &dyn Fn(&Segment) -> Option<Words>,
 ) -> Result<Execution, String> {
-    let line = marked(parse(command)?, known);
+    let segments = parse(command)?;
+    let mut values = Values::default();
+    let line = marked(&segments, &mut |segment| Some(values.mark(value(segment)?)));
+    if let Ok(execution) = take_apart(&line, root) {
+        return Ok(values.fill(execution));
+    }
+    // Where the manifest has no place for an expression, its value counts.
+    let mut values = Values::default();
+    let line = marked(&segments, &mut |segment| values.known(&value(segment)?));
+    Ok(values.fill(take_apart(&line, root)?))
+}
+
+fn take_apart(line: &str, root: bool) -> Result<Execution, String> {
     let mut reading = Reading { root, ..Reading::default() };
-    reading.line(&line, 0)?;
+    reading.line(line, 0)?;
     if !reading.runs {
         return Err("it does not run `{{.Path}}`".to_owned());
     }
     Ok(reading.execution)
 }
 
+/// The values in a command.
+#[derive(Default)]
+struct Values {
+    /// Those that stay expressions, by their numbers.
+    kept: Vec<Words>,
+    /// Expressions of those that are written out.
+    evaluated: Vec<String>,
+}
+
+impl Values {
+    /// The first of the characters that number values (Unicode, Private Use Area).
+    const FIRST: u32 = 0xE000;
+
+    /// A value as text with marks: what a shell could take apart is written out.
+    fn mark(&mut self, words: Words) -> String {
+        let safe = |c: char| c.is_ascii_alphanumeric() || "._/:@+,=-".contains(c);
+        if words.literal().is_some() || words.known().is_some_and(|known| !known.chars().all(safe)) {
+            return self.known(&words).unwrap_or_default();
+        }
+        let number = u32::try_from(self.kept.len()).ok().and_then(|number| char::from_u32(Self::FIRST + number));
+        self.kept.push(words);
+        number.map_or_else(|| UNKNOWN.to_string(), |number| format!("{VALUE}{number}"))
+    }
+
+    /// A value as it is during the import.
+    fn known(&mut self, words: &Words) -> Option<String> {
+        let known = words.known()?;
+        self.evaluated.extend(words.0.iter().filter_map(|part| match part {
+            Part::Expr(expr) => Some(expr.bare().to_owned()),
+            Part::Text(_) => None,
+        }));
+        Some(known)
+    }
+
+    /// Everything that may have values in it, as the manifest writes it.
+    fn fill(self, mut execution: Execution) -> Execution {
+        execution.arguments.iter_mut().for_each(|word| *word = self.text(word));
+        execution.env.iter_mut().for_each(|(_, value)| *value = self.text(value));
+        Execution { evaluated: self.evaluated, ..execution }
+    }
+
+    fn text(&self, marked: &str) -> String {
+        let mut words = Words::default();
+        let mut chars = marked.chars();
+        while let Some(c) = chars.next() {
+            let number = if c == VALUE { chars.next().map(|number| u32::from(number) - Self::FIRST) } else { None };
+            match number.and_then(|number| self.kept.get(number as usize)) {
+                Some(value) => words.extend(value.clone()),
+                None => words.extend(Words::text(c)),
+            }
+        }
+        words.manifest()
+    }
+}
+
 /// The command as text, with marks in place of template actions.
-fn marked(segments: Vec<Segment>, known: &dyn Fn(&Segment) -> Option<String>) -> String {
+fn marked(segments: &[Segment], value: &mut dyn FnMut(&Segment) -> Option<String>) -> String {
     let mut text = String::new();
     for segment in segments {
-        match (&segment, field(&segment)) {
+        match (segment, field(segment)) {
             (Segment::Text(written), _) => text.push_str(written),
             (_, Some("Path")) => text.push(PATH),
             (_, Some("Vars")) => text.push(VARS),
             (_, Some("EnvVarFile")) => text.push(VARS_FILE),
-            _ => match known(&segment) {
+            _ => match value(segment) {
                 Some(value) => text.push_str(&value),
                 None => text.push(UNKNOWN),
             },
@@ -175,7 +244,7 @@ impl Reading {
             return Ok(());
         }
         match word.split_once('=') {
-            Some((name, value)) if is_name(name) && plain(value) && !credential::given(word) => {
+            Some((name, value)) if is_name(name) && fixed(value) && !credential::given(word) => {
                 self.execution.env.push((name.to_owned(), value.to_owned()));
                 Ok(())
             }
@@ -345,7 +414,7 @@ impl Reading {
             if word.chars().eq([VARS]) {
                 continue;
             }
-            if !plain(word) || credential::given(word) {
+            if !fixed(word) || credential::given(word) {
                 return Err(shown(&[word]));
             }
             self.execution.arguments.push(word.to_owned());
@@ -357,13 +426,39 @@ impl Reading {
 
 #[cfg(test)]
 mod tests {
-    use super::{Execution, read as read_with};
+    use super::{Execution, Words, read as read_with};
     use crate::template::parse::Segment;
     use crate::template::{Template, call};
 
     fn read(command: &str) -> Result<Execution, String> {
-        let known = |segment: &Segment| (*segment == Segment::Action(call("user", "x"))).then(|| "X".to_owned());
-        read_with(&Template::text(command), false, &known)
+        let value = |segment: &Segment| {
+            let known = match segment {
+                Segment::Action(pipeline) if *pipeline == call("user", "x") => Some("X".to_owned()),
+                Segment::Action(pipeline) if *pipeline == call("user", "odd") => Some("a b".to_owned()),
+                Segment::Action(pipeline) if *pipeline == call("user", "null") => None,
+                _ => return None,
+            };
+            let name =
+                ["x", "odd", "null"].into_iter().find(|name| *segment == Segment::Action(call("user", *name)))?;
+            Some(Words::expr(format!("vars.{name}"), known))
+        };
+        read_with(&Template::text(command), false, &value)
+    }
+
+    #[test]
+    fn arguments_follow_their_variables() {
+        let read = |command: &str| read(command).unwrap();
+        let kept = read("B=/{{user `x`}} {{.Path}} {{user `null`}}/v --at={{user `x`}}");
+        assert_eq!(kept.arguments, ["${{ vars.null }}/v", "--at=${{ vars.x }}"]);
+        assert_eq!(kept.env, [("B".to_owned(), "/${{ vars.x }}".to_owned())]);
+        assert_eq!(kept.evaluated, Vec::<String>::new());
+        // A shell takes the value apart.
+        let split = read("{{.Path}} {{user `odd`}} '{{user `odd`}}'");
+        assert_eq!(split.arguments, ["a", "b", "a b"]);
+        assert_eq!(split.evaluated, ["vars.odd", "vars.odd"]);
+        // A manifest has no expression as a user.
+        let user = read("sudo -u {{user `x`}} {{.Path}}");
+        assert_eq!((user.user.as_deref(), user.evaluated), (Some("X"), vec!["vars.x".to_owned()]));
     }
 
     fn sudo(shell: Option<&str>) -> Execution {
@@ -438,7 +533,7 @@ mod tests {
             assert_eq!(read(command), Ok(expected), "{command}");
         }
         assert_eq!(read("bash {{.Path}} --fast x").unwrap().arguments, ["--fast", "x"]);
-        assert_eq!(read("sudo {{.Path}} --env={{user `x`}}").unwrap().arguments, ["--env=X"]);
+        assert_eq!(read("sudo {{.Path}} --env={{user `x`}}").unwrap().arguments, ["--env=${{ vars.x }}"]);
     }
 
     /// The error names everything that is not understood.

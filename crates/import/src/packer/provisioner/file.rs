@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::fields::Fields;
-use super::home::home;
+use super::home::{home, home_words};
 use super::script::Script;
 use crate::context::Context;
 use crate::input::{InputValue, Reader};
@@ -79,7 +79,11 @@ fn content(
     context: &Context,
     image: &ImageDraft,
 ) -> Option<Map> {
-    let content = fields.get("content").filter(|content| !content.is_unset())?;
+    let content = fields.get("content")?;
+    if content.value.literal() == Some("") {
+        content.drop("it is empty, so no file is written", "Create an empty file in a `run` step.");
+        return None;
+    }
     let words = context.words(&content)?;
     let mut script = Script::default();
     // Quoted, so that a path with a variable stays one word.
@@ -151,13 +155,15 @@ fn absolute(mut to: Words, build: &Build, image: &ImageDraft) -> Option<Words> {
     };
     let rest = first.trim_start_matches("~/").trim_start_matches("./").to_owned();
     let base = match (build.platform, image.user.as_deref()) {
-        (Platform::Docker, _) => String::new(),
-        // The user's name may be an expression, which is not allowed in a text.
-        (Platform::Aws, Some(user)) if !user.contains("${{") => home(user),
-        (Platform::Aws, _) => return None,
+        (Platform::Docker, _) => Words::default(),
+        (Platform::Aws, Some(user)) => home_words(user),
+        (Platform::Aws, None) => return None,
     };
-    *first = format!("{base}/{rest}");
-    Some(to)
+    let mut all = base;
+    all.extend(Words::text(format!("/{rest}")));
+    to.0.remove(0);
+    all.extend(to);
+    Some(all)
 }
 
 /// Folders that every image has.
@@ -189,7 +195,8 @@ fn becomes(found: &FoundPath, to: &Words, build: &Build, context: &Context, imag
     }
     let Some(known) = to.known() else { return false };
     let known = known.trim_end_matches('/');
-    let home = image.user.as_deref().map(home);
+    let login = build.reader.get("ssh_username").and_then(|user| context.words(&user)?.known());
+    let home = login.or_else(|| image.user.clone()).map(|user| home(&user));
     let written = to.manifest();
     let made = |step: &Value| match step {
         Value::Map(step) => ["run", "to"].iter().any(|key| match step.get(key) {

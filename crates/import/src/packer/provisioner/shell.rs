@@ -245,7 +245,7 @@ const KEPT_HOME: [&str; 3] = ["ubuntu", "admin", "debian"];
 fn surroundings(execution: &Execution, fields: &Fields, image: &ImageDraft, env: &mut Map) {
     let Some(field) = fields.get("execute_command") else { return };
     for (name, value) in &execution.env {
-        env.set_from(name.as_str(), value.replace("${{", "${{ '${{' }}"), &field);
+        env.set_from(name.as_str(), value.as_str(), &field);
     }
     let login = image.user.as_deref().filter(|login| execution.user.as_deref().is_some_and(|user| user != *login));
     match login.filter(|_| execution.keeps_home && env.get("HOME").is_none()) {
@@ -347,13 +347,16 @@ fn execution(fields: &Fields, context: &Context, image: &ImageDraft) -> Option<E
         command.extend(template.into_owned());
         command.extend(Template::text(" "));
     }
-    let known = |segment: &Segment| {
+    let value = |segment: &Segment| {
         let words = evaluate_segments(std::slice::from_ref(segment), context.scope, &mut |_| {}).ok()?;
-        words.known().filter(|_| !words.is_secret())
+        Some(words).filter(|words| !words.is_secret())
     };
     field.mark_used();
-    match execute::read(&command, image.user.as_deref() == Some("root"), &known) {
-        Ok(execution) => Some(execution),
+    match execute::read(&command, image.user.as_deref() == Some("root"), &value) {
+        Ok(execution) => {
+            execution.evaluated.iter().for_each(|code| field.log().evaluated(code, field.location()));
+            Some(execution)
+        }
         Err(why) => {
             field.drop(
                 format!("the command can't be imported ({why}), so the script was left out"),

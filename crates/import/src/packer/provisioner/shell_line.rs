@@ -8,6 +8,8 @@ pub(super) const VARS: char = '\u{2}';
 pub(super) const VARS_FILE: char = '\u{3}';
 /// Stands for an unknown value, such as a password.
 pub(super) const UNKNOWN: char = '\u{4}';
+/// A value that the manifest has as an expression; its number follows as a character.
+pub(super) const VALUE: char = '\u{5}';
 
 /// A part of a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +135,11 @@ pub(super) fn speaks(words: &[String]) -> bool {
 
 /// Whether a word is known and a shell would not change it.
 pub(super) fn plain(word: &str) -> bool {
+    fixed(word) && !word.contains(VALUE)
+}
+
+/// Whether a shell would take a word as it is, apart from values in it.
+pub(super) fn fixed(word: &str) -> bool {
     !word.contains(['$', '`', '*', '?', '[', '~', PATH, VARS, VARS_FILE, UNKNOWN])
 }
 
@@ -154,7 +161,19 @@ pub(super) fn shown(words: &[impl AsRef<str>]) -> String {
         Some((name, _)) => format!("{name}=…"),
         None => word.replace(PATH, "{{.Path}}").replace(VARS, "{{.Vars}}").replace(VARS_FILE, "{{.EnvVarFile}}"),
     };
-    format!("`{}`", name.replace(UNKNOWN, "…"))
+    let mut shown = String::new();
+    let mut chars = name.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            UNKNOWN => shown.push('…'),
+            VALUE => {
+                chars.next();
+                shown.push('…');
+            }
+            c => shown.push(c),
+        }
+    }
+    format!("`{shown}`")
 }
 
 #[cfg(test)]
