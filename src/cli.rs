@@ -110,7 +110,7 @@ pub(crate) fn run(program: &Program) -> ExitCode {
                 host.data(&if coloured { own(&rendered.ansi().to_string()) } else { rendered.to_string() });
                 return ExitCode::SUCCESS;
             }
-            let text = rendered.to_string();
+            let text = without_tip(&rendered.to_string());
             let word = "error:";
             let what = text.strip_prefix(word).unwrap_or(&text);
             host.say(&format!("{}{what}", host.ui().paint.bad(word)));
@@ -129,7 +129,7 @@ pub(crate) fn run(program: &Program) -> ExitCode {
 pub(crate) fn run_words(words: &[String], program: &Program) -> Result<u8> {
     let words = std::iter::once("ami-bake").chain(words.iter().map(String::as_str));
     let cli = Cli::try_parse_from(words).map_err(|error| {
-        let text = error.render().to_string();
+        let text = without_tip(&error.render().to_string());
         let text = text.trim().trim_start_matches("error: ");
         let (what, rest) = text.split_once('\n').unwrap_or((text, ""));
         let error = Error::usage(what);
@@ -140,6 +140,20 @@ pub(crate) fn run_words(words: &[String], program: &Program) -> Result<u8> {
         }
     })?;
     cli.command.run(program)
+}
+
+/// The message of clap without its advice to pass an unknown option after `--`: no argument of the program begins with a dash.
+fn without_tip(text: &str) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("tip: to pass ") {
+            // The blank line before it.
+            lines.pop_if(|line| line.is_empty());
+        } else {
+            lines.push(line);
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 impl Command {

@@ -157,14 +157,26 @@ pub(super) fn find(named: Option<&Path>) -> Result<PathBuf> {
         });
     };
     let name = path.display();
+    if path.as_os_str() == "-" {
+        return Err(Error::usage("a manifest is not read from standard input")
+            .help("Write it to a file. Only `ami-bake import` reads `-`."));
+    }
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() && !imported::holds_template(path) => {
             Err(Error::usage(format!("{name} is a folder, not a manifest"))
                 .help(format!("Choose a file in it, such as {}.", path.join("bake.yml").display())))
         }
         Ok(_) => Ok(path.to_owned()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::usage(format!("manifest {name} not found"))
-            .help("Choose another file, or create a manifest with `ami-bake init`.")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let error = Error::usage(format!("manifest {name} not found"));
+            // A name without a dot or a slash is rather that of an image.
+            let is_image = path.extension().is_none() && path.components().count() == 1;
+            Err(if is_image && DEFAULT_PATHS.iter().any(|default| Path::new(default).is_file()) {
+                error.help(format!("To choose an image of the manifest, use `--image {name}`."))
+            } else {
+                error.help("Choose another file, or create a manifest with `ami-bake init`.")
+            })
+        }
         Err(error) => Err(Error::usage(format!("could not read manifest {name}")).because(error)),
     }
 }

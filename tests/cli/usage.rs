@@ -120,3 +120,23 @@ fn the_sandbox_is_not_in_the_help() {
     let outcome = Fixture::new().run(&["--help"]).exits(0);
     assert!(!outcome.stdout.contains("__sandbox"), "{}", outcome.stdout);
 }
+
+/// Advice for what people try first.
+#[test]
+fn advice_fits_what_was_meant() {
+    let fixture = Fixture::new();
+    fixture.run(&["init"]).exits(0);
+    let help = |arguments: &[&str]| {
+        let stderr = fixture.run(arguments).exits(2).stderr;
+        stderr
+            .lines()
+            .filter(|line| line.starts_with("help: ") || line.contains("tip: "))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_eq!(help(&["bake", "web"]), "help: To choose an image of the manifest, use `--image web`.");
+    assert_eq!(help(&["check", "web.yml"]), "help: Choose another file, or create a manifest with `ami-bake init`.");
+    assert_eq!(help(&["check", "-"]), "help: Write it to a file. Only `ami-bake import` reads `-`.");
+    assert_eq!(help(&["check", "--loud"]), "");
+    assert!(help(&["check", "--sett"]).contains("a similar argument exists"));
+}

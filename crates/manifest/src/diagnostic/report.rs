@@ -1,5 +1,7 @@
 //! A finding about a manifest.
 
+use std::collections::HashSet;
+
 use ami_bake_core::Route;
 
 use super::Span;
@@ -133,4 +135,19 @@ pub fn limit(findings: &mut Vec<Diagnostic>) {
 pub fn arrange(findings: &mut Vec<Diagnostic>) {
     findings.sort_by(|a, b| (a.span, a.severity, &a.message).cmp(&(b.span, b.severity, &b.message)));
     findings.dedup_by(|a, b| a.span == b.span && a.code == b.code && a.message == b.message);
+    // Of two errors about one value the one whose advice leads further: quotes do not make a value valid, and a value of
+    // another type is not valid either.
+    let spans = |code: &str| -> HashSet<Span> {
+        findings
+            .iter()
+            .filter(|finding| finding.is_error() && finding.code == code)
+            .filter_map(|finding| finding.span)
+            .collect()
+    };
+    let (types, values) = (spans("wrong-type"), spans("wrong-value"));
+    findings.retain(|finding| match (finding.code, finding.span) {
+        ("unquoted", Some(span)) => !values.contains(&span),
+        ("wrong-value", Some(span)) => !types.contains(&span),
+        _ => true,
+    });
 }

@@ -117,6 +117,14 @@ fn explain(kind: &ErrorKind) -> (Option<String>, Option<&'static str>) {
             "wrong indentation: this line does not line up with the lines around it".to_owned(),
             "Start all keys of a map in the same column; quote a value that contains `: `.",
         ),
+        ErrorKind::MappingValueNotAllowed => (
+            "a value without quotes must not contain `: `".to_owned(),
+            "Quote the value, or write it on the next line after `|`.",
+        ),
+        ErrorKind::UnexpectedCharacter { character } if character.is_control() => (
+            format!("the control character `{}` is not allowed", character.escape_default()),
+            "Remove it, or write it as an escape in double quotes, such as \"\\x1b\".",
+        ),
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
             ("expected `key: value`".to_owned(), "Put `:` and a space after the key; quote a value that contains `: `.")
         }

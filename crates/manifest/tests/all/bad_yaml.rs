@@ -265,3 +265,53 @@ fn a_list_as_document() {
 "##,
     );
 }
+
+#[test]
+fn what_yaml_would_misread() {
+    refused(
+        "format: 1\nname: shop\nimages:\n  web:\n    build:\n      - run: echo key: value\n",
+        r##"error[syntax]: a value without quotes must not contain `: `
+ --> bake.yml:6:22
+  |
+6 |       - run: echo key: value
+  |                      ^
+  |
+  = help: Quote the value, or write it on the next line after `|`.
+"##,
+    );
+    refused(
+        "format: 1\nname: \"sh\u{1}op\"\n",
+        r##"error[syntax]: the control character `\u{1}` is not allowed
+ --> bake.yml:2:10
+  |
+2 | name: "sh␁op"
+  |          ^
+  |
+  = help: Remove it, or write it as an escape in double quotes, such as "\x1b".
+"##,
+    );
+}
+
+/// One error about a value, with advice that leads to a valid one.
+#[test]
+fn a_value_has_one_error() {
+    refused(
+        "format: \"1\"\nname: shop\nversion: 1.0\nimages: {web: {source: {ami: {id: ami-0123456789abcdef0}}}}\n",
+        r##"error[wrong-type]: `format` must be an integer, not a string
+ --> bake.yml:1:9
+  |
+1 | format: "1"
+  |         ^^^
+  |
+  = help: Remove the quotes.
+
+error[wrong-value]: `1.0` is not a valid version
+ --> bake.yml:3:10
+  |
+3 | version: 1.0
+  |          ^^^
+  |
+  = help: Use a value such as `auto`, `release` or `1.4.0`.
+"##,
+    );
+}
