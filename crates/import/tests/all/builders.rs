@@ -375,3 +375,25 @@ fn snapshots_are_shared_with_the_image() {
     let why = "builders[0].snapshot_users: snapshots are shared with the same accounts as the image";
     assert_eq!(reported(r#""ami_users": ["111122223333"], "snapshot_users": "{{user `a`}}""#), [why]);
 }
+
+/// Networks that are found by their tags.
+#[test]
+fn subnets_and_vpcs_may_be_filters() {
+    let subnet = |fields: &str| ebs(fields, "");
+    subnet(r#""subnet_filter": {"filters": {"tag:Class": "build", "tag:Zone": "{{user `z`}}"}, "most_free": true},
+        "vpc_filter": {"filters": {"tag:Name": "images"}}"#)
+        .says("      subnet:\n        tags:\n          Class: build\n          Zone: ${{ vars.z }}\n        vpc:\n          tags:\n            Name: images\n");
+    subnet(r#""subnet_filter": {"filters": {"vpc-id": "vpc-0123456789abcdef0", "tag:A": "b"}, "random": true}"#)
+        .says("        tags:\n          A: b\n        vpc: vpc-0123456789abcdef0\n")
+        .reports("builders[0].subnet_filter", "the one with the most free addresses first");
+    subnet(r#""vpc_id": "vpc-0123456789abcdef0""#).says("      subnet:\n        vpc: vpc-0123456789abcdef0\n");
+    subnet(r#""subnet_id": "subnet-0123456789abcdef0", "vpc_filter": {"filters": {"isDefault": "true"}}"#)
+        .says("      subnet: subnet-0123456789abcdef0\n")
+        .reports("builders[0].vpc_filter", "the subnet is given by `subnet_id`");
+    // A part of a filter would find other networks.
+    subnet(r#""subnet_filter": {"filters": {"tag:A": "b", "availability-zone": "eu-west-1a"}, "most_free": true}"#)
+        .lacks("subnet:")
+        .reports("builders[0].subnet_filter", "`availability-zone` of networks is not supported");
+    subnet(r#""security_group_filter": {"filters": {"tag:A": "b"}}"#)
+        .reports("builders[0].security_group_filter", "filters for security groups are not supported");
+}

@@ -16,20 +16,9 @@ pub(super) fn read(reader: &Reader, context: &Context, map: &mut Map) {
 
 fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
     context.set(machine, "subnet", reader.get("subnet_id"), Context::text);
-    if let Some(vpc) = reader.get("vpc_id") {
-        if machine.get("subnet").is_some() {
-            vpc.drop("the subnet determines the VPC", "");
-        } else {
-            vpc.drop("a VPC without a subnet is not supported", "Set `machine.subnet` to one of its subnets.");
-        }
-    }
-    for key in ["subnet_filter", "vpc_filter", "security_group_filter"] {
-        if let Some(filter) = reader.get(key) {
-            filter.drop(
-                "filters for networks are not supported",
-                "Set `machine.subnet` and `machine.security-groups` to IDs.",
-            );
-        }
+    subnet(reader, context, machine);
+    if let Some(filter) = reader.get("security_group_filter") {
+        filter.drop("filters for security groups are not supported", "Set `machine.security-groups` to IDs.");
     }
     for key in ["security_group_ids", "security_group_id"] {
         context.set(machine, "security-groups", reader.get(key), Context::texts_of);
@@ -45,6 +34,78 @@ fn placed(reader: &Reader, context: &Context, machine: &mut Map) {
             "",
         );
     }
+}
+
+/// The subnets that a filter or the VPC finds, unless the template names one.
+fn subnet(reader: &Reader, context: &Context, machine: &mut Map) {
+    let [filter, vpc, own] = ["subnet_filter", "vpc_filter", "vpc_id"].map(|key| reader.get(key));
+    if machine.get("subnet").is_some() {
+        for field in [filter, vpc, own].into_iter().flatten() {
+            field.drop("the subnet is given by `subnet_id`", "");
+        }
+        return;
+    }
+    let mut subnet = Map::default();
+    if let Some(field) = &filter {
+        let Some(found) = matching(field, context, "vpc-id") else { return };
+        subnet.set_filled("tags", found.tags);
+        if let Some((id, from)) = found.id {
+            subnet.set_from("vpc", id, &from);
+        }
+        let chooses = ["most_free", "random"].iter().any(|key| {
+            field.get(key).is_some_and(|choice| context.flag(&choice) == Some(true))
+        });
+        if !chooses || field.get("random").is_some_and(|random| context.flag(&random) == Some(true)) {
+            field.changed("all subnets that match are tried, the one with the most free addresses first", "");
+        }
+    }
+    if subnet.get("vpc").is_none() {
+        if let Some(value) = own.as_ref().and_then(|own| context.text(own)) {
+            if let Some(from) = &own {
+                subnet.set_from("vpc", value, from);
+            }
+        } else if let Some(field) = &vpc {
+            let Some(found) = matching(field, context, "vpc-id") else { return };
+            match found.id {
+                Some((id, from)) => subnet.set_from("vpc", id, &from),
+                None => subnet.within("vpc", |vpc| vpc.set_filled("tags", found.tags)),
+            }
+        }
+    }
+    if let Some(place) = filter.or(vpc).or(own).filter(|_| !subnet.is_empty()) {
+        if filter.is_none() {
+            place.changed("all subnets of the VPC are tried, the one with the most free addresses first", "");
+        }
+        machine.set_from("subnet", subnet, &place);
+    }
+}
+
+/// What a filter of networks looks for.
+struct NetworkFilter<'a> {
+    tags: Map,
+    id: Option<(String, Reader<'a>)>,
+}
+
+/// A filter; none when a part of it has no counterpart, which is reported: the rest would find other networks.
+fn matching<'a>(field: &Reader<'a>, context: &Context, id: &str) -> Option<NetworkFilter<'a>> {
+    const HELP: &str = "Set `machine.subnet` to IDs, or to a filter by tags.";
+    let mut found = NetworkFilter { tags: Map::default(), id: None };
+    for (key, value) in field.get("filters").iter().flat_map(Reader::items).flat_map(|map| map.entries()) {
+        let Some(words) = context.plain(&value) else { continue };
+        match key.strip_prefix("tag:") {
+            Some(tag) => found.tags.set_from(tag, words.manifest(), &value),
+            None if key == id => found.id = Some((words.manifest(), value)),
+            None => {
+                field.drop(format!("the filter `{key}` of networks is not supported"), HELP);
+                return None;
+            }
+        }
+    }
+    if field.log().lost(&field.location().key("filters")) {
+        field.drop("a part of the filter is not imported, so it would find other networks", HELP);
+        return None;
+    }
+    Some(found)
 }
 
 fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
