@@ -48,7 +48,7 @@ class Seeds:
                 self._plant(region, *seed)
 
     def plant(self, region, owner, name, flavour, id=None, files=None, fields=None, volumes=None):
-        """Adds a public image with these files ({path: {text, mode}}) over its distribution's; answers its id. `fields` are
+        """Adds a public image with these files ({path: {text, mode}}) over its distribution's; returns its ID. `fields` are
         further attributes, `volumes` further mappings."""
         content = self.cloud.store.base(flavour)
         if files:

@@ -52,9 +52,9 @@ fn subnet(reader: &Reader, context: &Context, machine: &mut Map) {
         if let Some((id, from)) = found.id {
             subnet.set_from("vpc", id, &from);
         }
-        let chooses = ["most_free", "random"].iter().any(|key| {
-            field.get(key).is_some_and(|choice| context.flag(&choice) == Some(true))
-        });
+        let chooses = ["most_free", "random"]
+            .iter()
+            .any(|key| field.get(key).is_some_and(|choice| context.flag(&choice) == Some(true)));
         if !chooses || field.get("random").is_some_and(|random| context.flag(&random) == Some(true)) {
             field.changed("all subnets that match are tried, the one with the most free addresses first", "");
         }
