@@ -85,7 +85,7 @@ enum Command {
     Promote(publish::PromoteArgs),
     Test(test::Args),
     Component(component::Args),
-    Images(images::Args),
+    Images(Box<images::Args>),
     Sweep(sweep::Args),
     #[command(flatten)]
     Feature(features::Command),
@@ -172,7 +172,7 @@ impl Command {
             Self::Promote(args) => block_on(publish::promote(args, program)),
             Self::Test(args) => block_on(test::run(args, program)),
             Self::Component(args) => block_on(component::run(args, program)),
-            Self::Images(args) => block_on(images::run(args, program)),
+            Self::Images(args) => block_on(images::run(*args, program)),
             Self::Sweep(args) => block_on(sweep::run(args, program)),
             Self::Feature(command) => command.run(program),
         }

@@ -72,7 +72,6 @@ fn a_group_moves_to_the_new_version_once() {
     assert_eq!(rollouts(&fixture)[0]["outcome"], "skipped");
 }
 
-/// An image that an old version names is in use. Versions that nothing requests are deleted, but not those of others.
 /// The answer of the first call is lost, and the refresh has ended before anybody looks for it.
 #[test]
 fn a_lost_refresh_is_found_after_its_end() {
@@ -86,6 +85,7 @@ fn a_lost_refresh_is_found_after_its_end() {
     assert_eq!(moves(&fixture).iter().filter(|action| *action == "StartInstanceRefresh").count(), 1);
 }
 
+/// An image that an old version names is in use. Versions that nothing requests are deleted, but not those of others.
 #[test]
 fn old_template_versions_are_deleted_unless_used() {
     let fixture = Fixture::new(&manifest("[{launch-template: web, set-default: true, keep-versions: 2}]"));

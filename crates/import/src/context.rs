@@ -144,7 +144,7 @@ impl Context<'_> {
 
     /// The value that a text has during the import. A field with this value does not follow the variables in it, which is reported
     /// where the manifest has them.
-    pub(crate) fn settled(&self, words: &Words, reader: &Reader) -> Option<String> {
+    pub(crate) fn settled(words: &Words, reader: &Reader) -> Option<String> {
         let known = words.known()?;
         for part in &words.0 {
             if let Part::Expr(expr) = part {
@@ -157,7 +157,7 @@ impl Context<'_> {
     /// A boolean, with its value during the import.
     pub(crate) fn flag(&self, reader: &Reader) -> Option<bool> {
         let words = self.plain(reader)?;
-        match self.settled(&words, reader).as_deref().map(str::trim) {
+        match Self::settled(&words, reader).as_deref().map(str::trim) {
             Some("true" | "1" | "TRUE" | "True" | "t") => Some(true),
             Some("false" | "0" | "FALSE" | "False" | "f") => Some(false),
             Some(_) => {
@@ -270,7 +270,7 @@ impl Context<'_> {
             // The field refers to the variable only if the variable's value is a valid duration of a manifest, too.
             Some(text) if text == known => Some(words.manifest().into()),
             Some(text) => {
-                self.settled(&words, reader);
+                Self::settled(&words, reader);
                 Some(text.into())
             }
             None => {

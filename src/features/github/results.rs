@@ -34,7 +34,7 @@ pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
     };
     let context = Context {
         masker,
-        previous: compared.map(|(previous, _)| previous),
+        previous: compared.map(|(previous, _)| &**previous),
         previous_from: compared.map(|(_, from)| from),
         no_previous: none,
         run_url: action.workflow.run_url.as_deref(),
@@ -73,7 +73,7 @@ fn tfvars(action: &Action, report: &Report, masker: &Masker) -> Result<()> {
 /// What a report is compared with.
 enum Comparison {
     /// This report, and where it is from.
-    With(Report, String),
+    With(Box<Report>, String),
     /// None, and why.
     Without(String),
     /// Nobody expects one.
@@ -87,12 +87,12 @@ async fn previous(action: &Action, report: &Report, api: Option<&Api>) -> Compar
     let comments = action.environment.input("comment") != Some("never");
     let is_pull = comments && action.workflow.pull_request.is_some() && action.workflow.untrusted().is_none();
     let of_release = |found: Option<release::LastReport>| match found {
-        Some(last) => Comparison::With(last.report, format!("release {}", last.tag)),
+        Some(last) => Comparison::With(Box::new(last.report), format!("release {}", last.tag)),
         None => Comparison::Without(format!("no release has a {FILE_NAME} of {}", report.namespace)),
     };
     let found = match (action.environment.input("against"), api) {
         (Some(file), _) if file != "release" => {
-            report::read(Path::new(file)).map(|found| Comparison::With(found, file.to_owned()))
+            report::read(Path::new(file)).map(|found| Comparison::With(Box::new(found), file.to_owned()))
         }
         (Some(_), Some(api)) => release::last(api, &report.namespace, tag).await.map(of_release),
         // Nobody asked for it, so a token without `contents: read` is not worth a warning.

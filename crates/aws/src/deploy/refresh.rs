@@ -6,6 +6,8 @@ use ami_bake_core::duration::human;
 use ami_bake_core::ledger::Closed;
 use ami_bake_core::plan::Refresh;
 use ami_bake_core::{Error, ErrorKind, Result, Run};
+use aws_sdk_autoscaling::config::Builder;
+use aws_sdk_autoscaling::config::retry::RetryConfig;
 use aws_sdk_autoscaling::primitives::DateTime;
 use aws_sdk_autoscaling::types::{
     AlarmSpecification, DesiredConfiguration, InstanceRefresh, InstanceRefreshStatus as Status, MixedInstancesPolicy,
@@ -16,7 +18,7 @@ use jiff::Timestamp;
 use super::fleet::{Fleet, key};
 use super::ledger_kinds::{REFRESH, RefreshMark, line};
 use crate::client::ledger::PLATFORM;
-use crate::client::{Client, MissingTimer};
+use crate::client::{Client, MissingTimer, create_once};
 
 /// EC2's default for the healthy percentage (Auto Scaling API, RefreshPreferences).
 const MIN_HEALTHY: u16 = 90;
@@ -140,22 +142,32 @@ pub(super) async fn start(client: &Client, run: &Run, start: &StartRefresh<'_>) 
     run.check()?;
     let began = run.clock().now();
     let ticket = run.intend(PLATFORM, REFRESH, Some(client.region()), &line(&start.mark))?;
-    let request = client
-        .autoscaling
-        .start_instance_refresh()
-        .auto_scaling_group_name(group)
-        .strategy(RefreshStrategy::Rolling)
-        .desired_configuration(start.desired.clone())
-        .preferences(start.preferences());
-    let id = match client.ask("StartInstanceRefresh", request.send()).await {
-        Ok(answer) => answer.instance_refresh_id.unwrap_or_default(),
-        // A lost answer, or a repeated call that met the first one: a group never has more than one refresh.
-        Err(failure) if failure.unknown() || failure.is(&["InstanceRefreshInProgress"]) => {
-            let Some(ours) = started(client, group, wanted(&start.desired).as_deref(), began).await? else {
-                return Err(client.not_created(run, ticket, *failure, &doing).await);
-            };
-            ours.instance_refresh_id.unwrap_or_default()
-        }
+    let version = wanted(&start.desired);
+    let find = async || {
+        let ours = started(client, group, version.as_deref(), began).await?;
+        Ok(ours.map(|one| one.instance_refresh_id.unwrap_or_default()))
+    };
+    // A refresh that is repeated after its end would replace every machine once more.
+    let send = async || {
+        let request = client
+            .autoscaling
+            .start_instance_refresh()
+            .auto_scaling_group_name(group)
+            .strategy(RefreshStrategy::Rolling)
+            .desired_configuration(start.desired.clone())
+            .preferences(start.preferences())
+            .customize()
+            .config_override(Builder::new().retry_config(RetryConfig::disabled()));
+        let answer = client.ask("StartInstanceRefresh", request.send()).await?;
+        Ok(answer.instance_refresh_id.unwrap_or_default())
+    };
+    let id = match create_once(client, send, find).await {
+        Ok(id) => id,
+        // A lost answer, or a call that met a refresh: a group never has more than one.
+        Err(failure) if failure.unknown() || failure.is(&["InstanceRefreshInProgress"]) => match find().await? {
+            Some(ours) => ours,
+            None => return Err(client.not_created(run, ticket, *failure, &doing).await),
+        },
         Err(failure) => {
             run.ledger().close(ticket, Closed::Refused);
             return Err(client.explain(*failure, &doing).await);

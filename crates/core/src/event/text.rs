@@ -11,7 +11,9 @@ impl Event {
                 if let Decision::Bake { reason } = decision {
                     change(reason);
                 }
-                inputs.iter_mut().for_each(|input| change(&mut input.name));
+                for input in inputs {
+                    change(&mut input.name);
+                }
             }
             Self::StageFinished { failure: Some(failure), .. } | Self::ImageFinished { failure: Some(failure), .. } => {
                 failure.rewrite(change);

@@ -47,28 +47,28 @@ pub(super) fn comparison(report: &Report, context: &Context<'_>) -> Vec<Block> {
 }
 
 fn versions(before: &ImageReport, now: &ImageReport) -> Option<String> {
-    Some(change(before.version.as_ref()?.to_string(), now.version.as_ref()?.to_string()))
+    Some(change(&before.version.as_ref()?.to_string(), &now.version.as_ref()?.to_string()))
 }
 
 /// Passed tests of all; known only of images that were tested in both runs.
 fn tests(before: &ImageReport, now: &ImageReport) -> Option<String> {
     let of = |image: &ImageReport| passed(image).map(|(passed, all)| format!("{passed} of {all}"));
-    Some(change(of(before)?, of(now)?))
+    Some(change(&of(before)?, &of(now)?))
 }
 
 fn size(before: &ImageReport, now: &ImageReport) -> Option<String> {
     let of = |image: &ImageReport| image.image.as_ref()?.size.map(bytes);
-    Some(change(of(before)?, of(now)?))
+    Some(change(&of(before)?, &of(now)?))
 }
 
 /// How long a bake took; what is reused takes no time.
 fn time(before: &ImageReport, now: &ImageReport) -> Option<String> {
     let of = |image: &ImageReport| (image.status == Status::Baked).then(|| human(image.took));
-    Some(change(of(before)?, of(now)?))
+    Some(change(&of(before)?, &of(now)?))
 }
 
-fn change(before: String, now: String) -> String {
-    if before == now { now } else { format!("{before} → {now}") }
+fn change(before: &str, now: &str) -> String {
+    if before == now { now.to_owned() } else { format!("{before} → {now}") }
 }
 
 /// `8 GiB`, `312.4 MiB`: in the largest unit of which it has one.

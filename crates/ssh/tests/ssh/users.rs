@@ -116,9 +116,9 @@ async fn sudo_may_require_a_terminal() {
 /// The password is typed into a terminal: no process has it among its arguments or in its environment.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_makes_root() {
-    assert!(std::path::Path::new("/usr/bin/doas").exists(), "these tests need doas: apt-get install -y opendoas");
     const OWN: &str = "its-own pass'word";
     const ROOTS: &str = "root's \"password\"";
+    assert!(std::path::Path::new("/usr/bin/doas").exists(), "these tests need doas: apt-get install -y opendoas");
     let sudoers = "Defaults requiretty\nbaker ALL=(ALL) ALL";
     for (program, password) in [(RootProgram::Sudo, OWN), (RootProgram::Doas, OWN), (RootProgram::Su, ROOTS)] {
         let sshd = with_passwords(sudoers, &hash(OWN), &hash(ROOTS));

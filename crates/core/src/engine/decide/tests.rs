@@ -173,8 +173,11 @@ fn an_old_image_is_no_hit_once_cache_for_is_over() {
     assert_eq!(cache.why(&[image("1.0.0", "sha256:aa")]), "cache expired (cache-for of step \"step a\")");
 }
 
-/// The reason to bake `draft` where these images, each with the draft that it was baked of, are published.
-fn reason(draft: &ResolvedDraft, published: &[(&str, &ResolvedDraft, &[(&str, &str)])]) -> String {
+/// A published image: its version, the draft that it was baked from, and its own tags.
+type Published<'a> = (&'a str, &'a ResolvedDraft, &'a [(&'a str, &'a str)]);
+
+/// The reason to bake `draft` if these images are published.
+fn reason(draft: &ResolvedDraft, published: &[Published<'_>]) -> String {
     let context = VersionContext::PullRequest { number: 7, sha: String::new() };
     let cache = CacheLookup {
         digests: vec![draft.digest().clone()],

@@ -118,7 +118,7 @@ fn user_data(reader: &Reader, context: &Context, machine: &mut Map) {
     context.set(machine, "user-data", reader.get("user_data"), Context::text);
     let Some(file) = reader.get("user_data_file") else { return };
     let Some(words) = context.plain(&file) else { return };
-    let Some(known) = context.settled(&words, &file) else {
+    let Some(known) = Context::settled(&words, &file) else {
         file.drop("the path is only known during the bake", "Write the content of the file into `machine.user-data`.");
         return;
     };

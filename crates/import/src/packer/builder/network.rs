@@ -112,7 +112,7 @@ fn connection(reader: &Reader, context: &Context, connect: &mut Map) {
     if let Some(interface) = reader.get("ssh_interface")
         && let Some(words) = context.plain(&interface)
     {
-        match context.settled(&words, &interface).as_deref() {
+        match Context::settled(&words, &interface).as_deref() {
             Some("public_ip" | "public_dns") => connect.set_from("address", "public", &interface),
             Some("private_ip" | "private_dns") => connect.set_from("address", "private", &interface),
             Some("ipv6") => connect.set_from("address", "ipv6", &interface),
