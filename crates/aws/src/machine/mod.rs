@@ -8,6 +8,7 @@ mod console;
 mod disk;
 mod handle;
 mod hostkey;
+mod identity;
 mod ingress;
 mod instance;
 mod keep;

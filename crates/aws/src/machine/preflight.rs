@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     NetworkInfo, ProcessorInfo,
 };
 
-use super::launch::host_identity;
+use super::identity::host_identity;
 use super::machines::Machines;
 use super::{access, disk, keypair, user};
 use crate::client::{one_of, pages};

@@ -1,11 +1,10 @@
 //! Parses `execute_command`: the user, shell, folder and arguments with which it runs a script.
 
 use super::home::home;
-use super::shell_line::{
-    PATH, UNKNOWN, VALUE, VARS, VARS_FILE, asks, commands, fixed, is_name, is_user, plain, shown, speaks, tokens,
-};
-use crate::template::parse::{Argument, Segment, parse};
-use crate::template::{Part, Template, Words};
+use super::shell_line::{PATH, VARS, VARS_FILE, asks, commands, fixed, is_name, is_user, plain, shown, speaks, tokens};
+use super::values::{Values, marked};
+use crate::template::parse::{Segment, parse};
+use crate::template::{Template, Words};
 use ami_bake_manifest::access::credential;
 
 /// How a script runs. Arguments, the folder and values of variables are as the manifest writes them.
@@ -56,12 +55,19 @@ pub(super) fn read(
     let mut values = Values::default();
     let line = marked(&segments, &mut |segment| Some(values.mark(value(segment)?)));
     if let Ok(execution) = take_apart(&line, root) {
-        return Ok(values.fill(execution));
+        return Ok(fill(values, execution));
     }
     // Where the manifest has no place for an expression, its value counts.
     let mut values = Values::default();
     let line = marked(&segments, &mut |segment| values.known(&value(segment)?));
-    Ok(values.fill(take_apart(&line, root)?))
+    Ok(fill(values, take_apart(&line, root)?))
+}
+
+/// Fills in everything that may have values in it, as the manifest writes it.
+fn fill(values: Values, mut execution: Execution) -> Execution {
+    execution.arguments.iter_mut().for_each(|word| *word = values.text(word));
+    execution.env.iter_mut().for_each(|(_, value)| *value = values.text(value));
+    Execution { evaluated: values.evaluated, ..execution }
 }
 
 fn take_apart(line: &str, root: bool) -> Result<Execution, String> {
@@ -71,89 +77,6 @@ fn take_apart(line: &str, root: bool) -> Result<Execution, String> {
         return Err("it does not run `{{.Path}}`".to_owned());
     }
     Ok(reading.execution)
-}
-
-/// The values in a command.
-#[derive(Default)]
-struct Values {
-    /// Those that stay expressions, by their numbers.
-    kept: Vec<Words>,
-    /// Expressions of those that are written out.
-    evaluated: Vec<String>,
-}
-
-impl Values {
-    /// The first of the characters that number values (Unicode, Private Use Area).
-    const FIRST: u32 = 0xE000;
-
-    /// A value as text with marks: what a shell could take apart is written out.
-    fn mark(&mut self, words: Words) -> String {
-        let safe = |c: char| c.is_ascii_alphanumeric() || "._/:@+,=-".contains(c);
-        if words.literal().is_some() || words.known().is_some_and(|known| !known.chars().all(safe)) {
-            return self.known(&words).unwrap_or_default();
-        }
-        let number = u32::try_from(self.kept.len()).ok().and_then(|number| char::from_u32(Self::FIRST + number));
-        self.kept.push(words);
-        number.map_or_else(|| UNKNOWN.to_string(), |number| format!("{VALUE}{number}"))
-    }
-
-    /// A value as it is during the import.
-    fn known(&mut self, words: &Words) -> Option<String> {
-        let known = words.known()?;
-        self.evaluated.extend(words.0.iter().filter_map(|part| match part {
-            Part::Expr(expr) => Some(expr.bare().to_owned()),
-            Part::Text(_) => None,
-        }));
-        Some(known)
-    }
-
-    /// Everything that may have values in it, as the manifest writes it.
-    fn fill(self, mut execution: Execution) -> Execution {
-        execution.arguments.iter_mut().for_each(|word| *word = self.text(word));
-        execution.env.iter_mut().for_each(|(_, value)| *value = self.text(value));
-        Execution { evaluated: self.evaluated, ..execution }
-    }
-
-    fn text(&self, marked: &str) -> String {
-        let mut words = Words::default();
-        let mut chars = marked.chars();
-        while let Some(c) = chars.next() {
-            let number = if c == VALUE { chars.next().map(|number| u32::from(number) - Self::FIRST) } else { None };
-            match number.and_then(|number| self.kept.get(number as usize)) {
-                Some(value) => words.extend(value.clone()),
-                None => words.extend(Words::text(c)),
-            }
-        }
-        words.manifest()
-    }
-}
-
-/// The command as text, with marks in place of template actions.
-fn marked(segments: &[Segment], value: &mut dyn FnMut(&Segment) -> Option<String>) -> String {
-    let mut text = String::new();
-    for segment in segments {
-        match (segment, field(segment)) {
-            (Segment::Text(written), _) => text.push_str(written),
-            (_, Some("Path")) => text.push(PATH),
-            (_, Some("Vars")) => text.push(VARS),
-            (_, Some("EnvVarFile")) => text.push(VARS_FILE),
-            _ => match value(segment) {
-                Some(value) => text.push_str(&value),
-                None => text.push(UNKNOWN),
-            },
-        }
-    }
-    text
-}
-
-/// The field that an action refers to.
-fn field(segment: &Segment) -> Option<&str> {
-    let Segment::Action(pipeline) = segment else { return None };
-    let [command] = pipeline.as_slice() else { return None };
-    match command.as_slice() {
-        [Argument::Field(path)] if path.len() == 1 => path.first().map(String::as_str),
-        _ => None,
-    }
 }
 
 /// State while an `execute_command` is parsed.

@@ -14,5 +14,6 @@ mod script;
 mod shell;
 mod shell_line;
 mod steps;
+mod values;
 
 pub(in crate::packer) use steps::{applies, rest, steps};
