@@ -70,7 +70,10 @@ pub(super) fn keep_image(run: &Run, key: &ImageKey) {
 /// process also calls this with the ledger of a run that was cut off. True when nothing is left.
 pub async fn finish(run: &Run, platform: &dyn Platform, kept: bool) -> bool {
     let run = uncancelled(run);
-    if let Err(error) = platform.close(&run).await {
+    // With other credentials each open entry is reported with the reason below.
+    if owner::check(&run, platform, run.ledger()).await.is_ok()
+        && let Err(error) = platform.close(&run).await
+    {
         run.warn(
             format!("could not delete everything that the images of the run shared: {error}"),
             error.help_text().map(Into::into),

@@ -31,13 +31,24 @@ pub(super) async fn owned<T>(run: &Run, platform: &dyn Platform, work: impl Futu
 /// When the entry belongs to another owner than the platform's credentials, or when undoing it fails.
 pub async fn undo(run: &Run, platform: &dyn Platform, ledger: &Ledger, entry: &Entry) -> Result<Undo> {
     // With a role, the role's ARN names the account.
-    if let (None, Some(owner)) = (&entry.role, ledger.owner()) {
-        let here = platform.owner(run).await?.unwrap_or_default();
-        if here != owner {
-            return Err(Error::preflight(format!("it belongs to {owner}, and this command uses {here}"))
-                .help("Run `ami-bake sweep --yes` with the credentials and settings of the run that created it.")
-                .denied());
-        }
+    if entry.role.is_none() {
+        check(run, platform, ledger).await?;
     }
     platform.undo(run, entry).await
+}
+
+/// Checks that the platform's credentials are those of the ledger's owner: with others, what exists is not found and
+/// counts as deleted.
+///
+/// # Errors
+/// When they belong to another owner, or nobody can say whose they are.
+pub(super) async fn check(run: &Run, platform: &dyn Platform, ledger: &Ledger) -> Result<()> {
+    let Some(owner) = ledger.owner() else { return Ok(()) };
+    let here = platform.owner(run).await?.unwrap_or_default();
+    if here == owner {
+        return Ok(());
+    }
+    Err(Error::preflight(format!("it belongs to {owner}, and this command uses {here}"))
+        .help("Run `ami-bake sweep --yes` with the credentials and settings of the run that created it.")
+        .denied())
 }

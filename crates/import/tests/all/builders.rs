@@ -37,7 +37,7 @@ fn the_machine_comes_over() {
     .says("      type: t3.small\n      spot: true\n      user: ubuntu\n      profile: baker\n")
     .says("      metadata:\n        hops: 2\n      tags:\n        team: web\n      subnet: subnet-1\n      security-groups: [sg-1, sg-2]\n      public-ip: true\n      ingress: [\"10.0.0.0/8\"]\n")
     .says("      connect:\n        address: private\n        port: 2222\n        timeout: 10m\n        jump:\n          host: jump.example.com\n          user: ops\n          host-key: accept-new\n")
-    .reports("builders[0].vpc_id", "the subnet determines");
+    .reports("builders[0].vpc_id", "the subnet is given by `subnet_id`");
 }
 
 #[test]

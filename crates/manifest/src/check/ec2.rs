@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::{Disk, ImagePlan};
+use ami_bake_core::plan::{Disk, ImagePlan, LoginKey, TestConnect};
 
 use super::{host_key, volumes};
 use crate::diagnostic::Diagnostic;
@@ -123,13 +123,23 @@ fn machine(report: &mut Report<'_>, manifest: &Manifest) {
                 "Add `host-key: \"ssh-ed25519 …\"` (`ssh-keyscan` shows it), or `accept-new`.",
             );
         }
-        if let Some(why) = jump.key.as_deref().and_then(|key| std::fs::File::open(key).err().map(|why| (key, why))) {
-            report.error(
-                "machine.connect.jump.key",
-                format!("the key of the jump host can't be read: {}: {}", why.0, why.1),
-                "Set the path of a private key, relative to the manifest.",
-            );
+        if let Some(key) = jump.key.as_deref() {
+            readable(report, "machine.connect.jump.key", "the key of the jump host", key);
         }
+    }
+    if let Some(TestConnect::Login { key: Some(LoginKey::File(key)), .. }) = &report.plan.settings.test_connect {
+        readable(report, "test-connect.key", "the key of `test-connect`", key);
+    }
+}
+
+/// Reports a private key that can't be read.
+fn readable(report: &mut Report<'_>, place: &str, what: &str, key: &str) {
+    if let Err(why) = std::fs::File::open(key) {
+        report.error(
+            place,
+            format!("{what} can't be read: {key}: {why}"),
+            "Set the path of a private key, relative to the manifest.",
+        );
     }
 }
 

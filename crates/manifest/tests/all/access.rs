@@ -26,7 +26,7 @@ const LOCAL: [(&str, &str); 10] = [
 
 /// Keys whose descriptions mention files but that name no local file to read: those of machines, patterns and numbers,
 /// output files, and files that may be anywhere (docs/action.md, "What a manifest may read").
-const OTHER: [&str; 21] = [
+const OTHER: [&str; 22] = [
     "AmiSource.parameter",
     "Aws.tags",
     "DownloadLimits.depth",
@@ -44,6 +44,7 @@ const OTHER: [&str; 21] = [
     "Machine.profile",
     "Seal.allow",
     "Source.local",
+    "TestLogin.key",
     "UploadStep.exclude",
     "UploadStep.mode",
     "UploadStep.to",

@@ -80,6 +80,8 @@ fn each_rule_of_ec2_is_broken_once() {
         let said = said("{}", "{}", aws);
         assert!(said.contains(expected) && said.contains("bake.yml:5:"), "{aws}: {said}");
     }
+    let said_of_test = said("{}", "{}\n    test-connect: {key: keys/none}", "");
+    assert!(said_of_test.contains("the key of `test-connect` can't be read") && said_of_test.contains("bake.yml:10:"));
     let policy =
         "{policy: {Version: '2012-10-17', Statement: [{Effect: Allow, Action: 's3:GetObject', Resource: '*'}]}}";
     let said = said(policy, "{}", ", tags: {team: 'a*b'}");
