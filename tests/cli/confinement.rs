@@ -107,18 +107,76 @@ fn what_is_in_an_uploaded_folder_is_confined_too() {
     symlink(fixture.path("secret"), fixture.path("main/site/link")).unwrap();
     symlink(fixture.path("main/x.sh"), fixture.path("main/site/own")).unwrap();
     symlink(fixture.path("linked"), fixture.path("main/site/up")).unwrap();
+    symlink(fixture.path("main/.git"), fixture.path("main/site/zgit")).unwrap();
+    fixture.write("main/site/sub/.git", "gitdir: ../../.git/modules/sub");
     for (step, refused) in [
         ("{upload: site, to: /srv}", ""),
         ("{upload: site, to: /srv, follow-links: true}", "site/link"),
         ("{upload: site, to: /srv, follow-links: true, exclude: [link]}", "site/up"),
-        ("{upload: site, to: /srv, follow-links: true, exclude: [link, up]}", ""),
-        ("{upload: ., to: /srv}", "Git's own folder"),
+        ("{upload: site, to: /srv, follow-links: true, exclude: [link, up]}", "Git's own folder"),
+        (
+            "{upload: site, to: /srv, follow-links: true, exclude: [link, up, sub, '!.git', '!zgit']}",
+            "Git's own folder",
+        ),
+        ("{upload: site, to: /srv, follow-links: true, exclude: [link, up, zgit]}", ""),
+        ("{upload: ., to: /srv}", ""),
         ("{upload: ., to: /srv, exclude: [.git]}", ""),
+        ("{upload: .git, to: /srv}", "Git's own folder"),
+        ("{upload: .git, to: /srv, exclude: ['!.git']}", "Git's own folder"),
+        ("{upload: .git/config, to: /srv, exclude: ['!.git', '!config']}", "Git's own folder"),
     ] {
         fixture.write("main/bake.yml", &manifest(step));
-        let outcome = fixture.run(&["plan", "main/bake.yml"]);
-        assert_eq!(outcome.code, Some(if refused.is_empty() { 0 } else { 3 }), "{step}: {}", outcome.stderr);
-        let lines = refused.is_empty() || outcome.stderr.contains("main/bake.yml:8");
-        assert!(outcome.stderr.contains(refused) && lines, "{step}: {}", outcome.stderr);
+        for command in ["check", "plan"] {
+            let outcome = fixture.run(&[command, "main/bake.yml"]);
+            assert_eq!(outcome.code, Some(if refused.is_empty() { 0 } else { 3 }), "{step}: {}", outcome.stderr);
+            let lines = refused.is_empty() || outcome.stderr.contains("main/bake.yml:8");
+            assert!(outcome.stderr.contains(refused) && lines, "{step}: {}", outcome.stderr);
+        }
     }
+}
+
+/// A person may send the repository that the manifest is in by its name; nobody sends another one, nor a stranger any.
+#[cfg(feature = "local")]
+#[test]
+fn a_repository_is_sent_only_when_its_own_manifest_asks_for_it() {
+    let fixture = Fixture::new();
+    repository(&fixture);
+    let stranger =
+        [("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_NAME", "issue_comment"), ("GITHUB_REF", "refs/heads/main")];
+    let left_out = "not uploaded, since Git's own folders may contain credentials: ";
+    let others = "is Git's own, and not of the repository that this manifest is in";
+    let strangers = "is Git's own, which can't be uploaded in this workflow run";
+    let manifests = |folder: &str, from: &str, exclude: &str, said: &str, by_stranger: &str| {
+        let step = format!("{{upload: {from}, to: /srv, exclude: [{exclude}]}}");
+        fixture.write(&format!("{folder}/bake.yml"), &manifest(&step));
+        for (variables, said) in [(&[][..], said), (&stranger[..], by_stranger)] {
+            let arguments = ["check", &format!("{folder}/bake.yml"), "--allow-files", "."];
+            let mut command = fixture.command(&arguments);
+            command.envs(variables.iter().copied());
+            let outcome = fixture.finish(command.spawn().unwrap());
+            let refused = said == others || said == strangers;
+            let shown = format!("{folder} {from} {exclude}: {}\n{}", outcome.stdout, outcome.stderr);
+            assert_eq!(outcome.code, Some(if refused { 3 } else { 0 }), "{shown}");
+            let output = format!("{}{}", outcome.stdout, outcome.stderr);
+            assert!(output.contains(said) && !output.contains("hunter2"), "{shown}");
+            assert!(said != left_out || !output.contains("error"), "{shown}");
+        }
+    };
+    manifests("main", ".", "", left_out, left_out);
+    manifests("main", ".", "'!*'", left_out, left_out);
+    manifests("main", ".", "'!/.git'", "", strangers);
+    manifests("main", ".", "'!.git'", others, strangers);
+    manifests("separate", ".", "", left_out, left_out);
+    manifests("separate", ".", "'!.git', '!data'", "", strangers);
+    manifests("main", "../separate", "", left_out, left_out);
+    manifests("main", "../separate", "'!data'", others, strangers);
+    manifests("main", "../separate", "'!.git'", others, strangers);
+    manifests("main/sub", "..", "'!/.git'", others, strangers);
+    manifests("linked", "..", "'!.git'", others, strangers);
+    fixture.write("main/.bakeignore", "!/.git\n");
+    manifests("main", ".", "", "", strangers);
+    // A link to another repository is no part of this one, although its name is `.git`.
+    symlink(fixture.path("main/.git"), fixture.path("archive/.git")).unwrap();
+    fixture.write("archive/bake.yml", &manifest("{upload: ., to: /srv, exclude: ['!.git'], follow-links: true}"));
+    fixture.run(&["check", "archive/bake.yml", "--allow-files", "."]).exits(3).says(others);
 }

@@ -119,3 +119,58 @@ fn a_file_that_is_added_while_baking_is_not_sent() {
     let outcome = fixture.run(&["bake"]).exits(5);
     assert!(outcome.stderr.contains("site/new` was added while baking"), "{}", outcome.stderr);
 }
+
+/// The folder that the project itself is in: the bake writes into it, and it has a repository.
+#[test]
+fn the_project_s_own_folder_is_uploaded_without_what_is_not_of_the_image() {
+    let manifest = "format: 1
+name: shop
+platform: local
+images:
+  web:
+    source: {local: host}
+    build: [{upload: ./, to: /srv/app}]
+    test:
+      - run: |
+          cd /srv/app
+          test -e bake.yml -a -e app/a.txt
+          for name in .git bake-report.json i-0123456789abcdef0.key logs app/cache .bakeignore; do test ! -e $name; done
+";
+    let fixture = Fixture::with(manifest);
+    let write = |name: &str, text: &str| {
+        let path = fixture.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let git = std::process::Command::new("git").args(["init", "-q"]).current_dir(fixture.folder()).status().unwrap();
+    assert!(git.success());
+    write("app/a.txt", "x");
+    write("app/cache/x", "x");
+    write("i-0123456789abcdef0.key", "a kept machine's");
+    write(".bakeignore", "cache/\n/state/\n");
+    let check = fixture.run(&["check"]).exits(0);
+    assert!(
+        check.stderr.contains("not uploaded, since Git's own folders may contain credentials: `.git`"),
+        "{}",
+        check.stderr
+    );
+    let first = fixture.run(&["bake", "--log-dir", "logs"]).exits(0);
+    assert!(
+        first.stderr.contains("Leaving out ") && first.stderr.contains(".git: it is Git's own"),
+        "{}",
+        first.stderr
+    );
+    let second = fixture.run(&["bake", "--log-dir", "logs"]).exits(0);
+    assert!(second.stderr.contains("is unchanged"), "{}", second.stderr);
+    // Asked for, the repository is sent.
+    let whole = manifest
+        .replace("to: /srv/app}", "to: /srv/app, exclude: ['!.git']}")
+        .replace("for name in .git ", "test -e .git/config; for name in ");
+    fixture.write("bake.yml", &whole);
+    // The repository that a home folder is in is never part of a project, and the fixture's folder is its home.
+    fixture.run(&["check"]).exits(3).says("is Git's own, and not of the repository");
+    let mut command = fixture.command(&["bake"]);
+    command.env("HOME", "/nonexistent");
+    let third = fixture.finish(command.spawn().unwrap()).exits(0);
+    assert!(!third.stderr.contains("Leaving out "), "{}", third.stderr);
+}

@@ -22,6 +22,7 @@ pub mod location;
 pub mod machine;
 pub mod mask;
 pub mod output;
+pub mod own_files;
 pub mod plan;
 pub mod platform;
 pub mod poll;

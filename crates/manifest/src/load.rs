@@ -116,7 +116,7 @@ struct Loading<'a> {
 
 impl<'a> Loading<'a> {
     fn new(sources: Sources, folder: PathBuf, options: &'a Options) -> Self {
-        let files = FileAccess::around(&folder, &options.allow_files);
+        let files = FileAccess::around(&folder, &options.allow_files).for_strangers(options.env.strangers());
         let budget = Budget::new(BUDGET, 1);
         Loading { sources, findings: Vec::new(), folder, files, private: Arc::default(), budget, options }
     }

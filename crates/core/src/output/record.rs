@@ -9,6 +9,7 @@ use super::lines::{Line, LineSplitter};
 use super::sink::Stream;
 use crate::error::{Error, Result};
 use crate::mask::Masker;
+use crate::own_files::IGNORE_FILE;
 
 /// Maximum size of all logs in bytes: a machine must not fill the disk of the computer that runs ami-bake.
 const LIMIT: u64 = 1_000_000_000;
@@ -34,6 +35,12 @@ impl LogFolder {
         })?;
         if is_new {
             created(&folder);
+            // An upload of the folder around it leaves the logs out, in this run and in later ones. Without this file the bake
+            // goes on as well.
+            let marker = folder.join(IGNORE_FILE);
+            if std::fs::write(&marker, "*\n").is_ok() {
+                created(&marker);
+            }
         }
         Ok(Self { folder, created: Box::new(created) })
     }

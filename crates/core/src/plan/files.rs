@@ -5,40 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
-
-/// Git's own folder in a work tree. A checkout may keep the token of a workflow in it (actions/checkout, `persist-credentials`).
-pub const GIT_FOLDER: &str = ".git";
-
-/// Patterns of paths to skip, in the syntax of `.gitignore`: `*.map` in any folder, `/top` only at the top, `cache/`
-/// only a folder, `!keep.map` an exception to the patterns before it.
-#[derive(Debug, Clone)]
-pub struct Exclude(Gitignore);
-
-impl Exclude {
-    /// Parses the patterns.
-    ///
-    /// # Errors
-    /// When a pattern is invalid; the error names it.
-    pub fn new(patterns: &[String]) -> io::Result<Self> {
-        let mut builder = GitignoreBuilder::new("");
-        builder.allow_unclosed_class(false);
-        for pattern in patterns {
-            builder.add_line(None, pattern).map_err(|error| {
-                io::Error::new(io::ErrorKind::InvalidInput, format!("could not read the pattern `{pattern}`: {error}"))
-            })?;
-        }
-        builder.build().map(Self).map_err(|error| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("could not read the patterns: {error}"))
-        })
-    }
-
-    /// Whether a path, relative to the folder that is sent or fetched, is skipped.
-    pub fn matches(&self, relative: &Path, folder: bool) -> bool {
-        // The library panics on an absolute path; such a path is outside the folder, so no pattern applies.
-        !relative.has_root() && self.0.matched_path_or_any_parents(relative, folder).is_ignore()
-    }
-}
+use super::selection::{Choice, Exclude, Selection};
 
 /// Kind of a local path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,29 +31,43 @@ pub struct LocalFile {
     pub mode: u32,
 }
 
-/// All files at and below `root` that are not skipped. Folders precede their content, and names are in byte order. The
-/// named path itself may be a link, which is followed; links below it stay links, unless `follow` is set.
+/// The files at and below a path.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LocalFiles {
+    /// Those that are taken. Folders precede their content, and names are in byte order.
+    pub files: Vec<LocalFile>,
+    /// Git's own folders and files that are left out, since no pattern takes them by name; relative to the path.
+    pub repositories: Vec<PathBuf>,
+    /// Git's own folders and files that a pattern takes by name; relative to the path.
+    pub restored: Vec<PathBuf>,
+}
+
+/// All files at and below `root` that are selected. The named path itself is always taken and may be a link, which is
+/// followed; links below it stay links, unless `follow` is set.
 ///
 /// # Errors
 /// When a path can't be read, or is not a file, folder or link; the error names it.
-pub fn local_files(root: &Path, exclude: &Exclude, follow: bool) -> io::Result<Vec<LocalFile>> {
+pub fn local_files(root: &Path, selection: &Selection, follow: bool) -> io::Result<LocalFiles> {
     let metadata = fs::metadata(root).map_err(|error| about(root, &error))?;
-    let mut found = vec![local_file(root.to_owned(), PathBuf::new(), &metadata)?];
+    let found =
+        LocalFiles { files: vec![local_file(root.to_owned(), PathBuf::new(), &metadata)?], ..LocalFiles::default() };
+    let mut walk = Walk { selection, follow, open: Vec::new(), ignored: Vec::new(), found };
     if metadata.is_dir() {
-        let mut walk = Walk { exclude, follow, open: Vec::new(), found: &mut found };
         walk.folder(root, Path::new(""))?;
     }
-    Ok(found)
+    Ok(walk.found)
 }
 
 /// A walk through a folder.
 struct Walk<'w> {
-    exclude: &'w Exclude,
+    selection: &'w Selection,
     /// True to follow links.
     follow: bool,
     /// The folders above the current one, to detect links that lead back to one of them.
     open: Vec<PathBuf>,
-    found: &'w mut Vec<LocalFile>,
+    /// The ignore files of the folders above the current one, with their folders.
+    ignored: Vec<(PathBuf, Exclude)>,
+    found: LocalFiles,
 }
 
 impl Walk<'_> {
@@ -99,6 +80,8 @@ impl Walk<'_> {
             }
             self.open.push(real);
         }
+        let before = self.ignored.len();
+        self.ignored.extend(self.selection.ignored(folder)?.map(|patterns| (relative.to_owned(), patterns)));
         let mut names = fs::read_dir(folder)
             .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>())
             .map_err(|error| about(folder, &error))?;
@@ -107,14 +90,27 @@ impl Walk<'_> {
             let (path, relative) = (folder.join(&name), relative.join(&name));
             let metadata = if self.follow { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
             let metadata = metadata.map_err(|error| about(&path, &error))?;
-            if self.exclude.matches(&relative, metadata.is_dir()) {
+            // What is in a folder of Git that is taken belongs to it, such as the repositories of submodules.
+            let inside = self.found.restored.last().is_some_and(|git| relative.starts_with(git));
+            let git = !inside && self.selection.is_git(&path, metadata.is_dir());
+            match self.selection.choose(&relative, metadata.is_dir(), git, &self.ignored) {
+                Choice::Take => {}
+                Choice::Restore => self.found.restored.push(relative.clone()),
+                Choice::Skip => continue,
+                Choice::Repository => {
+                    self.found.repositories.push(relative);
+                    continue;
+                }
+            }
+            if metadata.is_dir() && self.selection.hides(&path) {
                 continue;
             }
-            self.found.push(local_file(path.clone(), relative.clone(), &metadata)?);
+            self.found.files.push(local_file(path.clone(), relative.clone(), &metadata)?);
             if metadata.is_dir() {
                 self.folder(&path, &relative)?;
             }
         }
+        self.ignored.truncate(before);
         self.open.pop();
         Ok(())
     }
@@ -157,6 +153,11 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
+
+        fn taken(&self, selection: &Selection) -> Vec<String> {
+            let found = local_files(&self.0, selection, false).unwrap().files;
+            found.iter().map(|file| file.relative.to_str().unwrap().to_owned()).collect()
+        }
     }
 
     impl Drop for Folder {
@@ -172,16 +173,119 @@ mod tests {
             folder.write(name, "1");
         }
         let patterns = ["*.map", "!keep.map", "cache/", "/top"].map(str::to_owned);
-        let found = local_files(&folder.0, &Exclude::new(&patterns).unwrap(), false).unwrap();
-        let names: Vec<_> = found.iter().map(|file| file.relative.to_str().unwrap()).collect();
-        assert_eq!(names, ["", "deep", "deep/keep.map", "deep/top", "keep"]);
+        let names = ["", "deep", "deep/keep.map", "deep/top", "keep"];
+        assert_eq!(folder.taken(&Selection::sent(&patterns).unwrap()), names);
+        assert_eq!(folder.taken(&Selection::used(&patterns).unwrap()), names);
+    }
+
+    #[test]
+    fn a_repository_stays_and_so_does_what_the_program_writes() {
+        let folder = Folder::new();
+        let own = ["bake-report.json", "i-0abc123def4567890.key", "deep/bake-report.json", "deep/i-0a.key"];
+        for name in
+            ["a", ".git/config", ".gitignore", "sub/.git", "i-like.key", "site.key", "deep/b"].into_iter().chain(own)
+        {
+            folder.write(name, "1");
+        }
+        let sent = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+            let selection = Selection::sent(&patterns).unwrap();
+            (folder.taken(&selection), local_files(&folder.0, &selection, true).unwrap().repositories)
+        };
+        let plain = ["", ".gitignore", "a", "deep", "deep/b", "i-like.key", "site.key", "sub"];
+        let (taken, repositories) = sent(&[]);
+        assert_eq!(taken, plain);
+        assert_eq!(repositories, [Path::new(".git"), Path::new("sub/.git")]);
+        // A pattern that mentions them decides.
+        let whole = [
+            "",
+            ".git",
+            ".git/config",
+            ".gitignore",
+            "a",
+            "deep",
+            "deep/b",
+            "i-like.key",
+            "site.key",
+            "sub",
+            "sub/.git",
+        ];
+        assert_eq!(sent(&["!.git", "!bake-report.json", "!*.key"]), (whole.map(str::to_owned).to_vec(), Vec::new()));
+        assert_eq!(sent(&["!/.git"]).1, [Path::new("sub/.git")]);
+        assert_eq!(sent(&["!/.git", "!sub/.git/"]).1, [Path::new("sub/.git")], "a file");
+        // Others take it only by its name.
+        for pattern in ["!*", "!.g*", "!.*", "!**/*git", "![.]git", "!/", "!**"] {
+            assert_eq!(sent(&[pattern]), (plain.map(str::to_owned).to_vec(), repositories.clone()), "{pattern}");
+        }
+        assert_eq!(sent(&[".git"]), (plain.map(str::to_owned).to_vec(), Vec::new()));
+        assert_eq!(folder.taken(&Selection::used(&[]).unwrap()).len(), 15);
+    }
+
+    /// Git's folder has any name with `--separate-git-dir`, and a bare repository too.
+    #[test]
+    fn a_folder_of_git_is_known_by_what_is_in_it() {
+        let folder = Folder::new();
+        for git in ["data", "deep/shop.git", "HEAD-only", ".git/modules/sub", "real", ".GIT"] {
+            for name in ["HEAD", "config", "objects/info/packs", "refs/heads/main"] {
+                if git != "HEAD-only" || name == "HEAD" {
+                    folder.write(&format!("{git}/{name}"), "1");
+                }
+            }
+        }
+        std::os::unix::fs::symlink("real", folder.0.join("link")).unwrap();
+        let found = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+            local_files(&folder.0, &Selection::sent(&patterns).unwrap(), false).unwrap()
+        };
+        let plain = found(&[]);
+        let names: Vec<_> = plain.files.iter().map(|file| file.relative.to_str().unwrap()).collect();
+        assert_eq!(names, ["", "HEAD-only", "HEAD-only/HEAD", "deep", "link"]);
+        assert_eq!(plain.repositories, [".GIT", ".git", "data", "deep/shop.git", "real"].map(PathBuf::from));
+        let some = found(&["!.git", "!data", "!*"]);
+        assert!(some.restored.is_empty(), "the last pattern decides");
+        let some = found(&["!*", "!.git", "!data"]);
+        assert_eq!(some.restored, [".git", "data"].map(PathBuf::from));
+        assert_eq!(some.repositories, [".GIT", "deep/shop.git", "real"].map(PathBuf::from));
+        let config = Path::new(".git/modules/sub/config");
+        assert!(some.files.iter().any(|file| file.relative == config), "the repository of a submodule is in it");
+    }
+
+    #[test]
+    fn ignore_files_apply_to_their_folders() {
+        let folder = Folder::new();
+        for name in
+            ["a.log", "keep.log", "logs/x", "logs/y/z", "deep/a.log", "deep/b.tmp", "deep/top", "top", ".git/HEAD"]
+        {
+            folder.write(name, "1");
+        }
+        folder.write(".bakeignore", "# logs\n*.log\n!keep.log\n/top\n!.git\n");
+        folder.write("logs/.bakeignore", "*\n");
+        folder.write("deep/.bakeignore", "!a.log\n*.tmp\n");
+        let sent = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+            folder.taken(&Selection::sent(&patterns).unwrap())
+        };
+        let names = ["", ".git", ".git/HEAD", "deep", "deep/a.log", "deep/top", "keep.log"];
+        assert_eq!(sent(&[]), names);
+        // The step's own patterns come first.
+        assert_eq!(sent(&["!/top", "keep.log", ".git", "deep", "/logs"]), ["", "top"]);
+        assert_eq!(sent(&["!b.tmp"]).len(), names.len() + 1);
+        assert!(folder.taken(&Selection::used(&[]).unwrap()).iter().any(|name| name == ".bakeignore"));
+
+        folder.write("deep/.bakeignore", "fine\na[\n");
+        let error = local_files(&folder.0, &Selection::sent(&[]).unwrap(), false).unwrap_err().to_string();
+        assert!(error.contains("deep/.bakeignore:2: the pattern is not valid: "), "{error}");
+        // What a link leads to is not shown in messages, so it is not read.
+        fs::remove_file(folder.0.join("deep/.bakeignore")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", folder.0.join("deep/.bakeignore")).unwrap();
+        assert!(sent(&[]).iter().any(|name| name == "deep/b.tmp"));
     }
 
     #[test]
     fn what_cannot_be_read_is_named() {
         let folder = Folder::new();
         let missing = folder.0.join("nothing");
-        let none = Exclude::new(&[]).unwrap();
+        let none = Selection::sent(&[]).unwrap();
         let error = local_files(&missing, &none, false).unwrap_err().to_string();
         assert!(error.contains("nothing`: No such file"), "{error}");
         let _socket = std::os::unix::net::UnixListener::bind(folder.0.join("s")).unwrap();

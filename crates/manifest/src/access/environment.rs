@@ -41,6 +41,11 @@ impl VisibleEnv {
         Self { values, limit }
     }
 
+    /// Why the run can't read the whole environment: that of [`EnvLimit`].
+    pub fn strangers(&self) -> Option<&str> {
+        self.limit.as_ref().map(|limit| limit.why.as_str())
+    }
+
     /// The value of a variable, if it is set and readable.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).filter(|_| self.hidden(name).is_none()).map(String::as_str)

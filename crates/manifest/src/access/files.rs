@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-use ami_bake_core::plan::GIT_FOLDER;
+use ami_bake_core::plan::{GIT_FOLDER, is_git_folder, is_git_name};
 
 /// The readable folders: the Git work tree around a file (without one, the file's folder), and those of
 /// `--allow-files`. Links are resolved first: the real location counts.
@@ -12,6 +12,10 @@ use ami_bake_core::plan::GIT_FOLDER;
 pub struct FileAccess {
     /// Real paths of the folders.
     folders: Vec<PathBuf>,
+    /// Real path of the Git work tree around the file.
+    tree: Option<PathBuf>,
+    /// Why the file may be a stranger's: a sentence without its full stop.
+    strangers: Option<String>,
 }
 
 /// Why a local file could not be read.
@@ -50,9 +54,16 @@ impl FileAccess {
     /// Access for a file in `folder`; `allowed` are further folders or files. Folders that do not exist allow nothing.
     pub fn around(folder: &Path, allowed: &[PathBuf]) -> Self {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let own = real(folder).map(|real| work_tree(&real).unwrap_or(real));
+        let folder = real(folder);
+        let tree = folder.as_deref().and_then(work_tree);
         let more = allowed.iter().filter_map(|path| std::fs::canonicalize(path).ok());
-        Self { folders: own.into_iter().chain(more).collect() }
+        Self { folders: tree.clone().or(folder).into_iter().chain(more).collect(), tree, strangers: None }
+    }
+
+    /// The access in a run that anyone can start; `why` is the reason: a sentence without its full stop.
+    #[must_use]
+    pub fn for_strangers(self, why: Option<&str>) -> Self {
+        Self { strangers: why.map(str::to_owned), ..self }
     }
 
     /// Checks a file named by a person or a workflow, such as a manifest. It may be anywhere; but in a Git work tree,
@@ -92,9 +103,7 @@ impl FileAccess {
         let shown = path.display();
         match (below, &real) {
             (Some(below), Some(real)) => {
-                let named = |part: Component| {
-                    part.as_os_str().to_str().is_some_and(|part| part.eq_ignore_ascii_case(GIT_FOLDER))
-                };
+                let named = |part: Component| is_git_name(part.as_os_str());
                 let inside = |real: &Path| real.ancestors().take(below.components().count()).any(is_git_folder);
                 if below.components().any(named) || inside(real) {
                     return Err(FileError::Forbidden {
@@ -112,6 +121,26 @@ impl FileAccess {
                 help: "Move it there, or allow its folder with `--allow-files DIR` (input `allow-files`).".to_owned(),
             }),
         }
+    }
+
+    /// The real path of Git's own folder or file that a manifest takes by name (`exclude: ["!.git"]`), which is the user's
+    /// own decision: only that of its work tree, and not in a run that anyone can start.
+    ///
+    /// # Errors
+    /// When it may not be taken.
+    pub(crate) fn locate_git(&self, path: &Path) -> Result<PathBuf, FileError> {
+        let shown = path.display();
+        if let Some(why) = &self.strangers {
+            return Err(FileError::Forbidden {
+                message: format!("`{shown}` is Git's own, which can't be uploaded in this workflow run"),
+                help: format!("{why}. Remove the exception from `exclude` or `.bakeignore`."),
+            });
+        }
+        let own = |real: &PathBuf| self.tree.is_some() && real.parent().and_then(work_tree) == self.tree;
+        real(path).filter(own).ok_or_else(|| FileError::Forbidden {
+            message: format!("`{shown}` is Git's own, and not of the repository that this manifest is in"),
+            help: "Restrict the exception to the manifest's own repository, such as `!/.git`.".to_owned(),
+        })
     }
 
     /// Reads a file of at most `limit` bytes, if it may be read.
@@ -132,12 +161,6 @@ impl FileAccess {
         File::open(&real).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > limit { Err(FileError::TooLarge(limit)) } else { Ok(bytes) }
     }
-}
-
-/// Whether a folder is one of Git's own under any name, such as that of `git init --separate-git-dir`, or a bare repository:
-/// what Git itself looks for (gitrepository-layout).
-fn is_git_folder(folder: &Path) -> bool {
-    folder.join("HEAD").exists() && folder.join("objects").is_dir() && folder.join("refs").is_dir()
 }
 
 /// The Git work tree around a folder, by the files on the disk: `GIT_WORK_TREE` and the like do not change it. A home

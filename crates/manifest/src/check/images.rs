@@ -6,7 +6,7 @@ use ami_bake_core::Route;
 use ami_bake_core::plan::{SourceImage, SourceQuery, VersionRule};
 use semver::Version;
 
-use super::{connect, documents, ec2, files, names, platform, playbooks, steps};
+use super::{connect, documents, ec2, files, names, platform, playbooks, steps, uploads};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::manifest::Manifest;
 
@@ -42,6 +42,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
     let mut names: HashMap<String, String> = HashMap::new();
     let mut parameters: HashMap<String, String> = HashMap::new();
     let mut deployed: HashMap<DeployTarget, String> = HashMap::new();
+    let mut uploaded = uploads::Seen::new();
     platform::fields(manifest, findings);
     for image in &manifest.images {
         let route = Route::root().key("images").key(image.name.as_str());
@@ -63,6 +64,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
             };
             platform::plan(manifest, image, &plan, findings);
             steps::plan(manifest, image, &plan, findings);
+            uploads::plan(manifest, image, &plan, &mut uploaded, findings);
             documents::plan(manifest, image, &plan, sources, findings);
             playbooks::plan(manifest, image, &plan, sources, findings);
             names::plan(manifest, image, &plan, findings);

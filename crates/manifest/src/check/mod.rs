@@ -16,6 +16,7 @@ mod platform;
 mod playbooks;
 mod secrets;
 mod steps;
+mod uploads;
 mod volumes;
 
 pub(crate) use environments::{complete, environments};

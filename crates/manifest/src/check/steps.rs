@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use ami_bake_core::plan::{ImagePlan, Step};
+use ami_bake_core::plan::{Exclude, ImagePlan, Step};
 use ami_bake_core::{Route, Segment};
 
 use super::files;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
 use crate::model::{StepType, step_type};
-use crate::step_files;
 
 /// Reports invalid globs, and missing files whose paths came from expressions.
 pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
@@ -45,9 +44,9 @@ fn globs(image: &ImageEntry, step: &Step, patterns: &[String], findings: &mut Ve
             refuse(route, format!("the pattern is longer than {LONGEST_PATTERN} bytes"));
             continue;
         }
-        if let Err(error) = step_files::globs(std::slice::from_ref(pattern)) {
+        if let Some(problem) = Exclude::problem(pattern) {
             let route = step.route.key("exclude").index(index);
-            let message = format!("`{pattern}` is not a valid glob: {}", error.kind());
+            let message = format!("`{pattern}` is not a valid glob: {problem}");
             refuse(route, message);
         }
     }

@@ -241,6 +241,53 @@ fn the_digest_covers_what_changes_the_image_and_nothing_else() {
     assert_ne!(digest(&with_sha, &git("aaa")), digest(&with_sha, &git("bbb")));
 }
 
+/// A folder that the program itself writes into, or Git, has the same digest after a bake.
+#[test]
+fn the_digest_of_the_project_s_own_folder_is_that_of_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, name).unwrap();
+    };
+    write("deep/a.txt");
+    let uploads = |exclude: &str| -> Vec<Digest> {
+        let upload = |follow: bool| {
+            let step = format!("{{upload: ./, to: /srv, exclude: [{exclude}], follow-links: {follow}}}");
+            let manifest = format!("{HEAD}    build: [{step}]\n");
+            let loaded = Manifest::load_text("bake.yml", &manifest, folder.path().to_owned(), &Options::default());
+            let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
+            resolved(&Arc::new(loaded.manifest.unwrap_or_else(|| panic!("{shown}"))))
+        };
+        [false, true].map(upload).to_vec()
+    };
+    let (plain, repository, nested) = (uploads(""), uploads("'!/.git'"), uploads("deep"));
+    for name in [
+        "bake-report.json",
+        "i-0123456789abcdef0.key",
+        "deep/bake-report.json",
+        ".bakeignore",
+        ".git/config",
+        "deep/.git",
+        "data/HEAD",
+        "data/objects/x",
+        "data/refs/x",
+    ] {
+        write(name);
+    }
+    assert_eq!(plain, uploads(""));
+    assert_ne!(repository, uploads("'!/.git'"), "the repository is sent when the manifest asks for it");
+    // What is sent and what is in the digest are one: a pattern is that of `.gitignore` for both.
+    assert_eq!(nested, uploads("deep"));
+    let exclude = uploads("a.txt");
+    std::fs::write(folder.path().join("deep/a.txt"), "changed").unwrap();
+    assert_eq!(exclude, uploads("a.txt"), "a name without a slash is excluded in every folder");
+    std::fs::write(folder.path().join(".bakeignore"), "*.txt\n").unwrap();
+    let ignored = uploads("");
+    std::fs::write(folder.path().join("deep/a.txt"), "changed again").unwrap();
+    assert_eq!(ignored, uploads(""));
+}
+
 #[test]
 fn an_automatic_version_is_not_in_the_digest_and_a_fixed_one_is() {
     let step = "    build: [{run: \"echo ${{ version }}\"}]\n";

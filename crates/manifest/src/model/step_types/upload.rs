@@ -9,7 +9,11 @@ use super::super::Mode;
 use super::step_type::{FileKey, FileKind, Keyed, StepContext, StepSettings};
 use crate::step_files::FileDigest;
 
-/// Copies a local file or folder to the machine.
+/// Copies a local file or folder to the machine. Of a folder, these files are left out: what a `.bakeignore` file in it
+/// lists (patterns like those of `.gitignore`), `.git` and other folders of Git's own, and what ami-bake writes itself:
+/// `bake-report.json`, keys of kept machines and new folders of `--log-dir`. Patterns such as `!notes.txt` under `exclude`
+/// include what a `.bakeignore` lists. `!.git` includes `.git`, if it is that of the manifest's repository and not in a
+/// workflow run that anyone can start.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Upload {
@@ -19,7 +23,7 @@ pub(super) struct Upload {
     /// The path on the machine.
     #[schemars(length(min = 1))]
     to: String,
-    /// Globs of files to leave out.
+    /// Files to leave out: patterns like those of `.gitignore`. Default: `.git`; `!.git` includes it.
     #[serde(default)]
     exclude: Vec<String>,
     /// `user` or `user:group`. Default: `root`.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ami_bake_core::output::OutputSink;
-use ami_bake_core::plan::{Exclude, FileKind, InputTree, LocalFile, Step, UploadStep, local_files};
+use ami_bake_core::plan::{FileKind, InputTree, LocalFile, Selection, Step, UploadStep, local_files};
 use ami_bake_core::provision::ConnectedMachine;
 use ami_bake_core::shell::quote;
 use ami_bake_core::{Error, Result, Run};
@@ -48,10 +48,15 @@ pub(crate) async fn upload(run: &Run, on: &ConnectedMachine<'_>, step: &Step, up
         let message = format!("step `{name}`: `{}` is not an absolute path", upload.to);
         return Err(Error::manifest(message).help("Start `to` with `/`.").at(step.route.key("to")));
     }
-    let exclude = Exclude::new(&upload.exclude)
+    let selection = Selection::sent(&upload.exclude)
         .map_err(|error| Error::manifest(format!("step `{name}`: {error}")).at(step.route.key("exclude")))?;
     let (from, follow) = (upload.from.clone(), upload.follow_links);
-    let files = blocking(move || local_files(&from, &exclude, follow)).await?.map_err(local)?;
+    let found = blocking(move || local_files(&from, &selection, follow)).await?.map_err(local)?;
+    for repository in &found.repositories {
+        let path = upload.from.join(repository);
+        run.progress(format!("Leaving out {}: it is Git's own and may contain credentials", path.display()));
+    }
+    let files = found.files;
     let single = files.first().is_some_and(|file| matches!(file.kind, FileKind::File(_)));
     if single && upload.contents {
         let message = format!("`{}` is a file: remove the `/` at its end", upload.from.display());
