@@ -15,6 +15,7 @@ mod docker;
 mod ec2;
 mod fixture;
 mod needs;
+mod parts;
 mod plan;
 mod platform;
 mod render;
