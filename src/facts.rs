@@ -109,7 +109,7 @@ fn repository(remote: &str) -> Option<String> {
 /// The output of git in `folder`; `None` when git fails or is not installed.
 ///
 /// The folder may come from a stranger, and look like a bare repository whose configuration contains commands. So git
-/// is told to read only explicitly named bare repositories (git-config, `safe.bareRepository`), and, for older
+/// may read only explicitly named bare repositories (git-config, `safe.bareRepository`), and, for older
 /// versions, to fetch nothing (git, `GIT_ALLOW_PROTOCOL`).
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let answer = Command::new("git")

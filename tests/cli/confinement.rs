@@ -97,7 +97,7 @@ fn without_git_a_link_does_not_lead_out_of_the_workspace() {
     }
 }
 
-/// A folder is no way around: neither by the links in it nor by Git's folder in it.
+/// The confinement also holds inside an uploaded folder, for links and for Git's own folder.
 #[cfg(feature = "local")]
 #[test]
 fn what_is_in_an_uploaded_folder_is_confined_too() {

@@ -14,6 +14,7 @@ pub mod error;
 pub mod event;
 pub mod failure;
 pub mod image;
+pub mod image_name;
 pub mod invisible;
 pub mod kill;
 pub mod ledger;

@@ -1,10 +1,10 @@
 //! `ami-bake images`: lists, shows, exports and deletes images.
 
 mod export;
+mod inventory;
 mod list;
 mod remove;
 mod rows;
-mod selection;
 mod show;
 
 pub(crate) use list::{Args, run};

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use ami_bake_core::error::UNCLEAN;
+use ami_bake_core::image_name::ImageName;
 use ami_bake_core::platform::{Listed, Usage};
 use ami_bake_core::{Error, Result, Run, tags};
 use serde_json::{Value, json};
 
+use super::inventory::Inventory;
 use super::rows::{as_table, as_value};
-use super::selection::{ImageName, Inventory};
 use crate::args::TargetArgs;
 use crate::error::sentence;
 use crate::program::Program;

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use ami_bake_core::Result;
+use ami_bake_core::image_name::ImageName;
 use ami_bake_core::platform::{Listed, Usage};
 use serde_json::{Value, json};
 
+use super::inventory::Inventory;
 use super::rows::as_value;
-use super::selection::{ImageName, Inventory};
 use crate::args::TargetArgs;
 use crate::program::Program;
 use crate::report::Show;

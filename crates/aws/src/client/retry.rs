@@ -32,7 +32,7 @@ pub(crate) fn no_retries() -> Builder {
     Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// Makes a create call without client token until it is answered. After a lost answer `find` looks for what the call
+/// Sends a create call, which takes no client token, until it is answered. After a lost answer `find` looks for what the call
 /// may have created, and the call is repeated only if nothing is found. A throttled call created nothing.
 ///
 /// # Errors

@@ -79,7 +79,7 @@ pub async fn update(
     if attached {
         attach(api, &release, report, context.masker).await?;
     }
-    // Only now: nobody is told of a release without its images, and an immutable one takes no files afterwards.
+    // Published last: subscribers are notified once the images are there, and an immutable release accepts no more files.
     let ours = release.draft && release.body.as_deref().is_some_and(|notes| notes.contains(CREATED));
     if !ours {
         return Ok(Updated { url: release.html_url, attached, created: false });

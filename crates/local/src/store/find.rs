@@ -2,61 +2,36 @@
 
 use std::collections::BTreeSet;
 
-use ami_bake_core::{Error, Result, version};
-use semver::Version;
+use ami_bake_core::image::ImageRecord;
+use ami_bake_core::image_name::ImageName;
+use ami_bake_core::{Error, Result};
 
 use super::image::Image;
 
 /// Finds an image: an id, `NAME/IMAGE/VERSION`, or `[NAME/]IMAGE[@RANGE]` for the highest tested version.
 ///
 /// # Errors
-/// When there is no such image, when the range is invalid, or when images of several manifests match.
+/// When there is no such image, when the range is invalid, or when several images match.
 pub(crate) fn find(images: &[Image], text: &str) -> Result<Image> {
     if let Some(image) = images.iter().find(|image| image.id == text) {
         return Ok(image.clone());
     }
-    let tested = |image: &&Image| image.record().is_some_and(|record| record.tested.is_some());
-    if let Some(image) = images.iter().filter(tested).find(|image| image.name == text || full_name(image) == text) {
-        return Ok(image.clone());
+    let name = ImageName::parse(text)?;
+    let records: Vec<ImageRecord> =
+        images.iter().filter_map(Image::record).filter(|one| one.tested.is_some()).collect();
+    let chosen = name.select(&records)?;
+    let variants: BTreeSet<String> = chosen.iter().map(|image| image.key.to_string()).collect();
+    if variants.len() > 1 {
+        let names: Vec<String> = variants.into_iter().collect();
+        return Err(
+            Error::usage(format!("`{text}` is ambiguous: {}", names.join(", "))).help("Name one of the variants.")
+        );
     }
-    let (name, range) = match text.split_once('@') {
-        Some((name, range)) => (name, Some(version::range(range)?)),
-        None => (text, None),
-    };
-    let (namespace, key) = match name.split_once('/') {
-        Some((namespace, key)) => (Some(namespace), key),
-        None => (None, name),
-    };
-    let candidates: Vec<(String, Version, &Image)> = images
-        .iter()
-        .filter(tested)
-        .filter_map(|image| {
-            let (own_namespace, own_key) = image.key()?;
-            let version = image.version()?;
-            let matches = own_key.to_string() == key
-                && namespace.is_none_or(|namespace| namespace == own_namespace)
-                && version::in_range(&version, range.as_ref());
-            matches.then(|| (own_namespace.to_owned(), version, image))
-        })
-        .collect();
-    let namespaces: BTreeSet<&str> = candidates.iter().map(|(namespace, ..)| namespace.as_str()).collect();
-    if namespaces.len() > 1 {
-        let names: Vec<String> = namespaces.iter().map(|namespace| format!("{namespace}/{key}")).collect();
-        return Err(Error::usage(format!("`{text}` is ambiguous: {}", names.join(", ")))
-            .help("Several manifests have an image with this name. Use NAME/IMAGE or the image's ID."));
-    }
-    let highest = candidates.into_iter().max_by(|one, other| one.1.cmp(&other.1));
-    highest.map(|(.., image)| image.clone()).ok_or_else(|| {
+    let found = chosen.last().and_then(|chosen| images.iter().find(|image| image.id == chosen.id));
+    found.cloned().ok_or_else(|| {
         Error::preflight(format!("no tested image `{text}` in the local store"))
             .help("`ami-bake images --platform local` lists the images. Use an ID, NAME/IMAGE/VERSION or IMAGE@RANGE.")
     })
-}
-
-fn full_name(image: &Image) -> String {
-    match (image.key(), image.version()) {
-        (Some((namespace, key)), Some(version)) => format!("{namespace}/{key}/{version}"),
-        _ => String::new(),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Why there are no credentials, in one sentence, and what to do about it. The SDK says only which of its sources were
-//! tried, in words of its own.
+//! The reason for missing credentials, in one sentence, and what to do. The SDK's own error only lists the sources that
+//! it tried.
 
 use ami_bake_core::Error;
 use ami_bake_core::output::sanitize;
