@@ -10,6 +10,7 @@ pub mod corpus;
 pub mod docker;
 pub mod fake;
 pub mod github;
+pub mod guest;
 pub mod http;
 pub mod oidc;
 pub mod output;
