@@ -30,10 +30,10 @@ fn output_over_ssh_takes_bounded_memory_and_does_not_hold_up_a_cancel() {
         &format!("bash -c 'read -r go < /dev/tcp/127.0.0.1/{port}'"),
         // A daemon that was started with endless output.
         "yes & echo started",
-        "yes | head -c 4000000 || true",
-        "yes $(printf %099d 0) | head -c 12000000 || true",
+        "yes | head -c 2000000 || true",
+        "yes $(printf %099d 0) | head -c 6000000 || true",
         "yes 50% of everything | head -n 50000 | tr '\\n' '\\r' || true",
-        "head -c 12000000 /dev/zero | tr '\\0' x",
+        "head -c 6000000 /dev/zero | tr '\\0' x",
         "echo last > /opt/last; exec yes",
     ];
     let steps = steps.map(|step| format!("      - run: |\n          {step}\n")).concat();
@@ -59,6 +59,6 @@ fn output_over_ssh_takes_bounded_memory_and_does_not_hold_up_a_cancel() {
     assert!((1..1000).contains(&states), "{states} states of a progress bar are shown");
     // The log of a finished step is complete.
     let whole = std::fs::metadata(fixture.path("logs/web-build-4.log")).unwrap();
-    assert_eq!(whole.len(), 12_000_000);
+    assert_eq!(whole.len(), 6_000_000);
     fixture.holds_only(&[]);
 }

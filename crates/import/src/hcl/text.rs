@@ -32,11 +32,13 @@ pub(super) fn map(scope: &Scope, text: &Text, function: &dyn Fn(&str) -> String,
     }
     let mut notes = Vec::new();
     if text.0.iter().any(|part| matches!(part, TextPart::Time(_) | TextPart::Unknown(_)))
-        && let Some(mapped) = piecewise(text, function, reach)
+        && let Some(mapped) = piecewise(text, function, reach, &mut notes)
     {
+        scope.note(notes);
         return Ok(mapped);
     }
     // Evaluates variables first, and then tries with the time only.
+    notes.clear();
     let mut settled = Text::default();
     for part in &text.0 {
         match part {
@@ -48,7 +50,7 @@ pub(super) fn map(scope: &Scope, text: &Text, function: &dyn Fn(&str) -> String,
     if let Some(literal) = settled.literal() {
         return Ok(Text::plain(function(&literal)));
     }
-    piecewise(&settled, function, Reach::Whole).ok_or_else(|| {
+    piecewise(&settled, function, Reach::Whole, &mut Vec::new()).ok_or_else(|| {
         Unsupported::new("it is computed from the time of the bake, which is only known during the bake")
             .help("Use `${{ timestamp }}`, `${{ date }}` or `${{ version }}`.")
             .into()
@@ -56,7 +58,7 @@ pub(super) fn map(scope: &Scope, text: &Text, function: &dyn Fn(&str) -> String,
 }
 
 /// Applies the function to each part, if the result for two sample times is the same as for the whole text.
-fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Option<Text> {
+fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach, notes: &mut Vec<String>) -> Option<Text> {
     if let (Reach::Ends, [TextPart::Plain(first), middle @ .., TextPart::Plain(last)]) = (reach, text.0.as_slice()) {
         // A letter in place of the middle shows the effect at each end.
         let (first, last) = (function(&format!("{first}x")), function(&format!("x{last}")));
@@ -75,8 +77,13 @@ fn piecewise(text: &Text, function: &dyn Fn(&str) -> String, reach: Reach) -> Op
                 mapped.known = known.known.as_deref().map(function);
                 match reach {
                     Reach::Characters(command) => mapped.action.push(command.to_vec()),
-                    // A reference stays if the function does not change its value.
-                    _ if known.known.is_some() && mapped.known == known.known => {}
+                    // A reference stays if the function does not change its value. It may change another one.
+                    _ if known.known.is_some() && mapped.known == known.known => {
+                        let name = &known.name;
+                        notes.push(format!(
+                            "`{name}` is used without the function, which does not change its current value"
+                        ));
+                    }
                     _ => return None,
                 }
                 TextPart::Unknown(mapped)

@@ -228,6 +228,10 @@ fn parameters(component: &Reader, project: &Project) -> Map {
             );
             continue;
         }
+        // A list with a part that was reported is not the same list.
+        if words.is_empty() || words.len() != value.items().len() {
+            continue;
+        }
         with.set_from(name, words.join(","), &value);
     }
     with

@@ -46,7 +46,12 @@ pub(crate) fn import(documents: &[Document], sets: &[(String, String)], stem: &s
     for recipe in recipes {
         let mut image = recipe::read(recipe, &project, &mut draft);
         around(Some(recipe), &project, &mut draft, &mut body, &mut image);
-        let key = recipe.name(&project.context).unwrap_or_else(|| stem.to_owned());
+        let key = recipe.name(&project.context).unwrap_or_else(|| {
+            if let Some(unknown) = recipe.get("name") {
+                unknown.changed("only the stack knows this name: the image is named after the file", "");
+            }
+            stem.to_owned()
+        });
         let mut key = name(&key);
         while images.get(&key).is_some() {
             key.push_str("-2");

@@ -29,17 +29,22 @@ fn detail(detail: &Reader, project: &Project, publish: &mut Map) {
     let filter = get(detail, "filter");
     let field = |name: &str| filter.as_ref().and_then(|filter| get(filter, name));
     let (action, kind) = (word(action), word(field("type")));
-    let (value, least) = (field("value"), field("retainAtLeast"));
+    let (value, least, unit) = (field("value"), field("retainAtLeast"), field("unit"));
+    if let Some(unit) = &unit
+        && let Some(days) = word(Some(*unit)).as_deref().and_then(approximate)
+    {
+        unit.changed(days, "");
+    }
     let number = |reader: &Option<Reader>| project.context.number(reader.as_ref()?);
     match (action.as_deref(), kind.as_deref()) {
         (Some("DELETE"), Some("COUNT")) => keep(publish, "last", number(&value), value.as_ref()),
         (Some("DELETE"), Some("AGE")) => {
-            let age = age(word(value), word(field("unit")));
+            let age = age(word(value), word(unit));
             keep(publish, "newer-than", age, value.as_ref());
             keep(publish, "last", number(&least), least.as_ref());
         }
         (Some("DEPRECATE"), Some("AGE")) => {
-            if let (Some(age), Some(value)) = (age(word(value), word(field("unit"))), value.as_ref()) {
+            if let (Some(age), Some(value)) = (age(word(value), word(unit)), value.as_ref()) {
                 publish.set_from("deprecate-after", age, value);
             }
         }
@@ -60,6 +65,15 @@ fn detail(detail: &Reader, project: &Project, publish: &mut Map) {
 fn keep(publish: &mut Map, key: &str, value: Option<Value>, from: Option<&Reader>) {
     if let (Some(value), Some(from)) = (value, from) {
         publish.within("keep", |keep| keep.set_from(key, value, from));
+    }
+}
+
+/// What a unit whose length varies is taken for.
+fn approximate(unit: &str) -> Option<&'static str> {
+    match unit {
+        "MONTHS" => Some("a month is taken as 30 days"),
+        "YEARS" => Some("a year is taken as 365 days"),
+        _ => None,
     }
 }
 

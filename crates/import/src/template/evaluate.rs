@@ -58,6 +58,12 @@ pub(crate) fn evaluate_segments(
     Evaluation { scope, note }.segments(segments)
 }
 
+/// The value during the import of a part of a condition.
+fn fixed(words: &Words, follows: &mut bool) -> Result<String, Unsupported> {
+    *follows |= words.literal().is_none();
+    words.known().ok_or_else(|| Unsupported::new("an `if` depends on a value that is only known during the bake"))
+}
+
 /// The note for an environment variable that is read under another name.
 pub(crate) fn not_passed_on(name: &str) -> String {
     format!("ami-bake or the runner signs in with {name}, and never passes it on")
@@ -79,22 +85,54 @@ impl Evaluation<'_> {
                     self.add(&mut words, value)?;
                 }
                 Segment::If { condition, then, otherwise } => {
-                    let value = self.pipeline(condition)?;
-                    let known = value.known().ok_or_else(|| {
-                        Unsupported::new("an `if` depends on a value that is only known during the bake")
-                    })?;
-                    if value.literal().is_none() {
+                    let mut follows = false;
+                    let holds = self.holds(condition, &mut follows)?;
+                    if follows {
                         (self.note)(
                             "the `if` was evaluated during the import and no longer follows the variable".to_owned(),
                         );
                     }
-                    // In Go an empty text is false and every other text is true, even "false".
-                    let value = self.segments(if known.is_empty() { otherwise } else { then })?;
+                    let value = self.segments(if holds { then } else { otherwise })?;
                     self.add(&mut words, value)?;
                 }
             }
         }
         Ok(words)
+    }
+
+    /// Whether the condition of an `if` holds, with Go's `eq`, `ne`, `not`, `and` and `or`. `follows` becomes true if it
+    /// depends on a variable.
+    fn holds(&mut self, condition: &Pipeline, follows: &mut bool) -> Result<bool, Unsupported> {
+        let (name, rest) = match condition.as_slice() {
+            [command] => match command.split_first() {
+                Some((Argument::Name(name), rest)) => (name.as_str(), rest),
+                Some((Argument::Group(inner), [])) => return self.holds(inner, follows),
+                _ => ("", [].as_slice()),
+            },
+            _ => ("", [].as_slice()),
+        };
+        let mut compared =
+            |this: &mut Self, argument: &Argument| this.argument(argument).and_then(|w| fixed(&w, follows));
+        match (name, rest) {
+            ("eq", [first, others @ ..]) if !others.is_empty() => {
+                let first = compared(self, first)?;
+                let others = others.iter().map(|other| compared(self, other)).collect::<Result<Vec<_>, _>>()?;
+                Ok(others.contains(&first))
+            }
+            ("ne", [first, second]) => Ok(compared(self, first)? != compared(self, second)?),
+            ("not", [one]) => Ok(!self.holds(&vec![vec![one.clone()]], follows)?),
+            ("and" | "or", [first, others @ ..]) => {
+                let mut value = self.holds(&vec![vec![first.clone()]], follows)?;
+                for other in others {
+                    if value == (name == "and") {
+                        value = self.holds(&vec![vec![other.clone()]], follows)?;
+                    }
+                }
+                Ok(value)
+            }
+            // In Go an empty text is false and every other text is true, even "false".
+            _ => self.pipeline(condition).and_then(|value| fixed(&value, follows)).map(|text| !text.is_empty()),
+        }
     }
 
     fn add(&self, words: &mut Words, value: Words) -> Result<(), Unsupported> {

@@ -55,6 +55,9 @@ pub(super) fn apply(
             if count >= 0 && limit < found {
                 return frozen(text, |text| text.replacen(&from, &to, limit), "`replace` with a count", note);
             }
+            if count >= 0 && text.literal().is_none() {
+                note(format!("`replace` with the count {count}: the manifest's `replace` replaces every match"));
+            }
             Ok(function(
                 text,
                 |text| text.replace(&from, &to),

@@ -16,6 +16,7 @@ mod hcl_refused;
 mod hcl_values;
 mod imagebuilder;
 mod mutations;
+mod promises;
 mod provisioners;
 mod refused;
 mod scripts;

@@ -83,7 +83,8 @@ fn replace(all: &Arguments) -> EvalResult<HclValue> {
     let command = [Argument::Name("replace_all".to_owned()), Argument::Text(from.clone()), Argument::Text(to.clone())];
     // A match of several characters could start in one part of the text and end in the next; and expressions have only
     // one line.
-    let simple = from.chars().count() == 1 && !from.contains('\n') && !to.contains('\n');
+    let parts = all.text(0)?.0.len();
+    let simple = (from.chars().count() == 1 || parts == 1) && !from.contains('\n') && !to.contains('\n');
     let reach = if simple { Reach::Characters(&command) } else { Reach::Whole };
     mapped(all, 0, &function, reach)
 }

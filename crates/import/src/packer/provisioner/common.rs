@@ -41,11 +41,15 @@ pub(super) fn add(
     // The time for which Packer tries to start the script while the machine restarts.
     if let Some(field) = fields.get("start_retry_timeout")
         && let Some(limit) = context.duration(&field)
-        && matches!(&limit, Value::Text(text) if seconds(text).is_some_and(|limit| limit > REBOOT))
-        && let Some(Value::Map(last)) = image.steps.last_mut()
-        && last.get("reboot").is_some()
     {
-        last.set_from("timeout", limit, &field);
+        match image.steps.last_mut() {
+            Some(Value::Map(last)) if last.get("reboot").is_some() => {
+                if matches!(&limit, Value::Text(text) if seconds(text).is_some_and(|limit| limit > REBOOT)) {
+                    last.set_from("timeout", limit, &field);
+                }
+            }
+            _ => field.drop("the bake reconnects automatically", ""),
+        }
     }
     if let Some(carry) = fields.get("continue_on_error") {
         carry.changed("replaced with `on-failure: ignore`", "");

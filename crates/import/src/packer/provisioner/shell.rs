@@ -373,6 +373,5 @@ fn unsupported(fields: &Fields) {
         "scripts are not written to a file on the machine",
         "",
     );
-    fields.drop(&["start_retry_timeout"], "the bake reconnects automatically", "");
     fields.drop(&["pause_after"], "only a pause before a step is supported", "Add a step `run: sleep …`.");
 }
