@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    bake, check, completions, component, images, import, init, matrix, plan, publish, schema, sweep, test,
+    bake, check, completions, component, fmt, images, import, init, matrix, plan, publish, schema, sweep, test,
 };
 use crate::features;
 use crate::out::own;
@@ -76,6 +76,7 @@ enum Command {
     Import(import::Args),
     #[command(visible_alias = "validate")]
     Check(check::Args),
+    Fmt(fmt::Args),
     Plan(plan::Args),
     Matrix(matrix::Args),
     #[command(visible_alias = "build")]
@@ -162,6 +163,7 @@ impl Command {
             Self::Init(args) => init::run(&args, program),
             Self::Import(args) => import::run(&args, program),
             Self::Check(args) => check::run(&args, program),
+            Self::Fmt(args) => fmt::run(&args, program),
             Self::Schema(args) => Ok(schema::run(&args, program)),
             Self::Completions(args) => Ok(completions::run(&args, &mut command(), program)),
             Self::Plan(args) => block_on(plan::run(args, program)),

@@ -4,6 +4,7 @@ pub(crate) mod bake;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod component;
+pub(crate) mod fmt;
 pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod init;

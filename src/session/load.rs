@@ -149,7 +149,7 @@ pub(crate) fn load_generated(program: &Program, generated: &Generated<'_>) -> Lo
 ///
 /// # Errors
 /// When the named file does not exist, or none is named and none is in a default place.
-pub(super) fn find(named: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf> {
     let Some(path) = named else {
         return DEFAULT_PATHS.iter().map(PathBuf::from).find(|path| path.is_file()).ok_or_else(|| {
             Error::usage("no manifest found: neither bake.yml nor .github/bake.yml exists here")

@@ -27,6 +27,7 @@ mod docker_publish;
 mod downloads;
 mod first_steps;
 mod fixture;
+mod fmt;
 mod full_disk;
 #[cfg(feature = "github")]
 mod github;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ami_bake_import::{FindingKind, Imported, Refused, Request, Source, import};
-use ami_bake_manifest::diagnostic::{Style, text};
-use ami_bake_manifest::{Manifest, Options};
+use ami_bake_manifest::diagnostic::{FileId, Sources, Style, text};
+use ami_bake_manifest::{Manifest, Options, canonical, tree};
 use ami_bake_testkit::corpus::corpus;
 
 fn source(path: PathBuf) -> Source {
@@ -48,9 +48,20 @@ fn checked(name: &str, imported: &Imported, folder: &Path) {
     let wrong: Vec<_> =
         loaded.findings.into_iter().filter(|finding| finding.is_error() && !known(finding.code)).collect();
     assert!(wrong.is_empty(), "{name}:\n{}\n{manifest}", text(&wrong, &loaded.sources, Style::Plain));
+    formats(name, manifest);
     for (path, line) in manifest.lines().enumerate() {
         assert!(!line.contains("AKIA"), "{name}:{path}: {line}");
     }
+}
+
+/// `ami-bake fmt` does not change what an imported manifest means.
+#[track_caller]
+fn formats(name: &str, manifest: &str) {
+    let value = |text: &str| tree::parse(FileId::default(), text, &mut Vec::new()).map(|root| root.to_json());
+    let once = canonical(name, manifest, &mut Sources::default());
+    let once = once.unwrap_or_else(|findings| panic!("{name}: {}\n{manifest}", findings[0].message));
+    assert_eq!(value(&once), value(manifest), "{name}");
+    assert_eq!(canonical(name, &once, &mut Sources::default()).ok().as_ref(), Some(&once), "{name}");
 }
 
 #[test]

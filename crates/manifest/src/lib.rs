@@ -8,6 +8,7 @@ pub mod diagnostic;
 mod document;
 mod expression;
 mod family;
+mod formatter;
 mod load;
 mod lower;
 mod manifest;
@@ -27,6 +28,7 @@ mod variant;
 pub mod words;
 
 pub use document::{Document, ValidateDocument};
+pub use formatter::canonical;
 pub use load::{Loaded, Written};
 pub use manifest::Manifest;
 pub use options::{Git, Github, Options};

@@ -40,6 +40,8 @@ pub struct Document {
     pub version: Option<VersionText>,
     /// Where to bake the images; `--platform` overrides it. Default: `aws`.
     pub platform: Option<Platform>,
+    /// The AWS region and role.
+    pub aws: Option<Aws>,
     /// Variables and their defaults, used as `${{ vars.NAME }}`. A variable with the default `null` must be set.
     #[serde(default)]
     pub vars: Ordered<Value>,
@@ -49,8 +51,6 @@ pub struct Document {
     /// Environments such as staging and production. `--environment NAME` merges one into the manifest.
     #[serde(default)]
     pub environments: Ordered<Environment>,
-    /// The AWS region and role.
-    pub aws: Option<Aws>,
     /// Defaults for all images. Maps are merged with those of the image, lists are replaced.
     pub defaults: Option<Image>,
     /// The images, by name.
@@ -88,12 +88,12 @@ pub struct Environment {
     pub version: Option<VersionText>,
     /// Where to bake the images.
     pub platform: Option<Platform>,
+    /// The AWS region and role.
+    pub aws: Option<Aws>,
     /// Values of variables that the manifest declares.
     pub vars: Ordered<Value>,
     /// Names of environment variables that hold secrets; replaces the manifest's list.
     pub secrets: Vec<SecretName>,
-    /// The AWS region and role.
-    pub aws: Option<Aws>,
     /// Defaults for all images.
     pub defaults: Option<Image>,
     /// Settings of individual images.

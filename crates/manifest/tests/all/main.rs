@@ -14,6 +14,7 @@ mod digest_golden;
 mod docker;
 mod ec2;
 mod fixture;
+mod formatting;
 mod needs;
 mod parts;
 mod plan;

@@ -27,15 +27,15 @@ pub(super) struct Ansible {
     /// Extra variables.
     #[serde(default)]
     vars: Ordered<Value>,
-    /// Additional arguments of `ansible-playbook`.
-    #[serde(default)]
-    args: Vec<String>,
     /// Inventory groups that the machine is a member of.
     #[serde(default)]
     groups: Vec<String>,
     /// The name of the machine in the inventory. With `localhost`, plays and tasks for `localhost` run on the machine. Default: the name of the image.
     #[schemars(length(min = 1))]
     host: Option<String>,
+    /// Additional arguments of `ansible-playbook`.
+    #[serde(default)]
+    args: Vec<String>,
 }
 
 const HELP: &str = "`ansible` needs a playbook, `requirements` a file of roles and collections.";
