@@ -83,7 +83,8 @@ impl Session {
         host: &Arc<dyn Host>,
     ) -> Self {
         let masker = Arc::clone(host.masker());
-        let secrets = settings.secrets.iter();
+        // An optional secret that is not set is empty.
+        let secrets = settings.secrets.iter().filter(|(_, value)| !value.expose_secret().is_empty());
         let bare: Vec<&String> =
             secrets.filter(|(_, value)| !masker.add(value.expose_secret())).map(|(name, _)| name).collect();
         let bare: Vec<String> = if settings.creates { bare.into_iter().cloned().collect() } else { Vec::new() };

@@ -123,7 +123,16 @@ fn a_secret_may_be_empty_and_an_optional_one_unset() {
     let fixture = Fixture::with(&manifest);
     let outcome = fixture.run(&["bake"]).exits(4);
     assert!(outcome.stderr.contains("EMPTY is listed") && !outcome.stderr.contains("OPTIONAL"), "{}", outcome.stderr);
-    fixture.variable("EMPTY", "").run(&["bake"]).exits(0);
+    let fixture = fixture.variable("EMPTY", "");
+    let outcome = fixture.run(&["bake"]).exits(0);
+    assert!(!(outcome.stdout.clone() + &outcome.stderr).contains("not masked"), "{}", outcome.stdout);
+    // One that is too short to be masked is told.
+    let outcome = fixture.variable("OPTIONAL", "1").run(&["bake"]).exits(0);
+    assert!(
+        (outcome.stdout.clone() + &outcome.stderr).contains("the secret `OPTIONAL` is not masked"),
+        "{}",
+        outcome.stdout
+    );
 }
 
 /// `bench/` measures the time that it takes.
