@@ -118,6 +118,61 @@ fn a_scratch_disk_stays_out_of_the_image() {
     only_the_build_has_the_scratch_disk(&fixture);
 }
 
+/// Disks of every kind, for an image that ami-bake registers and for one that EC2 creates.
+#[test]
+fn the_image_has_the_disks_of_its_manifest() {
+    let rhel = |text: String| {
+        text.replace("099720109477", "309956199498")
+            .replace("ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*", "RHEL-9*")
+    };
+    let fixture = Fixture::new(&format!("{WEB}{HELLO}"));
+    fixture.bake().exits(0);
+    let snapshot = fixture.cloud.images().into_iter().find(|image| image["name"] == "shop/web/0.1.0").unwrap()
+        ["mappings"][0]["Ebs"]["SnapshotId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (version, by_ec2) in [("0.2.0", false), ("0.3.0", true)] {
+        fixture.cloud.forget_calls();
+        let manifest = format!(
+            "{WEB}    machine:
+      type: t3.small
+      disk: {{delete-on-termination: false}}
+      volumes:
+        - {{device: /dev/sdf, snapshot: {snapshot}, type: gp3, iops: 3500}}
+        - {{device: /dev/sdg, size: 7, empty: true, encrypted: true, delete-on-termination: false}}
+        - {{device: /dev/sdh, virtual-name: ephemeral0}}
+{HELLO}"
+        )
+        .replace("name: shop", &format!("name: shop\nversion: {version}"));
+        fixture.write("bake.yml", &if by_ec2 { rhel(manifest) } else { manifest });
+        fixture.bake().exits(0);
+        let calls = fixture.cloud.calls_of("RunInstances");
+        let launched: Vec<(bool, bool)> = calls
+            .iter()
+            .map(|call| call.to_string())
+            .map(|call| (call.contains(&snapshot), call.contains("/dev/sdg")))
+            .collect();
+        assert_eq!(launched, [(true, false), (false, true)], "the test machine has the disks of the image alone");
+        let images = fixture.cloud.images();
+        let baked = images.iter().find(|image| image["name"] == format!("shop/web/{version}")).unwrap();
+        let device = |name: &str| {
+            let all = baked["mappings"].as_array().unwrap();
+            all.iter().find(|one| one["DeviceName"] == name).unwrap_or_else(|| panic!("no {name}: {baked:#}")).clone()
+        };
+        let root = device(baked["root"].as_str().unwrap());
+        assert_eq!(root["Ebs"]["DeleteOnTermination"], false, "{root:#}");
+        let data = device("/dev/sdf");
+        assert!(data["Ebs"]["SnapshotId"].as_str().is_some_and(|id| id != snapshot), "{data:#}");
+        assert_eq!((&data["Ebs"]["Iops"], &data["Ebs"]["DeleteOnTermination"]), (&json!(3500), &json!(true)));
+        let empty = device("/dev/sdg");
+        assert_eq!(empty["Ebs"]["SnapshotId"], Value::Null, "{empty:#}");
+        assert_eq!((&empty["Ebs"]["VolumeSize"], &empty["Ebs"]["Encrypted"]), (&json!(7), &json!(true)));
+        assert_eq!(empty["Ebs"]["DeleteOnTermination"], false, "{empty:#}");
+        assert_eq!(device("/dev/sdh")["VirtualName"], "ephemeral0");
+    }
+}
+
 #[test]
 fn the_image_says_what_the_source_says() {
     let fixture = Fixture::new(&format!(

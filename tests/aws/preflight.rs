@@ -36,6 +36,14 @@ fn each_rule_that_needs_the_cloud_is_broken_once() {
     for (machine, publish, source, expected, line) in [
         ("{volumes: [{device: /dev/sdg, type: gp3}]}", "{}", UBUNTU, "the volume /dev/sdg has no size", 7),
         ("{user: admin, volumes: [{device: /dev/sdf, size: 9}]}", "{}", &golden, "smaller than the 20 GiB", 7),
+        ("{volumes: [{device: /dev/sdg, size: 9, iops: 3000}]}", "{}", UBUNTU, "volumes of type gp2 have no such", 7),
+        (
+            "{volumes: [{device: /dev/sdg, snapshot: snap-0123456789abcdef0}]}",
+            "{}",
+            UBUNTU,
+            "does not exist in us-east-1",
+            7,
+        ),
         ("{disk: {size: 4}}", "{}", UBUNTU, "4 GiB is smaller than the 8 GiB", 7),
         ("{disk: {iops: 9000}}", "{}", UBUNTU, "9000 IOPS are too many for 8 GiB", 7),
         ("{type: t4g.small}", "{}", UBUNTU, "t4g.small is arm64, the image x86_64", 7),

@@ -121,7 +121,8 @@ class Admin:
                 for region, backend in list(regions.items()):
                     for image in backend.amis.values():
                         layers = {snapshot: list(self.cloud.contents[snapshot].layers) for snapshot in image.snapshot_ids if snapshot in self.cloud.contents}
-                        found.append({"id": image.id, "name": image.name, "region": region, "account": account, "state": image.state, "snapshots": layers})
+                        found.append({"id": image.id, "name": image.name, "region": region, "account": account, "state": image.state, "snapshots": layers,
+                                      "root": image.root_device_name, "mappings": image.block_device_mappings})
         return found
 
     def post_images(self, given):

@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::ledger::Closed;
-use ami_bake_core::plan::MachineSettings;
 use ami_bake_core::platform::{Candidate, Capture, PendingImage};
 use ami_bake_core::{Result, Run, tags};
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{BlockDeviceMapping, Image, ImdsSupportValues, ResourceType};
+use aws_sdk_ec2::types::{Image, ImdsSupportValues, ResourceType};
 
 use super::pending::{candidate, name_taken};
 use super::quiesce::stop_on_shutdown;
 use crate::client::ledger::{IMAGE, MACHINE, PLATFORM};
 use crate::client::{create_once, filter, no_retries, tag_filter};
-use crate::image::{self, available, specification};
+use crate::image::{self, available, of_create_image, specification};
 use crate::machine::{AwsMachine, Machines, terminate_id};
 
 /// Time limit for the image: as long as its snapshots may take, see the limit in `snapshots.rs`.
@@ -29,19 +28,12 @@ pub(super) struct PendingEc2Image {
     imds_v2: bool,
 }
 
-/// Mappings that exclude disks from the image: an empty `NoDevice` excludes one (EC2 API, BlockDeviceMapping).
-fn left_out(machine: &MachineSettings) -> Option<Vec<BlockDeviceMapping>> {
-    let scratch = machine.volumes.iter().filter(|volume| volume.scratch);
-    let mappings =
-        scratch.map(|volume| BlockDeviceMapping::builder().device_name(&volume.device).no_device("").build());
-    Some(mappings.collect()).filter(|all: &Vec<_>| !all.is_empty())
-}
-
 /// Requests the image of a quiesced machine.
 pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_>) -> Result<PendingEc2Image> {
     let client = machine.client();
     let name = &capture.name;
     let doing = format!("create the image {name:?} of {}", machine.in_words());
+    let changes = of_create_image(&machine.source, &capture.plan.machine);
     let mut tags = capture.tags.clone();
     tags.insert(tags::RUN.to_owned(), run.id().to_owned());
     run.check()?;
@@ -65,7 +57,7 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
                 .set_description(Some(capture.plan.settings.description.clone()).filter(|text| !text.is_empty()))
                 // The machine is stopped, or its guest has halted: a reboot would start it again.
                 .no_reboot(true)
-                .set_block_device_mappings(left_out(&capture.plan.machine))
+                .set_block_device_mappings(Some(changes.clone()).filter(|changes| !changes.is_empty()))
                 .tag_specifications(specification(ResourceType::Image, &tags))
                 .tag_specifications(specification(ResourceType::Snapshot, &tags))
                 .customize()

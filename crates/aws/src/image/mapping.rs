@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ami_bake_core::plan::{Disk, MachineSettings};
+use ami_bake_core::plan::{self, Disk, MachineSettings};
 use ami_bake_core::{Error, Result};
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, Image, VolumeType};
 
@@ -21,7 +21,7 @@ pub(crate) struct Device {
 /// What a device is created from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DeviceSource {
-    /// A volume created from a snapshot.
+    /// A volume, created from a snapshot or empty.
     Volume(Volume),
     /// A disk of the host, such as `ephemeral0`.
     Host(String),
@@ -30,8 +30,10 @@ pub(crate) enum DeviceSource {
 /// A volume as an image describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Volume {
-    /// ID of the snapshot.
-    pub(crate) snapshot: String,
+    /// ID of the snapshot; `None` for a volume that is empty in each instance.
+    pub(crate) snapshot: Option<String>,
+    /// Whether an empty volume is encrypted; that of others follows from the snapshot.
+    pub(crate) encrypted: Option<bool>,
     /// Size in GiB.
     pub(crate) size: Option<i32>,
     /// Volume type.
@@ -72,9 +74,73 @@ pub(crate) fn of_capture(source: &Image, settings: &MachineSettings, taken: &[Vo
         )));
     }
     let mut devices: Vec<Device> = taken.iter().map(|part| device(part, root, source, settings)).collect();
-    devices.extend(source.block_device_mappings().iter().filter_map(host));
+    devices.extend(settings.volumes.iter().filter_map(described));
+    let own = |device: &Device| settings.volumes.iter().any(|volume| volume.device == device.name);
+    devices.extend(source.block_device_mappings().iter().filter_map(host).filter(|device| !own(device)));
     devices.sort_by_key(|device| (device.name != root, device.name.clone()));
     Ok(devices)
+}
+
+/// The changes to what CreateImage makes of a machine's disks: those that it leaves out, those that it adds, and those
+/// that stay when an instance ends. It has no other setting for the disks that exist (EC2 API, CreateImage,
+/// BlockDeviceMappings: "The only option that can be changed … is DeleteOnTermination").
+pub(crate) fn of_create_image(source: &Image, settings: &MachineSettings) -> Vec<BlockDeviceMapping> {
+    let mapping = |device: &str| BlockDeviceMapping::builder().device_name(device);
+    let root = source.root_device_name().unwrap_or_default();
+    // An empty `NoDevice` leaves a disk out (EC2 API, BlockDeviceMapping).
+    let scratch = settings.volumes.iter().filter(|volume| volume.scratch);
+    let mut all: Vec<BlockDeviceMapping> = scratch.map(|one| mapping(&one.device).no_device("").build()).collect();
+    all.extend(settings.volumes.iter().filter_map(described).map(|device| device.request()));
+    let mut stays = |device: &str, asked: Option<bool>| {
+        let kept = asked.unwrap_or_else(|| source_disk(source, device).is_none_or(ends_with_instance));
+        if !kept && !all.iter().any(|one| one.device_name() == Some(device)) {
+            let ebs = EbsBlockDevice::builder().delete_on_termination(false).build();
+            all.push(mapping(device).ebs(ebs).build());
+        }
+    };
+    stays(root, settings.disk.delete_on_termination);
+    for volume in &settings.volumes {
+        stays(&volume.device, volume.disk.delete_on_termination);
+    }
+    for device in source.block_device_mappings().iter().filter(|one| one.ebs().is_some()) {
+        let device = device.device_name().unwrap_or_default();
+        if device != root && !settings.volumes.iter().any(|volume| volume.device == device) {
+            stays(device, None);
+        }
+    }
+    all
+}
+
+/// A disk of the manifest that the image describes and the build machine does not have.
+fn described(volume: &plan::Volume) -> Option<Device> {
+    let source = match &volume.host {
+        Some(name) => DeviceSource::Host(name.clone()),
+        None if volume.empty => {
+            let disk = &volume.disk;
+            let kind = disk.kind.as_deref().map(VolumeType::from);
+            let (iops, throughput) = speed(kind.as_ref(), Some(disk), None);
+            DeviceSource::Volume(Volume {
+                snapshot: None,
+                encrypted: disk.encrypted,
+                size: disk.size.and_then(|size| i32::try_from(size).ok()),
+                kind,
+                iops,
+                throughput,
+                ends_with_instance: disk.delete_on_termination.unwrap_or(true),
+            })
+        }
+        None => return None,
+    };
+    Some(Device { name: volume.device.clone(), source })
+}
+
+/// The volume of this device in an image.
+pub(crate) fn source_disk<'a>(image: &'a Image, device: &str) -> Option<&'a EbsBlockDevice> {
+    image.block_device_mappings().iter().find(|mapping| mapping.device_name() == Some(device))?.ebs()
+}
+
+fn ends_with_instance(ebs: &EbsBlockDevice) -> bool {
+    ebs.delete_on_termination().unwrap_or(true)
 }
 
 /// The devices of an existing image.
@@ -87,20 +153,16 @@ pub(crate) fn with_snapshots(image: &Image, copies: &BTreeMap<String, String>) -
     let mut devices = of_image(image);
     for device in &mut devices {
         if let DeviceSource::Volume(volume) = &mut device.source
-            && let Some(copy) = copies.get(&volume.snapshot)
+            && let Some(copy) = volume.snapshot.as_ref().and_then(|snapshot| copies.get(snapshot))
         {
-            volume.snapshot.clone_from(copy);
+            volume.snapshot = Some(copy.clone());
         }
     }
     devices
 }
 
 fn device(part: &VolumeSnapshot, root: &str, source: &Image, settings: &MachineSettings) -> Device {
-    let before = source
-        .block_device_mappings()
-        .iter()
-        .find(|mapping| mapping.device_name() == Some(part.device.as_str()))
-        .and_then(BlockDeviceMapping::ebs);
+    let before = source_disk(source, &part.device);
     let asked = if part.device == root {
         Some(&settings.disk)
     } else {
@@ -114,12 +176,15 @@ fn device(part: &VolumeSnapshot, root: &str, source: &Image, settings: &MachineS
     Device {
         name: part.device.clone(),
         source: DeviceSource::Volume(Volume {
-            snapshot: part.snapshot.clone(),
+            snapshot: Some(part.snapshot.clone()),
+            encrypted: None,
             size: part.size.or_else(|| before.and_then(EbsBlockDevice::volume_size)),
             kind,
             iops,
             throughput,
-            ends_with_instance: before.and_then(EbsBlockDevice::delete_on_termination).unwrap_or(true),
+            ends_with_instance: asked
+                .and_then(|disk| disk.delete_on_termination)
+                .unwrap_or_else(|| before.is_none_or(ends_with_instance)),
         }),
     }
 }
@@ -149,15 +214,17 @@ fn volume(mapping: &BlockDeviceMapping) -> Option<Device> {
     let told = |value: Option<i32>, kinds: &[VolumeType]| {
         value.filter(|_| ebs.volume_type().is_some_and(|kind| kinds.contains(kind)))
     };
+    let snapshot = ebs.snapshot_id().filter(|id| !id.is_empty()).map(str::to_owned);
     Some(Device {
         name: mapping.device_name()?.to_owned(),
         source: DeviceSource::Volume(Volume {
-            snapshot: ebs.snapshot_id().filter(|id| !id.is_empty())?.to_owned(),
+            encrypted: ebs.encrypted().filter(|_| snapshot.is_none()),
+            snapshot,
             size: ebs.volume_size(),
             kind: ebs.volume_type().cloned(),
             iops: told(ebs.iops(), &[VolumeType::Gp3, VolumeType::Io1, VolumeType::Io2]),
             throughput: told(ebs.throughput(), &[VolumeType::Gp3]),
-            ends_with_instance: ebs.delete_on_termination().unwrap_or(true),
+            ends_with_instance: ends_with_instance(ebs),
         }),
     })
 }
@@ -168,16 +235,16 @@ fn host(mapping: &BlockDeviceMapping) -> Option<Device> {
 }
 
 impl Device {
-    /// ID of the device's snapshot, if it is a volume.
+    /// ID of the device's snapshot, if it has one.
     pub(crate) fn snapshot(&self) -> Option<&str> {
         match &self.source {
-            DeviceSource::Volume(volume) => Some(&volume.snapshot),
+            DeviceSource::Volume(volume) => volume.snapshot.as_deref(),
             DeviceSource::Host(_) => None,
         }
     }
 
-    /// The device for RegisterImage. Encryption follows from the snapshot and can't be set here (EC2 API,
-    /// EbsBlockDevice).
+    /// The device for RegisterImage. Encryption follows from the snapshot, and can be set of an empty volume alone (EC2
+    /// API, EbsBlockDevice).
     pub(crate) fn request(&self) -> BlockDeviceMapping {
         let mapping = BlockDeviceMapping::builder().device_name(&self.name);
         match &self.source {
@@ -185,7 +252,8 @@ impl Device {
             DeviceSource::Volume(volume) => mapping
                 .ebs(
                     EbsBlockDevice::builder()
-                        .snapshot_id(&volume.snapshot)
+                        .set_snapshot_id(volume.snapshot.clone())
+                        .set_encrypted(volume.encrypted.filter(|_| volume.snapshot.is_none()))
                         .set_volume_size(volume.size)
                         .set_volume_type(volume.kind.clone())
                         .set_iops(volume.iops)
@@ -201,7 +269,6 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ami_bake_core::plan;
 
     fn ebs(
         device: &str,
@@ -268,7 +335,7 @@ mod tests {
             plan::Disk { size: Some(50), kind: Some("io2".to_owned()), iops: Some(900), ..plan::Disk::default() };
         let settings = MachineSettings {
             disk,
-            volumes: vec![plan::Volume { device: "/dev/sdf".to_owned(), disk: data, scratch: false }],
+            volumes: vec![plan::Volume { device: "/dev/sdf".to_owned(), disk: data, ..plan::Volume::default() }],
             ..MachineSettings::default()
         };
         let source = image(vec![ebs("/dev/xvda", |ebs| ebs.volume_type(VolumeType::Gp2))]);
@@ -295,6 +362,53 @@ mod tests {
         let devices = of_capture(&source, &MachineSettings::default(), &[taken("/dev/xvda", 8)]).unwrap();
         assert_eq!(volumes(&devices), [("/dev/xvda", Some(8), None, None, true)]);
         assert_eq!(volumes(&of_image(&source)), [("/dev/xvda", Some(8), None, None, true)]);
+    }
+
+    #[test]
+    fn disks_of_the_image_alone_are_described() {
+        let kept = plan::Disk { delete_on_termination: Some(false), ..plan::Disk::default() };
+        let empty = plan::Disk { size: Some(9), kind: Some("gp3".to_owned()), encrypted: Some(true), ..kept.clone() };
+        let volume = |device: &str| plan::Volume { device: device.to_owned(), ..plan::Volume::default() };
+        let settings = MachineSettings {
+            disk: kept,
+            volumes: vec![
+                plan::Volume { disk: empty, empty: true, ..volume("/dev/sdf") },
+                plan::Volume { host: Some("ephemeral0".to_owned()), ..volume("/dev/sdb") },
+                plan::Volume { scratch: true, ..volume("/dev/sdg") },
+            ],
+            ..MachineSettings::default()
+        };
+        let host = BlockDeviceMapping::builder().device_name("/dev/sdc").virtual_name("ephemeral1").build();
+        let source =
+            image(vec![ebs("/dev/xvda", |ebs| ebs), ebs("/dev/sdh", |ebs| ebs.delete_on_termination(false)), host]);
+        let parts = [taken("/dev/xvda", 8), taken("/dev/sdh", 5)];
+        let devices = of_capture(&source, &settings, &parts).unwrap();
+        let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+        assert_eq!(names, ["/dev/xvda", "/dev/sdb", "/dev/sdc", "/dev/sdf", "/dev/sdh"]);
+        let requested: Vec<BlockDeviceMapping> = devices.iter().map(Device::request).collect();
+        let empty = requested[3].ebs().unwrap();
+        assert_eq!((empty.snapshot_id(), empty.encrypted(), empty.volume_size()), (None, Some(true), Some(9)));
+        assert_eq!(requested[0].ebs().unwrap().encrypted(), None, "it follows from the snapshot");
+        assert_eq!(requested[1].virtual_name(), Some("ephemeral0"));
+        // What is registered is read back whole.
+        let registered = image(requested.clone());
+        assert_eq!(of_image(&registered), devices);
+        let copies = BTreeMap::from([("snap-xvda".to_owned(), "snap-copy".to_owned())]);
+        let copied: Vec<Option<String>> =
+            with_snapshots(&registered, &copies).iter().map(|one| one.snapshot().map(str::to_owned)).collect();
+        assert_eq!(copied[0].as_deref(), Some("snap-copy"));
+        assert_eq!(copied[3], None);
+        // CreateImage takes the machine's disks as they are: the rest is said.
+        let changes = of_create_image(&source, &settings);
+        let change = |device: &str| changes.iter().find(|one| one.device_name() == Some(device)).unwrap();
+        assert_eq!(change("/dev/sdg").no_device(), Some(""));
+        assert_eq!(change("/dev/sdb").virtual_name(), Some("ephemeral0"));
+        assert_eq!(change("/dev/sdf").ebs().unwrap().volume_size(), Some(9));
+        for device in ["/dev/xvda", "/dev/sdh"] {
+            let stays = EbsBlockDevice::builder().delete_on_termination(false).build();
+            assert_eq!(change(device).ebs(), Some(&stays), "{device}");
+        }
+        assert_eq!(changes.len(), 5, "{changes:?}");
     }
 
     #[test]

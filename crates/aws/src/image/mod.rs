@@ -26,7 +26,9 @@ pub(crate) use delete::{delete, delete_snapshot, sweep_snapshot, undo};
 pub(crate) use facts::{CaptureMethod, capture_method, is_plain_linux, is_tested, record, snapshots, source_image};
 pub(crate) use images::Images;
 pub(crate) use list::{describe, list, ours};
-pub(crate) use mapping::{Device, VolumeSnapshot, of_capture, of_image as devices, with_snapshots};
+pub(crate) use mapping::{
+    Device, VolumeSnapshot, of_capture, of_create_image, of_image as devices, source_disk, with_snapshots,
+};
 pub(crate) use name::{of_plan, validate_name};
 pub(crate) use parts::{close_published, close_registered, repair_parts, tag_parts};
 pub(crate) use register::register;

@@ -44,12 +44,7 @@ pub(crate) struct ImageSpec {
 impl ImageSpec {
     /// The expected copy of `like`; `encrypted` when a key is given.
     pub(crate) fn copy_of(like: &Image, name: &str, settings: &ImageSettings, encrypted: bool) -> Self {
-        let mut devices = mapping::of_image(like);
-        for device in &mut devices {
-            if let DeviceSource::Volume(volume) = &mut device.source {
-                volume.snapshot.clear();
-            }
-        }
+        let devices = mapping::of_image(like);
         let wanted = Self::new(like, name.to_owned(), settings, BTreeMap::new(), devices);
         Self { copied: true, encrypted, ..wanted }
     }
@@ -143,8 +138,9 @@ impl ImageSpec {
             compare("IMDS support", shown(imds.as_ref()), shown(seen.imds_support()));
         }
         compare("billing code", shown(self.usage_operation.as_ref()), shown(seen.usage_operation()));
+        // CopyImage encrypts snapshots: an empty volume stays as it is described.
         for mapping in seen.block_device_mappings().iter().filter(|_| self.encrypted) {
-            if mapping.ebs().is_some_and(|ebs| ebs.encrypted() != Some(true)) {
+            if mapping.ebs().is_some_and(|ebs| ebs.encrypted() != Some(true) && ebs.snapshot_id().is_some()) {
                 let what = format!("device {}", mapping.device_name().unwrap_or_default());
                 compare(&what, "encrypted".to_owned(), "plain".to_owned());
             }
@@ -153,7 +149,7 @@ impl ImageSpec {
         for wanted in &self.devices {
             match devices.iter().find(|device| device.name == wanted.name) {
                 None => compare(&format!("device {}", wanted.name), "in the mapping".to_owned(), "missing".to_owned()),
-                Some(device) => compare_device(wanted, device, &mut compare),
+                Some(device) => compare_device(wanted, device, self.copied, &mut compare),
             }
         }
         for device in devices.iter().filter(|device| !self.devices.iter().any(|wanted| wanted.name == device.name)) {
@@ -163,15 +159,18 @@ impl ImageSpec {
     }
 }
 
-fn compare_device(wanted: &Device, seen: &Device, compare: &mut impl FnMut(&str, String, String)) {
+fn compare_device(wanted: &Device, seen: &Device, copied: bool, compare: &mut impl FnMut(&str, String, String)) {
     let of = |what: &str| format!("{what} of {}", wanted.name);
     let (wanted, seen) = match (&wanted.source, &seen.source) {
         (DeviceSource::Volume(wanted), DeviceSource::Volume(seen)) => (wanted, seen),
         (wanted, seen) => return compare(&of("kind"), kind(wanted), kind(seen)),
     };
-    // Snapshots that EC2 chooses can't differ.
-    if !wanted.snapshot.is_empty() {
-        compare(&of("snapshot"), wanted.snapshot.clone(), seen.snapshot.clone());
+    // EC2 chooses the snapshots of a copy.
+    if !copied || wanted.snapshot.is_some() != seen.snapshot.is_some() {
+        compare(&of("snapshot"), shown(wanted.snapshot.as_ref()), shown(seen.snapshot.as_ref()));
+    }
+    if wanted.encrypted.is_some() {
+        compare(&of("encryption"), shown(wanted.encrypted), shown(seen.encrypted));
     }
     if wanted.size.is_some() {
         compare(&of("size in GiB"), shown(wanted.size), shown(seen.size));

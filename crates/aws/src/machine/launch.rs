@@ -37,7 +37,11 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     let settings = launch.machine;
     let image = described(&machines.images, run, &launch.source.id).await?;
     let user = settings.user.clone().or_else(|| user::of(&image)).ok_or_else(|| user::unknown(&image))?;
-    let mappings = disk::mappings(&image, settings, launch.phase)?;
+    let snapshots = match launch.phase {
+        Phase::Test => disk::Snapshots::new(),
+        _ => disk::snapshots(machines.client(), settings).await?,
+    };
+    let mappings = disk::mappings(&image, settings, launch.phase, &snapshots)?;
     let keys = keypair::login(machines, run, settings).await?;
     let Identity { expected, login, installed, user_data } = identity(run, settings, &keys)?;
     let profile = async {

@@ -24,7 +24,8 @@ pub(crate) async fn preflight(machines: &Machines, run: &Run, plan: &ImagePlan) 
     if settings.user.is_none() && user::of(&image).is_none() {
         return Err(at("user")(user::unknown(&image)));
     }
-    disk::mappings(&image, settings, Phase::Build).map_err(at(if settings.volumes.is_empty() {
+    let snapshots = disk::snapshots(machines.client(), settings).await.map_err(at("volumes"))?;
+    disk::mappings(&image, settings, Phase::Build, &snapshots).map_err(at(if settings.volumes.is_empty() {
         "disk"
     } else {
         "volumes"

@@ -143,10 +143,13 @@ pub struct Disk {
     pub kms_key: Option<String>,
     /// Bake on the fastest volume of the type, and register the image with the manifest's values. Default: on for gp3.
     pub fast: Option<bool>,
+    /// Whether the disk of an instance of the image is deleted with it. Default: the source image's setting, else true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_on_termination: Option<bool>,
 }
 
 /// A further disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// Device name, such as `/dev/sdf`.
     pub device: String,
@@ -155,6 +158,15 @@ pub struct Volume {
     /// True for a disk that only build machines have: it is not part of the image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub scratch: bool,
+    /// ID of the snapshot that the build machine's disk is created from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// True for a disk that only instances of the image have: new and empty each time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty: bool,
+    /// The disk of the host that is mapped to the device instead of a volume, such as `ephemeral0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// The metadata service of the machine.

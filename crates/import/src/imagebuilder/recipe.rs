@@ -66,8 +66,25 @@ fn disk(mapping: &Reader, project: &Project, machine: &mut Map) {
     let context = &project.context;
     let device = get(mapping, "deviceName");
     let name = device.as_ref().and_then(|device| context.words(device)?.known()).unwrap_or_default();
+    let root = ROOT.contains(&name.as_str());
+    // A disk of the host, or one of the parent image that the image does not have.
+    let other = match (get(mapping, "virtualName"), get(mapping, "noDevice")) {
+        _ if name.is_empty() || root => None,
+        (Some(host), _) => context.text(&host).map(|host| ("virtual-name", host)),
+        (None, Some(none)) => {
+            none.mark_used();
+            Some(("scratch", Value::from(true)))
+        }
+        (None, None) => None,
+    };
+    if let Some((key, value)) = other {
+        let mut volume = Map::default();
+        volume.set("device", name);
+        volume.set(key, value);
+        return add(volume, machine);
+    }
     let Some(ebs) = get(mapping, "ebs").filter(|_| !name.is_empty()) else {
-        mapping.drop("only EBS disks with a device name are supported", "");
+        mapping.drop("only disks with a device name are supported", "");
         return;
     };
     let mut disk = Map::default();
@@ -78,32 +95,33 @@ fn disk(mapping: &Reader, project: &Project, machine: &mut Map) {
         context.set(&mut disk, key, get(&ebs, field), Context::text);
     }
     context.set(&mut disk, "encrypted", get(&ebs, "encrypted"), Context::switch);
-    if let Some(field) = get(&ebs, "deleteOnTermination")
-        && context.flag(&field) == Some(false)
-    {
-        field.drop("disks are always deleted with their machine", "");
+    if let Some(field) = get(&ebs, "deleteOnTermination") {
+        if context.flag(&field) == Some(true) {
+            // The default.
+            field.mark_used();
+        } else {
+            context.set(&mut disk, "delete-on-termination", Some(field), Context::switch);
+        }
     }
-    unsupported(&ebs, &[("snapshotId", "disks created from snapshots are not supported", "")]);
-    unsupported(
-        mapping,
-        &[
-            ("virtualName", "instance store volumes are not supported", ""),
-            ("noDevice", "`noDevice` is not supported", ""),
-        ],
-    );
-    if ROOT.contains(&name.as_str()) {
+    if root {
+        unsupported(&ebs, &[("snapshotId", "the root disk is that of the parent image", "")]);
         machine.set_filled("disk", disk);
     } else {
         let mut volume = Map::default();
         volume.set("device", name);
+        context.set(&mut volume, "snapshot", get(&ebs, "snapshotId"), Context::text);
         volume.0.extend(disk.0);
-        let mut volumes = match machine.get("volumes") {
-            Some(Value::List(volumes)) => volumes.clone(),
-            _ => Vec::new(),
-        };
-        volumes.push(volume.into());
-        machine.set("volumes", volumes);
+        add(volume, machine);
     }
+}
+
+fn add(volume: Map, machine: &mut Map) {
+    let mut volumes = match machine.get("volumes") {
+        Some(Value::List(volumes)) => volumes.clone(),
+        _ => Vec::new(),
+    };
+    volumes.push(volume.into());
+    machine.set("volumes", volumes);
 }
 
 fn additional(more: &Reader, project: &Project, machine: &mut Map) {

@@ -60,9 +60,9 @@ fn disks_are_imported_and_the_root_disk_is_recognised() {
            "encrypt_boot": true, "kms_key_id": "alias/images""#,
         "",
     )
-    .says("      disk:\n        size: 20\n        iops: 4000\n        throughput: 200\n        type: gp3\n        encrypted: true\n        kms-key: alias/images\n      volumes:\n        - device: /dev/sdf\n          size: 50\n          encrypted: true\n")
-    .reports("builders[0].launch_block_device_mappings[2]", "instance store volumes")
-    .says("        - device: /dev/sdz\n          size: 1\n          encrypted: true\n");
+    .says("      disk:\n        size: 20\n        iops: 4000\n        throughput: 200\n        type: gp3\n        encrypted: true\n        kms-key: alias/images\n      volumes:\n        - device: /dev/sdf\n          size: 50\n          encrypted: true\n          delete-on-termination: false\n")
+    .says("        - device: /dev/sdb\n          virtual-name: ephemeral0\n")
+    .says("        - device: /dev/sdz\n          size: 1\n          delete-on-termination: false\n          empty: true\n          encrypted: true\n");
 }
 
 #[test]
@@ -149,22 +149,39 @@ fn disks_are_those_of_the_image() {
                 {"device_name": "/dev/xvdb", "volume_size": 50, "volume_type": "gp3"}, {"device_name": "/dev/sdg", "volume_size": 100},
                 {"device_name": "/dev/sda2", "volume_size": 3}],
             "ami_block_device_mappings": [{"device_name": "/dev/sdg", "no_device": true}, {"device_name": "/dev/sdh", "virtual_name": "ephemeral0"},
-                {"device_name": "/dev/sdi", "volume_size": 7}, {"device_name": "/dev/xvda", "volume_type": "gp3", "volume_size": 20}]"#,
+                {"device_name": "/dev/sdi", "volume_size": 7}, {"device_name": "/dev/xvda", "volume_type": "gp3", "volume_size": 20},
+                {"device_name": "/dev/sdj", "no_device": true}, {"device_name": "/dev/sdk", "snapshot_id": "snap-0123456789abcdef0"}]"#,
         "",
     );
     let machine = done.plan(&[], &[]).machine;
     assert_eq!(machine.disk.size, Some(20));
-    let volumes: Vec<(&str, Option<u32>, bool)> =
-        machine.volumes.iter().map(|volume| (volume.device.as_str(), volume.disk.size, volume.scratch)).collect();
+    // Packer's default, which it sends of every disk.
+    assert_eq!(machine.disk.delete_on_termination, Some(false));
+    let volumes: Vec<_> = machine
+        .volumes
+        .iter()
+        .map(|volume| {
+            let kind = match (volume.scratch, volume.empty, volume.host.as_deref(), volume.snapshot.as_deref()) {
+                (true, false, None, None) => "scratch",
+                (false, true, None, None) => "empty",
+                (false, false, Some(other), None) | (false, false, None, Some(other)) => other,
+                (false, false, None, None) => "kept",
+                _ => "several",
+            };
+            (volume.device.as_str(), volume.disk.size, kind, volume.disk.delete_on_termination)
+        })
+        .collect();
     let expected = [
-        ("/dev/xvdb", Some(50), false),
-        ("/dev/sdg", Some(100), true),
-        ("/dev/sda2", Some(3), false),
-        ("/dev/sdi", Some(7), false),
+        ("/dev/xvdb", Some(50), "kept", Some(false)),
+        ("/dev/sdg", Some(100), "scratch", None),
+        ("/dev/sda2", Some(3), "kept", Some(false)),
+        ("/dev/sdh", None, "ephemeral0", None),
+        ("/dev/sdi", Some(7), "empty", Some(false)),
+        ("/dev/sdj", None, "scratch", None),
+        ("/dev/sdk", None, "snap-0123456789abcdef0", Some(false)),
     ];
     assert_eq!(volumes, expected);
-    done.reports("builders[0].ami_block_device_mappings[1]", "instance store")
-        .reports("builders[0].ami_block_device_mappings[3]", "from the start");
+    done.reports("builders[0].ami_block_device_mappings[3]", "from the start");
 }
 
 /// Tags beyond EC2's limit are dropped one by one, those of the machine first.
@@ -247,8 +264,8 @@ fn encryption_means_every_disk_and_every_region() {
            "launch_block_device_mappings": [{"device_name": "/dev/sda1", "volume_size": 8}, {"device_name": "/dev/sdf", "volume_size": 1}, {"device_name": "/dev/sdg", "volume_size": 2, "encrypted": false}]"#,
         "",
     )
-    .says("      disk:\n        size: 8\n        encrypted: true\n        kms-key: alias/home\n")
-    .says("        - device: /dev/sdf\n          size: 1\n          encrypted: true\n          kms-key: alias/lost\n        - device: /dev/sdg\n          size: 2\n          encrypted: false\n")
+    .says("      disk:\n        size: 8\n        delete-on-termination: false\n        encrypted: true\n        kms-key: alias/home\n")
+    .says("        - device: /dev/sdf\n          size: 1\n          delete-on-termination: false\n          encrypted: true\n          kms-key: alias/lost\n        - device: /dev/sdg\n          size: 2\n          encrypted: false\n")
     .says("      regions:\n        - us-east-1\n        - region: us-west-2\n          kms-key: alias/west\n")
     .reports("builders[0].region_kms_key_ids.us-west-1", "not published");
 }
@@ -260,7 +277,7 @@ fn instance_stores_and_flags_that_are_off() {
            "ebs_optimized": false, "spot_price": "{{user `price`}}", "imds_support": "v2.0""#,
         "",
     )
-    .reports("builders[0].ami_block_device_mappings[0]", "instance store volumes")
+    .says("        - device: /dev/sdb\n          virtual-name: ephemeral0\n")
     .reports("builders[0].spot_price", "only known during the bake")
     .lacks("ebs_optimized")
     .lacks("IMDSv2");

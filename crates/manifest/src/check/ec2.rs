@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::{Disk, ImagePlan, LoginKey, TestConnect};
+use ami_bake_core::plan::{ImagePlan, LoginKey, TestConnect};
 
+use super::volumes::DiskRole;
 use super::{host_key, volumes};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::{ImageEntry, Manifest};
@@ -61,11 +62,12 @@ impl Report<'_> {
 
 fn machine(report: &mut Report<'_>, manifest: &Manifest) {
     let machine = &report.plan.machine;
-    disk(report, "machine.disk", &machine.disk, true);
+    refuse(report, "machine.disk", volumes::refusal(&machine.disk, DiskRole::Root));
     let mut devices: HashMap<&str, usize> = HashMap::new();
     for (index, volume) in machine.volumes.iter().enumerate() {
         let place = format!("machine.volumes.{index}");
-        disk(report, &place, &volume.disk, false);
+        let role = if volume.empty { DiskRole::Empty } else { DiskRole::Further };
+        refuse(report, &place, volumes::conflict(volume).or_else(|| volumes::refusal(&volume.disk, role)));
         if let Some(first) = devices.insert(&volume.device, index) {
             report.error(
                 &format!("{place}.device"),
@@ -143,8 +145,8 @@ fn readable(report: &mut Report<'_>, place: &str, what: &str, key: &str) {
     }
 }
 
-fn disk(report: &mut Report<'_>, place: &str, disk: &Disk, root: bool) {
-    if let Some((key, message, help)) = volumes::refusal(disk, root) {
+fn refuse(report: &mut Report<'_>, place: &str, refusal: Option<volumes::Refusal>) {
+    if let Some((key, message, help)) = refusal {
         report.error(&format!("{place}.{key}"), message, help);
     }
 }

@@ -1,6 +1,6 @@
 //! The limits of EBS volumes by type (EBS user guide, "Amazon EBS volume types"; EC2 API reference, EbsBlockDevice).
 
-use ami_bake_core::plan::Disk;
+use ami_bake_core::plan::{Disk, Volume};
 
 /// Limits of a volume type. Sizes are in GiB, throughput is in MiB/s.
 struct Limits {
@@ -34,20 +34,84 @@ const TYPES: [Limits; 7] = [
 const GP3_IOPS: u32 = 3000;
 /// IOPS that 1 MiB/s of a gp3 volume needs.
 const IOPS_PER_MIB: u32 = 4;
-/// Type of an additional volume that sets none (EC2 API reference, EbsBlockDevice, VolumeType).
+/// Type of a new volume that sets none
+/// (<https://aws.amazon.com/about-aws/whats-new/2019/07/ebs-default-volume-type-updated-to-gp2/>).
 const DEFAULT: &str = "gp2";
 
-/// The first setting of a volume that EC2 would refuse: its key, the problem, and what to do. A root volume without a
-/// type has that of the source image, which is unknown here.
-pub(super) fn refusal(disk: &Disk, root: bool) -> Option<(&'static str, String, String)> {
+/// A setting that EC2 would refuse: its key, the problem, and what to do.
+pub(super) type Refusal = (&'static str, String, String);
+
+/// Which disk of an image is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DiskRole {
+    /// The root disk.
+    Root,
+    /// A further disk of the machine. The source image may have it.
+    Further,
+    /// A disk that the image alone describes.
+    Empty,
+}
+
+/// The first two settings of a volume that exclude each other.
+pub(super) fn conflict(volume: &Volume) -> Option<Refusal> {
+    let disk = &volume.disk;
+    let set = [
+        ("size", disk.size.is_some()),
+        ("type", disk.kind.is_some()),
+        ("iops", disk.iops.is_some()),
+        ("throughput", disk.throughput.is_some()),
+        ("encrypted", disk.encrypted.is_some()),
+        ("kms-key", disk.kms_key.is_some()),
+        ("snapshot", volume.snapshot.is_some()),
+        ("empty", volume.empty),
+        ("scratch", volume.scratch),
+        ("delete-on-termination", disk.delete_on_termination.is_some()),
+    ];
+    let any = |keys: &[&str]| set.iter().find(|(key, set)| *set && keys.contains(key)).map(|(key, _)| *key);
+    if volume.host.is_some()
+        && let Some((key, _)) = set.iter().find(|(_, set)| *set)
+    {
+        let help = format!("An instance store volume has the size and speed of the instance type: remove `{key}`.");
+        return Some((key, format!("`{key}` can't be set beside `virtual-name`"), help));
+    }
+    if volume.empty
+        && let Some(key) = any(&["snapshot", "scratch"])
+    {
+        let help = format!("Only instances of the image have an empty disk: remove `{key}`, or `empty`.");
+        return Some((key, format!("`{key}` can't be set beside `empty`"), help));
+    }
+    if volume.empty && disk.size.is_none() {
+        return Some(("empty", "an empty disk needs `size`".to_owned(), "Add `size`, in GiB.".to_owned()));
+    }
+    // EC2 API reference, EbsBlockDevice, KmsKeyId: "only supported on … RunInstances, RequestSpotFleet, …".
+    if volume.empty && disk.kms_key.is_some() {
+        let help =
+            "Set `encrypted: true`: it is encrypted with the default key of the account that launches the image.";
+        return Some(("kms-key", "an image can't name the key of an empty disk".to_owned(), help.to_owned()));
+    }
+    if volume.scratch && disk.delete_on_termination.is_some() {
+        let help = "A scratch disk is deleted with the build machine: remove it.".to_owned();
+        return Some((
+            "delete-on-termination",
+            "`delete-on-termination` has no effect beside `scratch`".to_owned(),
+            help,
+        ));
+    }
+    None
+}
+
+/// The first setting of a disk that EC2 would refuse. The type that is not set is the source image's, which is unknown
+/// here, where the image has the disk.
+pub(super) fn refusal(disk: &Disk, role: DiskRole) -> Option<Refusal> {
+    let root = role == DiskRole::Root;
     if disk.encrypted == Some(false) && disk.kms_key.is_some() {
         let help = "Remove `encrypted: false`, or the key.".to_owned();
         return Some(("kms-key", "a volume that is not encrypted has no key".to_owned(), help));
     }
-    let kind = match (disk.kind.as_deref(), root) {
+    let kind = match (disk.kind.as_deref(), role) {
         (Some(kind), _) => kind,
-        (None, true) => return None,
-        (None, false) => DEFAULT,
+        (None, DiskRole::Root | DiskRole::Further) => return None,
+        (None, DiskRole::Empty) => DEFAULT,
     };
     let limits = TYPES.iter().find(|limits| limits.name == kind)?;
     let name = limits.name;
@@ -143,14 +207,49 @@ mod tests {
             (disk("standard", Some(1025), None, None), true, Some("size")),
             (disk("standard", None, Some(500), None), true, Some("iops")),
             (Disk { iops: Some(4000), ..Disk::default() }, true, None),
-            (Disk { iops: Some(4000), size: Some(9), ..Disk::default() }, false, Some("iops")),
+            // The source image may have the disk, with a type that has this setting: `plan` knows.
+            (Disk { iops: Some(4000), size: Some(9), ..Disk::default() }, false, None),
             (
                 Disk { encrypted: Some(false), kms_key: Some("alias/x".to_owned()), ..Disk::default() },
                 true,
                 Some("kms-key"),
             ),
         ] {
-            assert_eq!(refusal(&volume, root).map(|(key, _, _)| key), broken, "{volume:?}");
+            let role = if root { DiskRole::Root } else { DiskRole::Further };
+            assert_eq!(refusal(&volume, role).map(|(key, _, _)| key), broken, "{volume:?}");
+        }
+        let new = Disk { iops: Some(4000), size: Some(9), ..Disk::default() };
+        assert_eq!(refusal(&new, DiskRole::Empty).map(|(key, _, _)| key), Some("iops"), "a new volume is gp2");
+    }
+
+    #[test]
+    fn settings_that_exclude_each_other_are_refused() {
+        let disk = |size| Disk { size, ..Disk::default() };
+        let empty = |disk| Volume { empty: true, disk, ..Volume::default() };
+        let host = |disk| Volume { host: Some("ephemeral0".to_owned()), disk, ..Volume::default() };
+        let snapshot = |volume| Volume { snapshot: Some("snap-1".to_owned()), ..volume };
+        for (volume, broken) in [
+            (snapshot(Volume::default()), None),
+            (snapshot(Volume { scratch: true, ..Volume::default() }), None),
+            (empty(disk(Some(4))), None),
+            (empty(disk(None)), Some("empty")),
+            (snapshot(empty(disk(Some(4)))), Some("snapshot")),
+            (Volume { scratch: true, ..empty(disk(Some(4))) }, Some("scratch")),
+            (empty(Disk { kms_key: Some("alias/x".to_owned()), ..disk(Some(4)) }), Some("kms-key")),
+            (host(disk(None)), None),
+            (host(disk(Some(4))), Some("size")),
+            (host(Disk { delete_on_termination: Some(true), ..disk(None) }), Some("delete-on-termination")),
+            (Volume { empty: true, ..host(disk(None)) }, Some("empty")),
+            (
+                Volume {
+                    scratch: true,
+                    disk: Disk { delete_on_termination: Some(true), ..disk(None) },
+                    ..Volume::default()
+                },
+                Some("delete-on-termination"),
+            ),
+        ] {
+            assert_eq!(conflict(&volume).map(|(key, _, _)| key), broken, "{volume:?}");
         }
     }
 }

@@ -107,6 +107,7 @@ fn disk(disk: &model::Disk) -> Disk {
         encrypted: disk.encrypted,
         kms_key: disk.kms_key.as_ref().map(|key| key.0.clone()),
         fast: disk.fast,
+        delete_on_termination: disk.delete_on_termination,
     }
 }
 
@@ -120,8 +121,16 @@ fn volume(volume: &model::Volume) -> Volume {
         encrypted: volume.encrypted,
         kms_key: volume.kms_key.as_ref().map(|key| key.0.clone()),
         fast: None,
+        delete_on_termination: volume.delete_on_termination,
     };
-    Volume { device, disk, scratch: volume.scratch.unwrap_or(false) }
+    Volume {
+        device,
+        disk,
+        scratch: volume.scratch.unwrap_or(false),
+        snapshot: volume.snapshot.clone(),
+        empty: volume.empty.unwrap_or(false),
+        host: volume.virtual_name.clone(),
+    }
 }
 
 fn connect(connect: &model::Connect, folder: &Path) -> Connect {

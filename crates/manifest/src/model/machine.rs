@@ -238,6 +238,9 @@ pub struct Disk {
     pub kms_key: Option<KmsKey>,
     /// Bake on the fastest volume of its type and register the image with your values. Default: `true` for gp3.
     pub fast: Option<bool>,
+    /// Whether the disk of an instance of the image is deleted when the instance is terminated. Default: as in the
+    /// source image, else `true`.
+    pub delete_on_termination: Option<bool>,
 }
 
 /// An EBS volume type.
@@ -299,6 +302,17 @@ pub struct Volume {
     pub kms_key: Option<KmsKey>,
     /// Space for the build steps only: the disk does not become part of the image. Default: `false`.
     pub scratch: Option<bool>,
+    /// The snapshot that the disk of the build machine is created from.
+    #[schemars(regex(pattern = r"^snap-[0-9a-f]{8,17}$"), title = "snapshot ID", extend("examples" = ["snap-0123456789abcdef0"]))]
+    pub snapshot: Option<String>,
+    /// Only instances of the image have the disk, new and empty each time; the build machine does not. Default: `false`.
+    pub empty: Option<bool>,
+    /// Maps an instance store volume of the host instead of an EBS volume. NVMe instance store volumes need no mapping.
+    #[schemars(regex(pattern = r"^ephemeral([0-9]|1[0-9]|2[0-3])$"), title = "instance store volume", extend("examples" = ["ephemeral0"]))]
+    pub virtual_name: Option<String>,
+    /// Whether the disk of an instance of the image is deleted when the instance is terminated. Default: as in the
+    /// source image, else `true`.
+    pub delete_on_termination: Option<bool>,
 }
 
 /// Settings of the instance metadata service.

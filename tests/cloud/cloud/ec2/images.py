@@ -139,7 +139,7 @@ class Images:
         self._free_name(backend, name)
         mappings = []
         for entry in get("BlockDeviceMappings", []) or []:
-            if entry.get("NoDevice") is not None or not entry.get("Ebs"):
+            if entry.get("NoDevice") is not None:
                 continue
             mappings.append(self._mapping(backend, entry))
         if not root or not any(entry["DeviceName"] == root and entry["Ebs"].get("SnapshotId") for entry in mappings):
@@ -165,8 +165,21 @@ class Images:
         return self._add(backend, image, tags_of(response, "image"), self.cloud.latency.of("register_image_to_available"))
 
     def _mapping(self, backend, entry):
+        if entry.get("VirtualName"):
+            return {"DeviceName": entry["DeviceName"], "VirtualName": entry["VirtualName"]}
         ebs = {key: value for key, value in entry["Ebs"].items() if value is not None}
         snapshot_id = ebs.get("SnapshotId")
+        # EC2 API reference, EbsBlockDevice: a key is only supported of RunInstances and spot requests; "If you are creating a
+        # block device mapping from an existing … snapshot, you must omit" Encrypted.
+        if ebs.get("KmsKeyId"):
+            raise Refusal("InvalidParameterCombination", "The parameter KmsKeyId is not recognized for images.")
+        if snapshot_id and ebs.get("Encrypted") is not None:
+            raise Refusal("InvalidBlockDeviceMapping", "the encrypted flag cannot be specified since device has a snapshot specified")
+        if not snapshot_id and not ebs.get("VolumeSize"):
+            raise Refusal("InvalidBlockDeviceMapping", f"The block device mapping {entry['DeviceName']} needs a size or a snapshot")
+        if not snapshot_id:
+            ebs["Encrypted"] = str(ebs.get("Encrypted", "false")).lower() == "true"
+            ebs["VolumeSize"] = int(ebs["VolumeSize"])
         if snapshot_id:
             snapshot = self.cloud.snapshots.find(backend.account_id, backend.region_name, snapshot_id)
             if snapshot is not None and snapshot.status != "completed":
@@ -193,7 +206,7 @@ class Images:
         source = self.cloud.images.visible_source(backend, instance.image_id)
         machine = self.cloud.machines[instance.id]
         description, tags = get("Description"), tags_of(response, "snapshot")
-        left_out = {mapping.get("DeviceName") for mapping in get("BlockDeviceMappings", []) or [] if "NoDevice" in mapping}
+        left_out, kept, added = self._changes(backend, instance, get("BlockDeviceMappings", []) or [])
         volumes = [(device, backend.get_volume(block.volume_id), block.delete_on_termination) for device, block in instance.get_block_device_mapping if device not in left_out]
         seconds = max(self.cloud.snapshots.seconds(backend, volume) for _, volume, _ in volumes)
         image = Image(backend, name, shutdown_behaviour=instance.instance_initiated_shutdown_behavior, description=description, architecture=instance.architecture, virtualization_type=instance.virtualization_type,
@@ -205,10 +218,11 @@ class Images:
         def take():
             for device, volume, drops in volumes:
                 snapshot = self.cloud.snapshots.take(backend, volume, f"Created by CreateImage({instance.id}) for {image.id}", tags, not machine.alive, seconds * 0.95)
-                ebs = {"SnapshotId": snapshot.id, "VolumeSize": volume.size, "VolumeType": volume.volume_type, "DeleteOnTermination": drops, "Encrypted": volume.encrypted}
+                ebs = {"SnapshotId": snapshot.id, "VolumeSize": volume.size, "VolumeType": volume.volume_type, "DeleteOnTermination": kept.get(device, drops), "Encrypted": volume.encrypted}
                 if volume.volume_type == "gp3":
                     ebs.update(Iops=volume.iops, Throughput=volume.throughput)
                 image.block_device_mappings.append({"DeviceName": device, "Ebs": ebs})
+            image.block_device_mappings.extend(added)
 
         if instance.state == "running" and machine.alive and not get("NoReboot"):
             machine.after_down.append(take)
@@ -217,6 +231,24 @@ class Images:
             take()
         self._building.setdefault(instance.id, set()).add(image)
         return self._add(backend, image, tags_of(response, "image"), seconds)
+
+    def _changes(self, backend, instance, mappings):
+        """What CreateImage changes of an instance's disks: devices that are left out, whether volumes are deleted with
+        instances, and devices that are added. Of an existing disk "the only option that can be changed … is
+        DeleteOnTermination" (EC2 API reference, CreateImage, BlockDeviceMappings)."""
+        left_out, kept, added = set(), {}, []
+        existing = {device for device, _ in instance.get_block_device_mapping}
+        for mapping in mappings:
+            device, ebs = mapping.get("DeviceName"), {key: value for key, value in (mapping.get("Ebs") or {}).items() if value is not None}
+            if "NoDevice" in mapping:
+                left_out.add(device)
+            elif device in existing:
+                if set(ebs) - {"DeleteOnTermination"}:
+                    raise Refusal("InvalidBlockDeviceMapping", f"The settings {sorted(set(ebs) - {'DeleteOnTermination'})} of the existing device {device} can't be changed")
+                kept[device] = str(ebs.get("DeleteOnTermination")).lower() == "true"
+            else:
+                added.append(self._mapping(backend, mapping))
+        return left_out, kept, added
 
     def visible_source(self, backend, image_id):
         return next((image for image in self.visible(backend) if image.id == image_id), None)
@@ -253,6 +285,9 @@ class Images:
                       product_codes=source.product_codes, source_image_id=source.id, source_image_region=there.region_name, block_device_mappings=mappings)
         encrypted, tags = bool(get("Encrypted")), tags_of(response, "snapshot")
         for entry in source.block_device_mappings:
+            if not entry.get("Ebs"):
+                mappings.append(dict(entry))
+                continue
             ebs = dict(entry["Ebs"])
             if ebs.get("SnapshotId"):
                 snapshot = self.cloud.snapshots.add(backend, self.cloud.contents[ebs["SnapshotId"]], Source("vol-ffffffff", self.cloud.snapshots.size(ebs["SnapshotId"])),

@@ -21,24 +21,19 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
         let before = volumes.len();
         device(mapping, context, &mut disk, &mut volumes);
         if let Some(Value::Map(volume)) = volumes.get_mut(before).filter(|_| scratch) {
+            volume.0.retain(|entry| entry.key != "delete-on-termination");
             volume.set("scratch", true);
         }
     }
     for mapping in &image {
         let name = name(mapping, context);
-        let launched = || launch.iter().any(|other| name.is_some() && self::name(other, context) == name);
-        if is_left_out(mapping, context) && launched() {
-            // It was converted with the disk of the build machine.
-            mapping.mark_used();
-            continue;
-        }
-        if is_not_ebs(mapping, context) {
-            continue;
-        }
         let same = launch.iter().find(|other| name.is_some() && self::name(other, context) == name);
-        if same.is_some_and(|same| same.value == mapping.value) {
+        let is_root = name.as_deref().is_some_and(|name| ROOT.contains(&name));
+        // It was converted with the disk of the build machine.
+        let known = same.is_some_and(|same| is_left_out(mapping, context) || same.value == mapping.value);
+        if known {
             mapping.mark_used();
-        } else if name.as_deref().is_some_and(|name| ROOT.contains(&name)) {
+        } else if is_root && !is_left_out(mapping, context) {
             root(mapping, context, &mut disk, &mut volumes);
         } else if same.is_some() {
             mapping.drop(
@@ -46,8 +41,11 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
                 "Change the entry of the disk in `machine.volumes`.",
             );
         } else {
-            // A further empty disk of the image: the build machine has it too.
+            let before = volumes.len();
             device(mapping, context, &mut disk, &mut volumes);
+            if let Some(Value::Map(volume)) = volumes.get_mut(before) {
+                of_the_image(mapping, volume);
+            }
         }
     }
     if let Some(encrypt) = reader.get("encrypt_boot")
@@ -57,6 +55,7 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
         for volume in &mut volumes {
             if let Value::Map(volume) = volume
                 && volume.get("encrypted").is_none()
+                && volume.get("virtual-name").is_none()
             {
                 volume.set_from("encrypted", value.clone(), &encrypt);
             }
@@ -69,7 +68,7 @@ pub(super) fn read(build: &Build, context: &Context, map: &mut Map) {
         let encrypts = disk.get("encrypted").is_some();
         for volume in volumes.iter_mut().filter(|_| encrypts) {
             if let Value::Map(volume) = volume
-                && volume.get("kms-key").is_none()
+                && ["kms-key", "virtual-name", "empty"].iter().all(|key| volume.get(key).is_none())
             {
                 volume.set_from("kms-key", value.clone(), &key);
             }
@@ -92,33 +91,54 @@ fn is_left_out(mapping: &Reader, context: &Context) -> bool {
     mapping.get("no_device").and_then(|field| context.words(&field)?.known()).as_deref() == Some("true")
 }
 
+/// A disk of the image that Packer's build machine does not have.
+fn of_the_image(mapping: &Reader, volume: &mut Map) {
+    // A disk of the host, a disk of the source image that is left out, or the content of a snapshot: the build machine may
+    // have it.
+    if ["virtual-name", "scratch", "snapshot"].iter().any(|key| volume.get(key).is_some()) {
+        return;
+    }
+    volume.set("empty", true);
+    if let Some(field) = mapping.get("kms_key_id").filter(|_| volume.get("kms-key").is_some()) {
+        volume.0.retain(|entry| entry.key != "kms-key");
+        field.drop("an image can't name the key of an empty disk", "");
+    }
+}
+
 /// The root disk of the image, which the build machine has from the start.
 fn root(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec<Value>) {
     let mut own = Map::default();
     device(mapping, context, &mut own, volumes);
-    let differs = own.0.iter().any(|entry| disk.get(&entry.key).is_some_and(|known| *known != entry.value));
+    let differs = own
+        .0
+        .iter()
+        .filter(|entry| entry.key != "delete-on-termination")
+        .any(|entry| disk.get(&entry.key).is_some_and(|known| *known != entry.value));
     if differs {
         mapping.changed("the build machine has the root disk of the image from the start", "");
     }
-    disk.0.retain(|entry| own.get(&entry.key).is_none());
+    // Packer sends it of the image's disk in any case.
+    disk.0.retain(|entry| own.get(&entry.key).is_none() && entry.key != "delete-on-termination");
     disk.0.extend(own.0);
 }
 
-/// Whether a device is not an EBS disk; if so it is reported.
-fn is_not_ebs(mapping: &Reader, context: &Context) -> bool {
+/// A device that is not an EBS disk: a disk of the host, or one of the source image that is left out.
+fn without_ebs(mapping: &Reader, context: &Context) -> Option<Map> {
+    let mut map = Map::default();
     for field in ["virtual_name", "no_device"].iter().filter_map(|key| mapping.get(key)) {
         let known = context.words(&field).and_then(|words| words.known());
         if !field.value.is_scalar() || matches!(known.as_deref(), Some("" | "false")) {
             field.mark_used();
-            continue;
         }
-        mapping.drop(
-            "instance store volumes and `no_device` are not supported",
-            "They come from the source image and the instance type.",
-        );
-        return true;
     }
-    false
+    if is_left_out(mapping, context) {
+        map.set("scratch", true);
+    } else if let Some(field) = mapping.get("virtual_name")
+        && context.words(&field).and_then(|words| words.known()).is_none_or(|name| !name.is_empty())
+    {
+        context.set(&mut map, "virtual-name", Some(field), Context::text);
+    }
+    if map.is_empty() { None } else { Some(map) }
 }
 
 fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec<Value>) {
@@ -129,11 +149,18 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
         );
         return;
     };
-    if is_not_ebs(mapping, context) {
-        return;
+    let root = ROOT.contains(&name.as_str());
+    if let Some(other) = without_ebs(mapping, context) {
+        mapping.mark_used();
+        if root {
+            return mapping.drop("a machine can't do without its root disk", "");
+        }
+        let mut map = Map::default();
+        context.set(&mut map, "device", mapping.get("device_name"), Context::text);
+        map.0.extend(other.0);
+        return volumes.push(map.into());
     }
     let mut map = Map::default();
-    let root = ROOT.contains(&name.as_str());
     if !root
         && let Some(field) = mapping.get("device_name")
         && let Some(value) = context.text(&field)
@@ -152,21 +179,23 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
         context.set(&mut map, own, mapping.get(key), Context::text);
     }
     context.set(&mut map, "encrypted", mapping.get("encrypted"), Context::switch);
-    if let Some(field) = mapping.get("delete_on_termination")
-        && context.flag(&field) == Some(false)
+    if let Some(field) = mapping.get("snapshot_id")
+        && context.words(&field).and_then(|words| words.known()).is_none_or(|id| !id.is_empty())
     {
-        field.drop("disks are always deleted on termination, of the build machine and of instances of the image", "");
+        if root {
+            field.drop("the root disk is that of the source image", "Bake on an image of the snapshot.");
+        } else {
+            context.set(&mut map, "snapshot", Some(field), Context::text);
+        }
     }
+    delete_on_termination(mapping, context, &mut map);
     if let Some(field) = mapping.get("omit_from_artifact")
         && context.flag(&field) == Some(true)
     {
         field.drop("the image includes all disks of its machine", "If no step needs the disk, remove it.");
     }
     if let Some(field) = mapping.get("volume_initialization_rate") {
-        field.drop("disks created from snapshots are not supported", "");
-    }
-    if let Some(field) = mapping.get("snapshot_id") {
-        field.drop("disks created from snapshots are not supported", "Add the data to the source image.");
+        field.drop("the rate at which a disk is loaded from its snapshot can't be set", "");
     }
     if root && !disk.is_empty() {
         mapping.drop("another entry is used for the root disk", "See `machine.disk`.");
@@ -174,5 +203,16 @@ fn device(mapping: &Reader, context: &Context, disk: &mut Map, volumes: &mut Vec
         *disk = map;
     } else {
         volumes.push(map.into());
+    }
+}
+
+/// Packer sends the value in any case: a disk without it stays when an instance of the image is terminated
+/// (packer-plugin-amazon, `builder/common/block_device.go`).
+fn delete_on_termination(mapping: &Reader, context: &Context, map: &mut Map) {
+    match mapping.get("delete_on_termination") {
+        None => map.set("delete-on-termination", false),
+        // The default.
+        Some(field) if context.flag(&field) == Some(true) => field.mark_used(),
+        Some(field) => context.set(map, "delete-on-termination", Some(field), Context::switch),
     }
 }
