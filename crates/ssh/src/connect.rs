@@ -1,5 +1,6 @@
 //! Connects to an address and logs in, retrying until commands run as root.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use russh::keys::{HashAlg, PrivateKeyWithHashAlg};
 use tokio::io::BufReader;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::agent::{self, AgentLogin};
 use crate::command::Privilege;
 use crate::handler::{Client, ConnectionState, end_of};
 use crate::key::{Key, KeyType};
@@ -38,6 +40,8 @@ struct Hop<'a> {
     port: u16,
     /// Login users, tried in this order.
     users: Vec<&'a str>,
+    /// Socket of an SSH agent, whose keys come first.
+    agent: Option<&'a Path>,
     keys: &'a [Key],
     host_key: &'a HostKey,
     timing: &'a Timing,
@@ -68,9 +72,10 @@ enum Attempt {
 /// `again` when the machine was connected to before.
 pub(crate) async fn connect(target: &Target, keeper: &str, again: bool, deadline: Instant) -> Result<Arc<Session>> {
     let jump = match &target.jump {
-        Some(Jump { host, port, user, keys, host_key }) => {
+        Some(Jump { host, port, user, agent, keys, host_key }) => {
             let timing = &target.timing;
-            let hop = Hop { host, port: *port, users: vec![user], keys, host_key, timing, root: None };
+            let agent = agent.as_deref();
+            let hop = Hop { host, port: *port, users: vec![user], agent, keys, host_key, timing, root: None };
             Some(hop.reach(None, deadline).await.map_err(|error| prefixed("reach the jump host", &error))?)
         }
         None => None,
@@ -78,7 +83,7 @@ pub(crate) async fn connect(target: &Target, keeper: &str, again: bool, deadline
     let Target { address: host, port, user, other_users, root: access, keys, host_key, timing, .. } = target;
     let users = std::iter::once(user).chain(other_users).map(String::as_str).collect();
     let root = Some(Root { access, keeper, again });
-    Hop { host, port: *port, users, keys, host_key, timing, root }.reach(jump, deadline).await
+    Hop { host, port: *port, users, agent: None, keys, host_key, timing, root }.reach(jump, deadline).await
 }
 
 impl Hop<'_> {
@@ -243,6 +248,16 @@ impl Hop<'_> {
         let pause = if refusals == 0 { self.timing.auth_pause } else { self.timing.auth_pause * 2 };
         let types: Vec<String> = self.keys.iter().map(|key| key.public().algorithm()).collect();
         let mut detail = format!("it accepts none of the keys ({})", types.join(", "));
+        if let Some(socket) = self.agent {
+            match timeout_at(deadline, agent::log_in(socket, user, handle)).await {
+                Err(_) => return Err(None),
+                Ok(AgentLogin::Done) => return Ok(()),
+                Ok(AgentLogin::Refused(why)) => detail = format!("{detail}; {why}"),
+            }
+            if handle.is_closed() {
+                return Err(refused(&format!("{detail} ({})", state.end())));
+            }
+        }
         let mut answered = false;
         let signatures = signatures(self.keys);
         for round in 0..TRIES.div_ceil(signatures.len().max(1)) {

@@ -3,6 +3,7 @@
 //! [`Ssh::connect`] probes the port until it answers, checks the host key, logs in and checks that commands run as root. [`Ssh`] is then a [`Communicator`](ami_bake_core::communicator::Communicator) that reconnects by itself
 //! after a lost connection. The types of the SSH library never leave this crate.
 
+mod agent;
 mod command;
 mod config;
 mod connect;

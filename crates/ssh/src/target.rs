@@ -1,5 +1,6 @@
 //! The address of a machine, and how to log in to it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ami_bake_core::{Error, Result};
@@ -152,6 +153,8 @@ pub struct Jump {
     pub port: u16,
     /// Login user; it needs no root rights.
     pub user: String,
+    /// Socket of an SSH agent, whose keys are tried before `keys`.
+    pub agent: Option<PathBuf>,
     /// Login keys, tried in this order.
     pub keys: Vec<Key>,
     /// The host key that must answer.

@@ -1,5 +1,6 @@
 //! Access to a machine: its address, the login key, and the host key that it must have.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,35 @@ impl Access {
         if running { instance.ipv6.clone().or_else(private) } else { None }
     }
 
+    /// The error for a running machine without the address that it is to be reached at.
+    pub(super) fn no_address(&self, instance: &Instance) -> Error {
+        let subnet = instance.subnet.as_deref().unwrap_or("its subnet");
+        let (kind, help) = match self.settings.connect.address {
+            Some(AddressKind::Ipv6) => (
+                "IPv6",
+                format!(
+                    "Use a subnet that has an IPv6 range and assigns addresses of it (`aws ec2 describe-subnets --subnet-ids {subnet}`), or another \
+                     address under `machine: {{connect: …}}`."
+                ),
+            ),
+            Some(AddressKind::Private) => ("private", "Use another address under `machine: {connect: …}`.".to_owned()),
+            Some(AddressKind::Public) | None if self.settings.public_ip == Some(true) => (
+                "public",
+                format!(
+                    "EC2 did not assign one in {subnet}: use another subnet, `connect: private` from inside the VPC, or a jump host."
+                ),
+            ),
+            Some(AddressKind::Public) | None => (
+                "public",
+                format!(
+                    "{subnet} does not assign one. Set `machine: {{public-ip: true}}`, use a subnet that assigns public addresses, `connect: private` \
+                     from inside the VPC, or a jump host."
+                ),
+            ),
+        };
+        Error::build(format!("{} has no {kind} address to connect to", instance.id)).help(help)
+    }
+
     /// Time limit for the machine to become reachable.
     pub(super) fn limit(&self, metal: bool) -> Duration {
         self.settings.connect.timeout.unwrap_or(if metal { LIMIT_METAL } else { LIMIT })
@@ -99,10 +129,7 @@ impl Access {
     }
 
     async fn target(&self, client: &Client, run: &Run, instance: &Instance, limit: Duration) -> Result<Target> {
-        let address = self.address(instance, true).ok_or_else(|| {
-            Error::build(format!("{} has no reachable address", instance.id))
-                .help("Set `machine: {public-ip: true}`, use a subnet that assigns addresses, or a jump host.")
-        })?;
+        let address = self.address(instance, true).ok_or_else(|| self.no_address(instance))?;
         let host_key = match &self.expected {
             ExpectedHostKey::Known(key) => key.clone(),
             ExpectedHostKey::Console => {
@@ -126,6 +153,11 @@ impl Access {
                 host: jump.host.clone(),
                 port: jump.port.unwrap_or(22),
                 user: jump.user.clone(),
+                // Without a key file: the agent's keys come first, as ssh(1) has it.
+                agent: match &jump.key {
+                    Some(_) => None,
+                    None => std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from),
+                },
                 keys: match &jump.key {
                     Some(path) => vec![read_key(path, "the jump host's key")?],
                     None => self.login.clone(),

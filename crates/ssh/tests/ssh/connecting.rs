@@ -223,6 +223,7 @@ async fn through_a_jump_host() {
         host: "127.0.0.1".into(),
         port: jump.port,
         user: "root".into(),
+        agent: None,
         keys: vec![jump.login.clone()],
         host_key: HostKey::Pinned(jump.host.public()),
     });
@@ -248,6 +249,50 @@ async fn through_a_jump_host() {
     let error = refused_at_once(wrong).await;
     assert!(error.message().starts_with("could not reach the jump host"), "{error}");
     assert!(error.message().contains("intercepting the connection"), "{error}");
+}
+
+/// OpenSSH's own agent has the key of the jump host; the target's keys do not open it.
+#[tokio::test(flavor = "multi_thread")]
+async fn through_a_jump_host_by_the_ssh_agent() {
+    let (jump, mut machine) = (Sshd::start(), Sshd::prepare());
+    machine.authorize();
+    machine.up();
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, key) = (folder.path().join("agent"), folder.path().join("key"));
+    jump.login.write(&key).unwrap();
+    // In the foreground, so that it ends with the test.
+    let mut agent = std::process::Command::new("ssh-agent")
+        .args(["-D", "-a"])
+        .arg(&socket)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    ami_bake_testkit::wait::until_true("the agent does not listen", || socket.exists());
+    let add = |name: &std::path::Path| {
+        let mut ssh_add = std::process::Command::new("ssh-add");
+        let added = ssh_add.arg("-q").arg(name).env("SSH_AUTH_SOCK", &socket).stderr(std::process::Stdio::null());
+        assert!(added.status().unwrap().success());
+    };
+    let other = Key::generate(KeyType::Ed25519, "other").unwrap();
+    other.write(&folder.path().join("other")).unwrap();
+    add(&folder.path().join("other"));
+    let mut target = machine.target();
+    target.jump = Some(Jump {
+        host: "127.0.0.1".into(),
+        port: jump.port,
+        user: "root".into(),
+        agent: Some(socket.clone()),
+        keys: vec![other],
+        host_key: HostKey::Pinned(jump.host.public()),
+    });
+    // The agent does not have the key yet.
+    let error = refused(target.clone(), 2).await;
+    assert!(error.to_string().contains("has 1 key"), "{error}");
+    add(&key);
+    let ssh = Ssh::connect(target, soon(LATER), CancellationToken::new()).await.unwrap();
+    assert_eq!(run(&ssh, "echo through").await.1.stdout_text(), "through\n");
+    agent.kill().unwrap();
+    agent.wait().unwrap();
 }
 
 /// The `ssh` command line that users are shown works unchanged, with the host key pinned.
