@@ -24,7 +24,7 @@ pub(crate) struct ManifestArgs {
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Vec<String>,
 
-    /// Platform: aws, docker or local. Default: from the manifest
+    /// Platform: aws, docker, local or vm. Default: from the manifest
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
 
@@ -86,7 +86,7 @@ pub(crate) struct PlatformArgs {
 /// Location of the local platform's image store.
 #[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]
 pub(crate) struct StoreArgs {
-    /// Image store of the local platform
+    /// Image store of the platforms local and vm
     ///
     /// Default: ami-bake/store in $XDG_STATE_HOME, else in ~/.local/state.
     #[arg(long, value_name = "FOLDER")]

@@ -22,9 +22,15 @@ mod docker;
 mod github;
 #[cfg(all(feature = "local", target_os = "linux"))]
 mod local;
+#[cfg(all(feature = "vm", target_os = "linux"))]
+mod vm;
 
-#[cfg(not(any(feature = "aws", feature = "docker", all(feature = "local", target_os = "linux"))))]
-compile_error!("ami-bake needs a platform to bake on: enable the feature `aws`, `docker` or `local`");
+#[cfg(not(any(
+    feature = "aws",
+    feature = "docker",
+    all(any(feature = "local", feature = "vm"), target_os = "linux")
+)))]
+compile_error!("ami-bake needs a platform to bake on: enable the feature `aws`, `docker`, `local` or `vm`");
 
 /// The platforms of this build. The first one is the default.
 pub(crate) const PLATFORMS: Platforms = Platforms(&[
@@ -34,6 +40,8 @@ pub(crate) const PLATFORMS: Platforms = Platforms(&[
     &docker::DockerFactory,
     #[cfg(all(feature = "local", target_os = "linux"))]
     &local::LocalFactory,
+    #[cfg(all(feature = "vm", target_os = "linux"))]
+    &vm::VmFactory,
 ]);
 
 /// Commands that need a feature.
@@ -65,11 +73,16 @@ impl Command {
     }
 }
 
-/// Runs a sandbox process of the local platform, if this program was started as one; `None` when a person started it.
-pub(crate) fn run_sandbox() -> Option<ExitCode> {
+/// Runs a helper process of a platform, if this program was started as one; `None` when a person started it.
+pub(crate) fn run_helper() -> Option<ExitCode> {
     #[cfg(all(feature = "local", target_os = "linux"))]
-    return ami_bake_local::dispatch(std::env::args_os());
-    #[cfg(not(all(feature = "local", target_os = "linux")))]
+    if let Some(code) = ami_bake_local::dispatch(std::env::args_os()) {
+        return Some(code);
+    }
+    #[cfg(all(feature = "vm", target_os = "linux"))]
+    if let Some(code) = ami_bake_vm::dispatch(std::env::args_os()) {
+        return Some(code);
+    }
     None
 }
 

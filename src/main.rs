@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     // of the program. Programs that it starts are not affected: a handler ends with execve(2).
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     // First of all, since a sandbox process must have a single thread.
-    if let Some(code) = features::run_sandbox() {
+    if let Some(code) = features::run_helper() {
         return code;
     }
     let cleaner = Cleaner { masker: Arc::new(secrets()), rule: features::line_rule() };

@@ -42,7 +42,7 @@ struct RunArgs {
     #[command(flatten)]
     document: DocumentArgs,
 
-    /// Platform of the machine: aws, docker or local
+    /// Platform of the machine: aws, docker, local or vm
     #[arg(long, value_name = "PLATFORM", default_value = "local")]
     platform: String,
 
@@ -74,7 +74,7 @@ struct CheckArgs {
     #[command(flatten)]
     document: DocumentArgs,
 
-    /// Platform that the document is for: aws, docker or local. Default: the first of these that this build has
+    /// Platform that the document is for: aws, docker, local or vm. Default: the first of these that this build has
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
 
@@ -222,6 +222,7 @@ fn load(
         "aws" if source.starts_with('/') => json!({ "ami": { "parameter": source } }),
         "aws" => json!({ "ami": { "id": source } }),
         "local" if source != "host" && !check && !Path::new(source).exists() => baked(source),
+        "vm" => json!({ "vm": { "disk": source } }),
         other => json!({ other: source }),
     };
     let image = json!({ "source": source, "build": [step] });

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Default: bake.yml or .github/bake.yml, if one exists.
     manifest: Option<std::path::PathBuf>,
 
-    /// Platform: aws, docker or local. Default: from the manifest
+    /// Platform: aws, docker, local or vm. Default: from the manifest
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
 

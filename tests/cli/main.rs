@@ -41,3 +41,4 @@ mod printed;
 #[cfg(feature = "local")]
 mod uploads;
 mod usage;
+mod vm;

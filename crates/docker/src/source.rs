@@ -17,7 +17,7 @@ pub(crate) async fn find(docker: &Docker, settings: &Settings, run: &Run, query:
         SourceQuery::Id(text) | SourceQuery::Reference(text) if is_id(text) => by_id(docker, text).await,
         SourceQuery::Id(text) | SourceQuery::Reference(text) => by_reference(docker, settings, run, text).await,
         SourceQuery::Baked(query) => baked(docker, query).await,
-        SourceQuery::Newest { .. } | SourceQuery::Parameter(_) => {
+        SourceQuery::Newest { .. } | SourceQuery::Parameter(_) | SourceQuery::Disk(_) => {
             Err(Error::preflight("could not find the source: the Docker platform finds images by reference or ID only")
                 .help("Set `docker: IMAGE` under `source`, for example `docker: ubuntu:24.04`."))
         }

@@ -6,6 +6,9 @@ use ami_bake_core::platform::Capabilities;
 /// The platform's name in the ledger and in manifests.
 pub(crate) const PLATFORM: &str = "local";
 
+/// Kind of an orphaned machine.
+pub(crate) const SANDBOX: &str = "sandbox";
+
 /// Capabilities of the local platform. All capture modes are the same here: the machine's processes end first.
 pub const CAPABILITIES: Capabilities = Capabilities {
     platform: PLATFORM,

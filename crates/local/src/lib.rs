@@ -1,7 +1,7 @@
 //! The local platform: machines are sandboxes of namespaces over an overlay file system, images are layers in a store.
 //!
-//! Imports run upward only: `sandbox` at the bottom, then `store` and `secrets`, `source`, `machine`, `export`, `images` and
-//! `sweep`, `platform`, and `entry` (the hidden command line) on top.
+//! Imports run upward only: `sandbox` at the bottom, then `store` and `secrets`, `source`, `machine`, `export`, `images`,
+//! `platform`, and `entry` (the hidden command line) on top.
 
 mod capabilities;
 mod entry;
@@ -14,10 +14,13 @@ pub mod sandbox;
 mod secrets;
 mod source;
 mod store;
-mod sweep;
 
 pub use capabilities::CAPABILITIES;
 pub use entry::dispatch;
 pub use export::{Exported, Format};
+pub use images::Images;
 pub use platform::Local;
-pub use store::{Base, Image, Store, default_store};
+pub use store::{
+    Base, DISK_LAYER, Image, MachineFolder, MachineInfo, OwnFiles, Remover, Store, Trash, architecture, default_store,
+    find_image, new_id, store_error,
+};

@@ -13,17 +13,18 @@ use ami_bake_core::platform::{
 use ami_bake_core::{Error, Result, Run};
 use async_trait::async_trait;
 
-use crate::capabilities::CAPABILITIES;
+use crate::capabilities::{CAPABILITIES, PLATFORM, SANDBOX};
 use crate::export::{Exported, Format, export};
+use crate::images::Images;
 use crate::machine::{SandboxState, discard, launch};
 use crate::sandbox::Helper;
-use crate::store::{Image, Store};
-use crate::{images, preflight, source, sweep};
+use crate::store::Store;
+use crate::{preflight, source};
 
 /// This machine as a platform.
 #[derive(Debug, Clone)]
 pub struct Local {
-    store: Store,
+    images: Images,
     helper: Helper,
     cleaned_up: Arc<tokio::sync::OnceCell<()>>,
     /// The machines of this process, whose processes undo has to end, too.
@@ -37,9 +38,11 @@ impl Local {
     /// # Errors
     /// When the store can't be created.
     pub fn new(store: &Path, program: PathBuf) -> Result<Self> {
+        let helper = Helper::new(program);
+        let remover = Arc::new(helper.clone());
         Ok(Self {
-            store: Store::open(store)?,
-            helper: Helper::new(program),
+            images: Images::new(Store::open(store)?, PLATFORM, SANDBOX, remover),
+            helper,
             cleaned_up: Arc::default(),
             machines: Arc::default(),
         })
@@ -60,8 +63,8 @@ impl Local {
         let own = self.machines.lock().unwrap_or_else(PoisonError::into_inner).get(id).and_then(Weak::upgrade);
         match own {
             Some(machine) => discard(&machine).await?,
-            None if self.store.is_held(id) => return Ok(Undo::Later("its bake is still running".into())),
-            None => self.store.discard_machine(id)?.remove(&self.helper),
+            None if self.store().is_held(id) => return Ok(Undo::Later("its bake is still running".into())),
+            None => self.images.discard_machine(id)?,
         }
         Ok(Undo::Done)
     }
@@ -72,12 +75,12 @@ impl Local {
     /// # Errors
     /// When there is no such image, `to` exists, a layer is missing, or it can't be written.
     pub async fn export(&self, run: &Run, image: &str, to: &Path, format: Format) -> Result<Exported> {
-        export(&self.store, &self.helper, run, image, to, format).await
+        export(self.store(), &self.helper, run, image, to, format).await
     }
 
     /// The image store.
     pub fn store(&self) -> &Store {
-        &self.store
+        self.images.store()
     }
 }
 
@@ -92,34 +95,34 @@ impl Platform for Local {
     }
 
     async fn owner(&self, _: &Run) -> Result<Option<String>> {
-        let root = self.store.root();
+        let root = self.store().root();
         let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         Ok(Some(format!("the image store {}", root.display())))
     }
 
     async fn find_source(&self, run: &Run, query: &SourceQuery) -> Result<SourceImage> {
-        run.until_cancelled(source::find(&self.store, &self.helper, query)).await?
+        run.until_cancelled(source::find(&self.images, &self.helper, query)).await?
     }
 
     async fn images(&self, _run: &Run, query: &ImageQuery) -> Result<Vec<ImageRecord>> {
-        Ok(self.store.images()?.iter().filter_map(Image::record).filter(|image| query.matches(image)).collect())
+        self.images.list(query)
     }
 
     async fn launch(&self, run: &Run, request: &Launch<'_>) -> Result<Box<dyn Machine>> {
         // Remains of a killed bake are removed before the first machine starts.
-        self.cleaned_up.get_or_init(|| sweep::clean_up(&self.store, &self.helper, run)).await;
-        let machine = launch(run, &self.store, &self.helper, request).await?;
+        self.cleaned_up.get_or_init(|| self.images.clean_up(run)).await;
+        let machine = launch(run, self.store(), &self.helper, request).await?;
         let mut machines = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
         machines.insert(machine.state.id.clone(), Arc::downgrade(&machine.state));
         Ok(Box::new(machine))
     }
 
     async fn register(&self, run: &Run, image: &Candidate, registration: &Registration<'_>) -> Result<ImageRecord> {
-        images::register(&self.store, &self.helper, run, image, registration).await
+        self.images.register(run, image, registration).await
     }
 
     async fn delete_image(&self, run: &Run, image: &str) -> Result<()> {
-        images::delete(&self.store, &self.helper, run, image).await
+        self.images.delete(run, image).await
     }
 
     async fn undo(&self, run: &Run, entry: &Entry) -> Result<Undo> {
@@ -127,7 +130,7 @@ impl Platform for Local {
         match entry.kind.as_str() {
             MACHINE => return self.end_machine(id).await,
             // The image was registered before the run was cut off: others may use it.
-            IMAGE if self.store.image(id).is_ok_and(|image| !image.candidate) => {
+            IMAGE if self.store().image(id).is_ok_and(|image| !image.candidate) => {
                 return Ok(Undo::Kept("it is registered and tested".to_owned()));
             }
             IMAGE => self.delete_image(run, id).await?,
@@ -141,15 +144,11 @@ impl Platform for Local {
     }
 
     async fn expired(&self, run: &Run, _: &SweepScope) -> Result<Orphans> {
-        Ok(Orphans { found: sweep::expired(&self.store, run)?, incomplete: false })
+        Ok(Orphans { found: self.images.expired(run)?, incomplete: false })
     }
 
     async fn remove(&self, run: &Run, orphan: &Orphan) -> Result<Undo> {
-        if orphan.kind == sweep::SANDBOX {
-            self.store.discard_machine(&orphan.id)?.remove(&self.helper);
-        } else {
-            self.delete_image(run, &orphan.id).await?;
-        }
+        self.images.remove(run, orphan).await?;
         Ok(Undo::Done)
     }
 

@@ -1,5 +1,6 @@
 //! Expands the images of a manifest into variants: merges defaults, expands matrices, sorts into build order.
 
+mod disk;
 mod matrix;
 mod order;
 mod rootfs;

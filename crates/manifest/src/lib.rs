@@ -33,4 +33,4 @@ pub use load::{Loaded, Written};
 pub use manifest::Manifest;
 pub use options::{Git, Github, Options};
 pub use schema::{reference, schema};
-pub use template::TEMPLATE;
+pub use template::{TEMPLATE, VM_TEMPLATE};

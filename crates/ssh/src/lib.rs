@@ -4,6 +4,7 @@
 //! after a lost connection. The types of the SSH library never leave this crate.
 
 mod agent;
+pub mod boot;
 mod command;
 mod config;
 mod connect;
@@ -22,6 +23,7 @@ mod ssh;
 mod target;
 mod transfer;
 mod tunnel;
+pub mod user_data;
 
 pub use key::{Key, KeyType, PublicKey};
 pub use ssh::Ssh;

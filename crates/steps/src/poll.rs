@@ -56,7 +56,8 @@ pub(crate) struct PollLimits {
     pub(crate) interval: Duration,
     /// Time limit for all attempts; an attempt in progress is not interrupted by it.
     pub(crate) total: Duration,
-    /// Time limit for one attempt.
+    /// Time limit for the first attempt. Each one that reaches its limit doubles that of the next, since a slow machine may
+    /// need longer for every one of them.
     pub(crate) attempt: Duration,
 }
 
@@ -78,14 +79,19 @@ where
 {
     let start = run.clock().elapsed();
     let mut before: Option<Unmet> = None;
+    let mut patience = limits.attempt;
     loop {
         let observed = tokio::select! {
             observed = run.until_cancelled(attempt()) => observed??,
             // The result of an earlier attempt says more than a time-out of this one.
-            () = run.clock().sleep(limits.attempt) => match before.take() {
-                Some(unmet) => Observation::Unmet(unmet),
-                None => Observation::unmet(format!("the machine did not answer within {}", human(limits.attempt))),
-            },
+            () = run.clock().sleep(patience) => {
+                let waited = patience;
+                patience = (patience * 2).min(limits.total.max(limits.attempt));
+                match before.take() {
+                    Some(unmet) => Observation::Unmet(unmet),
+                    None => Observation::unmet(format!("the machine did not answer within {}", human(waited))),
+                }
+            }
         };
         let unmet = match observed {
             Observation::Met => return Ok(None),

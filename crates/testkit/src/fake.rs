@@ -154,6 +154,7 @@ impl Platform for Fake {
         self.call("find-source").await?;
         let id = match query {
             SourceQuery::Id(id) | SourceQuery::Reference(id) => id.clone(),
+            SourceQuery::Disk(disk) => disk.location.clone(),
             other => return Err(Error::preflight(format!("no source fits {other:?}"))),
         };
         let known = self.state.lock().unwrap().images.get(&id).map(ImageRecord::as_source);

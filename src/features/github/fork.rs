@@ -167,6 +167,7 @@ fn row(variant: &Variant) -> Vec<Cell> {
         (None, SourceQuery::Newest { name, owners, .. }) => format!("{name} owned by {}", owners.join(", ")),
         (None, SourceQuery::Baked(baked)) => format!("{}/{}", baked.namespace, baked.key),
         (None, SourceQuery::Reference(reference)) => reference.clone(),
+        (None, SourceQuery::Disk(disk)) => disk.location.clone(),
     };
     vec![Cell::new(variant.key.to_string()), version.into(), from.into()]
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ami_bake_core::plan::{Architecture, BakedQuery, SourceImage, SourceQuery};
+use ami_bake_core::plan::{Architecture, BakedQuery, DiskQuery, SourceImage, SourceQuery};
 use ami_bake_core::{Error, Result, Run, tags};
 use aws_sdk_ec2::types::{
     ArchitectureValues, DeviceType, Filter, Image, ImageState, PlatformValues, VirtualizationType,
@@ -65,7 +65,7 @@ async fn look_up(client: &Client, query: &SourceQuery) -> Result<Image> {
         }
         SourceQuery::Parameter(path) => by_parameter(client, path).await,
         SourceQuery::Baked(query) => baked(client, query).await,
-        SourceQuery::Reference(reference) => {
+        SourceQuery::Reference(reference) | SourceQuery::Disk(DiskQuery { location: reference, .. }) => {
             Err(Error::manifest(format!("{reference:?} is not a valid source on AWS"))
                 .help("Use `source: {ami: {id: ami-…}}`, `owner` and `name`, or `parameter`."))
         }

@@ -1,59 +1,17 @@
-//! User data: the machine's temporary host key, joined with the manifest's own user data.
-
-use std::fmt::Write as _;
+//! User data in the form that EC2 takes it: in base64, up to a limit.
 
 use ami_bake_core::{Error, Result};
-use ami_bake_ssh::{Key, KeyType};
+use ami_bake_ssh::user_data;
+pub(super) use ami_bake_ssh::user_data::{Installed, joins, takes_login};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::ExposeSecret;
 
 /// EC2's limit in bytes, before base64 (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>).
 const LIMIT: usize = 16 * 1024;
-/// MIME boundary, which does not occur in a script or a configuration by chance.
-const BOUNDARY: &str = "==ami-bake-7d0c1e5b==";
-
-/// First characters of each kind of user data and its MIME type in cloud-init
-/// (<https://docs.cloud-init.io/en/latest/explanation/format.html>).
-const KINDS: &[(&str, &str)] = &[
-    ("#cloud-config-archive", "text/cloud-config-archive"),
-    ("#cloud-config", "text/cloud-config"),
-    ("#cloud-boothook", "text/cloud-boothook"),
-    ("#include-once", "text/x-include-once-url"),
-    ("#include", "text/x-include-url"),
-    ("#part-handler", "text/part-handler"),
-    ("## template: jinja", "text/jinja2"),
-    ("#!", "text/x-shellscript"),
-];
-
-/// True when the host key can be added to this user data: cloud-init reads both. Ignition, Windows and others only read
-/// their own format.
-pub(super) fn joins(own: Option<&str>) -> bool {
-    own.is_none_or(|own| own.trim().is_empty() || kind(own).is_some() || is_mime(own))
-}
-
-/// The keys that the bake's own part of the user data installs.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Installed<'a> {
-    /// The machine's only host keys, of different types.
-    pub(super) hosts: &'a [Key],
-    /// A login key besides the one that EC2 installs.
-    pub(super) login: Option<&'a Key>,
-}
 
 /// User data in base64 that installs the keys, joined with the manifest's own.
 pub(super) fn with_keys(keys: Installed<'_>, own: Option<&str>) -> Result<String> {
-    let config = config(keys)?;
-    let joined = match own.filter(|own| !own.trim().is_empty()) {
-        None => config,
-        Some(own) => join(&config, own),
-    };
-    encode(&joined, " together with the machine's host key")
-}
-
-/// True if a login key can be installed beside this user data: of two lists in cloud-config parts, one is lost.
-pub(super) fn takes_login(own: Option<&str>) -> bool {
-    joins(own) && own.is_none_or(|own| !own.contains("ssh_authorized_keys"))
+    encode(&user_data::with_keys(keys, own)?, " together with the machine's host key")
 }
 
 /// The manifest's own user data, in base64.
@@ -69,110 +27,11 @@ fn encode(data: &str, with: &str) -> Result<String> {
     Ok(STANDARD.encode(data))
 }
 
-/// The cloud-config with the keys: cloud-init writes the host keys given here and generates no others.
-fn config(keys: Installed<'_>) -> Result<String> {
-    let mut text = String::from("#cloud-config\n");
-    if !keys.hosts.is_empty() {
-        text.push_str("ssh_deletekeys: true\nssh_keys:\n");
-    }
-    for key in keys.hosts {
-        let public = key.public();
-        let name = match public.kind() {
-            Some(KeyType::Rsa) => "rsa",
-            Some(KeyType::Ecdsa) => "ecdsa",
-            Some(KeyType::Ed25519) | None => "ed25519",
-        };
-        let _ = writeln!(text, "  {name}_private: |");
-        for line in key.private_text()?.expose_secret().lines() {
-            let _ = writeln!(text, "    {line}");
-        }
-        let _ = writeln!(text, "  {name}_public: {}", public.line());
-    }
-    if let Some(login) = keys.login {
-        let _ = writeln!(text, "ssh_authorized_keys:\n  - {}", login.public().line());
-    }
-    Ok(text)
-}
-
-/// A MIME archive of both parts. Ours comes last: of two cloud-config parts the later one's keys win.
-fn join(config: &str, own: &str) -> String {
-    let own = match kind(own) {
-        Some(kind) => part(kind, own),
-        // If the manifest's own user data is an archive, it becomes a part like others.
-        None => own.trim_start().to_owned(),
-    };
-    let ours = part("text/cloud-config", config);
-    format!(
-        "Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n\n--{BOUNDARY}\n{own}\n\
-         --{BOUNDARY}\n{ours}\n--{BOUNDARY}--\n"
-    )
-}
-
-fn part(kind: &str, body: &str) -> String {
-    // Base64 is the only encoding that preserves every script, whatever its line ends and characters; but it takes a
-    // third more of the limit, so ASCII is sent unencoded.
-    if body.is_ascii() {
-        format!(
-            "Content-Type: {kind}; charset=\"us-ascii\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 7bit\n\n{body}"
-        )
-    } else {
-        format!(
-            "Content-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n{}",
-            STANDARD.encode(body)
-        )
-    }
-}
-
-fn kind(own: &str) -> Option<&'static str> {
-    let own = own.trim_start();
-    KINDS.iter().find(|(start, _)| own.starts_with(start)).map(|(_, kind)| *kind)
-}
-
-fn is_mime(own: &str) -> bool {
-    let own = own.trim_start().to_ascii_lowercase();
-    own.starts_with("content-type:") || own.starts_with("mime-version:")
-}
-
 #[cfg(test)]
 mod tests {
+    use ami_bake_ssh::{Key, KeyType};
+
     use super::*;
-
-    fn decoded(own: Option<&str>) -> String {
-        let [ed25519, ecdsa, login] =
-            [KeyType::Ed25519, KeyType::Ecdsa, KeyType::Ecdsa].map(|kind| Key::generate(kind, "host").unwrap());
-        let keys = Installed { hosts: &[ed25519, ecdsa], login: Some(&login) };
-        String::from_utf8(STANDARD.decode(with_keys(keys, own).unwrap()).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn the_host_key_alone_is_one_cloud_config() {
-        let text = decoded(None);
-        assert!(text.starts_with("#cloud-config\n"), "{text}");
-        assert!(text.contains("  ed25519_private: |\n    -----BEGIN OPENSSH PRIVATE KEY-----\n    "), "{text}");
-        assert!(text.contains("  ed25519_public: ssh-ed25519 AAAA"), "{text}");
-        assert!(text.contains("  ecdsa_public: ecdsa-sha2-nistp256 AAAA"), "{text}");
-        assert!(text.contains("\nssh_authorized_keys:\n  - ecdsa-sha2-nistp256 AAAA"), "{text}");
-    }
-
-    #[test]
-    fn a_script_of_the_manifest_is_kept_as_it_is() {
-        let script = "#!/bin/sh\necho hello\n";
-        let text = decoded(Some(script));
-        assert!(text.starts_with("Content-Type: multipart/mixed;"));
-        assert!(text.contains("Content-Type: text/x-shellscript;"));
-        assert!(text.contains(&format!("\n\n{script}\n--{BOUNDARY}")));
-        assert!(text.find("x-shellscript") < text.find("text/cloud-config"), "ours comes last");
-    }
-
-    #[test]
-    fn other_formats_are_distinguished() {
-        assert!(joins(Some("#cloud-config\npackages: [a]")));
-        assert!(joins(Some("Content-Type: multipart/mixed; boundary=x\n\n--x--")));
-        assert!(!joins(Some("{\"ignition\": {}}")));
-        assert!(!joins(Some("<powershell>")));
-        assert!(takes_login(None) && takes_login(Some("#!/bin/sh\n")));
-        assert!(!takes_login(Some("<powershell>")) && !takes_login(Some("#cloud-config\nssh_authorized_keys: [a]\n")));
-    }
 
     #[test]
     fn what_is_too_long_is_refused_before_the_launch() {

@@ -178,6 +178,46 @@ pub struct Metadata {
     pub hops: Option<u8>,
 }
 
+/// The hardware of a virtual machine that this computer runs. Unset fields are left to the platform.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualHardware {
+    /// Number of processors.
+    pub cpus: Option<u16>,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+    /// What starts the system on the disk.
+    pub firmware: Option<Firmware>,
+    /// Where cloud-init finds its data. Default: both.
+    pub datasource: Option<DataSource>,
+}
+
+impl VirtualHardware {
+    /// True when the manifest sets nothing.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The firmware of a virtual machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// A PC BIOS.
+    Bios,
+    /// UEFI.
+    Uefi,
+}
+
+/// A data source of cloud-init.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataSource {
+    /// The metadata service of EC2.
+    Ec2,
+    /// A small disk with the data (NoCloud).
+    Nocloud,
+}
+
 /// Subnets by what is known of them instead of by ID.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubnetFilter {
@@ -244,4 +284,7 @@ pub struct MachineSettings {
     pub hourly: BTreeMap<String, Price>,
     /// Local platform: `Some(false)` gives the machine no network.
     pub network: Option<bool>,
+    /// Hardware of a virtual machine.
+    #[serde(default, skip_serializing_if = "VirtualHardware::is_default")]
+    pub hardware: VirtualHardware,
 }

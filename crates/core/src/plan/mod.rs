@@ -31,8 +31,8 @@ pub use git::{GIT_FOLDER, is_git_folder, is_git_name};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};
 pub use inputs::{FileHash, InputTree, Inputs, hash_file};
 pub use machine::{
-    AddressKind, Connect, Disk, JumpHost, KeyType, LoginKey, MachineSettings, Metadata, RootLogin, RootProgram,
-    SubnetFilter, TestConnect, Volume, VpcFilter,
+    AddressKind, Connect, DataSource, Disk, Firmware, JumpHost, KeyType, LoginKey, MachineSettings, Metadata,
+    RootLogin, RootProgram, SubnetFilter, TestConnect, VirtualHardware, Volume, VpcFilter,
 };
 pub use parts::{Change, ChangedPart, DigestPart, DigestParts, PartKind, ReportedPart};
 pub use price::Price;
@@ -41,5 +41,5 @@ pub use read_inputs::ReadInputs;
 pub use recipe::{Draft, ImageDefinition, Recipe, ResolvedDraft, Variant, VersionRule};
 pub use retention::Retention;
 pub use selection::{Exclude, Selection};
-pub use source::{BakedQuery, SourceImage, SourceQuery};
+pub use source::{BakedQuery, DiskQuery, SourceImage, SourceQuery};
 pub use step::{OnFailure, Phase, SecretPart, Step, Value};

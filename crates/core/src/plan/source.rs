@@ -28,8 +28,21 @@ pub enum SourceQuery {
     Parameter(String),
     /// A reference in the platform's own syntax: a Docker reference, `host`, or a path of a root file system.
     Reference(String),
+    /// A disk image.
+    Disk(DiskQuery),
     /// An image that ami-bake created: of this manifest, or published before.
     Baked(BakedQuery),
+}
+
+/// A disk image in a file or on a web server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskQuery {
+    /// Path of the file, or its `https` URL.
+    pub location: String,
+    /// SHA-256 checksum of the file as it is stored or downloaded: 64 lower-case hexadecimal digits.
+    pub sha256: Option<String>,
+    /// Architecture of the system on the disk. Default: this computer's.
+    pub architecture: Option<Architecture>,
 }
 
 /// Query for a baked image: the highest semantic version that matches.

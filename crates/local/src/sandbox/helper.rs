@@ -63,9 +63,6 @@ impl Helper {
     /// Removes files in a background process that outlives this one. Files that it can't remove are left to the next
     /// run.
     pub(crate) fn remove_later(&self, paths: Vec<PathBuf>) {
-        if paths.is_empty() {
-            return;
-        }
         let started = self.file_command(&FileTask::Remove { paths }).and_then(|mut command| {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             command.spawn().map_err(|error| Error::build("could not remove files").because(error))

@@ -3,26 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ami_bake_core::plan::{BakedQuery, SourceImage, SourceQuery};
+use ami_bake_core::plan::{SourceImage, SourceQuery};
 use ami_bake_core::{Error, Result};
 
 use super::root::{HOST, check, system_name};
 use super::{identity, tarball};
+use crate::images::Images;
 use crate::sandbox::Helper;
-use crate::store::{Image, Store, architecture, find_image};
+use crate::store::{Store, architecture, find_image};
 
 /// Finds a source.
 ///
 /// # Errors
 /// When the source is missing or not a root file system.
-pub(crate) async fn find(store: &Store, helper: &Helper, query: &SourceQuery) -> Result<SourceImage> {
+pub(crate) async fn find(images: &Images, helper: &Helper, query: &SourceQuery) -> Result<SourceImage> {
+    let store = images.store();
     match query {
         SourceQuery::Reference(text) if text == HOST => host(),
         SourceQuery::Reference(text) => path(store, helper, Path::new(text)).await,
         SourceQuery::Id(text) => Ok(find_image(&store.images()?, text)?.source()),
-        SourceQuery::Baked(query) => baked(store, query),
+        SourceQuery::Baked(query) => images.baked(query),
         SourceQuery::Newest { name, .. } => Err(unsupported(&format!("an image named {name}"))),
         SourceQuery::Parameter(name) => Err(unsupported(&format!("the parameter {name}"))),
+        SourceQuery::Disk(disk) => Err(unsupported(&format!("the disk image {}", disk.location))),
     }
 }
 
@@ -71,16 +74,4 @@ async fn path(store: &Store, helper: &Helper, path: &Path) -> Result<SourceImage
     }
     let (layer, digest) = tarball::unpacked(store, helper, &real).await?;
     Ok(source(&layer, &name, digest.to_string()))
-}
-
-/// The highest tested version in the query's range.
-fn baked(store: &Store, query: &BakedQuery) -> Result<SourceImage> {
-    let images = store.images()?;
-    let fits = |image: &&Image| image.record().is_some_and(|record| record.satisfies(query));
-    let highest = images.iter().filter(fits).max_by_key(|image| image.version());
-    highest.map(Image::source).ok_or_else(|| {
-        let range = query.version.as_ref().map(|range| format!(" {range}")).unwrap_or_default();
-        Error::preflight(format!("no tested image `{}/{}{range}` in the local store", query.namespace, query.key))
-            .help("`ami-bake images` lists the images. Bake that image first, or widen the version range.")
-    })
 }

@@ -12,21 +12,51 @@ use crate::sandbox::Helper;
 
 /// Prefix of the names of layers that were unpacked from tarballs.
 pub(crate) const TARBALL_LAYER: &str = "tar-";
+/// Prefix of the names of layers that hold the disk of a source.
+pub const DISK_LAYER: &str = "dsk-";
 
 /// Files in the trash that still have to be removed from the disk.
 #[derive(Debug, Default)]
 #[must_use = "files in the trash use disk space until they are removed"]
-pub(crate) struct Trash(Vec<PathBuf>);
+pub struct Trash(Vec<PathBuf>);
 
 impl Trash {
     /// Adds other trash.
-    pub(crate) fn append(&mut self, mut other: Self) {
+    pub fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
     }
 
-    /// Removes the files in a background process.
-    pub(crate) fn remove(self, helper: &Helper) {
-        helper.remove_later(self.0);
+    /// Removes the files.
+    pub fn remove(self, remover: &dyn Remover) {
+        if !self.0.is_empty() {
+            remover.remove(self.0);
+        }
+    }
+}
+
+/// Removes files and folders from the disk.
+pub trait Remover: std::fmt::Debug + Send + Sync {
+    /// Removes these without waiting for it. What can't be removed is left to the next run.
+    fn remove(&self, paths: Vec<PathBuf>);
+}
+
+impl Remover for Helper {
+    fn remove(&self, paths: Vec<PathBuf>) {
+        self.remove_later(paths);
+    }
+}
+
+/// Removes files of this process's user at once: few and large ones.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct OwnFiles;
+
+impl Remover for OwnFiles {
+    fn remove(&self, paths: Vec<PathBuf>) {
+        for path in paths {
+            if let Err(error) = std::fs::remove_dir_all(&path) {
+                tracing::debug!(%error, path = %path.display(), "could not remove files; the next run retries");
+            }
+        }
     }
 }
 
@@ -41,21 +71,25 @@ pub(crate) struct DeadMachine {
 
 /// Facts about a machine, in its folder.
 #[derive(Debug, Default, Clone, serde::Serialize, serde::Deserialize)]
-pub(crate) struct MachineInfo {
+pub struct MachineInfo {
     /// The run that created it.
-    pub(crate) run: String,
+    pub run: String,
     /// Its image and phase, for messages.
-    pub(crate) purpose: String,
+    pub purpose: String,
     /// The layers that it uses.
-    pub(crate) layers: Vec<String>,
+    pub layers: Vec<String>,
     /// Time until which it is kept, with `--keep-on-failure`.
-    pub(crate) kept: Option<Timestamp>,
+    pub kept: Option<Timestamp>,
 }
 
 impl MachineInfo {
     const FILE: &'static str = "machine.json";
 
-    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
+    /// Writes the facts to a machine's folder.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(Self::FILE);
         let text = serde_json::to_vec(self).unwrap_or_default();
         let written = whole_file::replace_durably(&path, |to| to.write_all(&text));
@@ -70,7 +104,10 @@ impl MachineInfo {
 
 impl Store {
     /// Moves a machine's folder to the trash. A missing folder is success.
-    pub(crate) fn discard_machine(&self, id: &str) -> Result<Trash> {
+    ///
+    /// # Errors
+    /// When it can't be moved.
+    pub fn discard_machine(&self, id: &str) -> Result<Trash> {
         self.discard(&self.machines_folder().join(id))
     }
 
@@ -92,8 +129,8 @@ impl Store {
         let mut trash = Trash::default();
         for path in entries(&self.layers_folder()) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            // Unpacked tarballs are a cache, kept for [`CACHE_TIME`].
-            let cached = name.starts_with(TARBALL_LAYER) && is_recent(&path);
+            // Unpacked tarballs and disks of sources are a cache, kept for [`CACHE_TIME`].
+            let cached = [TARBALL_LAYER, DISK_LAYER].iter().any(|prefix| name.starts_with(prefix)) && is_recent(&path);
             if !cached && !used.contains(&name) {
                 trash.append(self.discard(&path)?);
             }
@@ -114,7 +151,7 @@ impl Store {
     }
 
     /// True when a running process holds the machine.
-    pub(crate) fn is_held(&self, id: &str) -> bool {
+    pub fn is_held(&self, id: &str) -> bool {
         let path = self.machines_folder().join(id);
         path.is_dir() && !MachineFolder::is_abandoned(&path)
     }
@@ -138,7 +175,7 @@ impl Store {
     }
 }
 
-/// Time for which the layer of a tarball is kept for the next bake.
+/// Time for which the layer of a source is kept for the next bake.
 const CACHE_TIME: std::time::Duration = std::time::Duration::from_hours(24);
 
 fn is_recent(path: &Path) -> bool {

@@ -12,7 +12,7 @@ use super::image::Image;
 ///
 /// # Errors
 /// When there is no such image, when the range is invalid, or when several images match.
-pub(crate) fn find(images: &[Image], text: &str) -> Result<Image> {
+pub fn find(images: &[Image], text: &str) -> Result<Image> {
     if let Some(image) = images.iter().find(|image| image.id == text) {
         return Ok(image.clone());
     }
@@ -30,7 +30,7 @@ pub(crate) fn find(images: &[Image], text: &str) -> Result<Image> {
     let found = chosen.last().and_then(|chosen| images.iter().find(|image| image.id == chosen.id));
     found.cloned().ok_or_else(|| {
         Error::preflight(format!("no tested image `{text}` in the local store"))
-            .help("`ami-bake images --platform local` lists the images. Use an ID, NAME/IMAGE/VERSION or IMAGE@RANGE.")
+            .help("`ami-bake images` with the platform lists the images. Use an ID, NAME/IMAGE/VERSION or IMAGE@RANGE.")
     })
 }
 

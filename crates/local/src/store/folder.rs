@@ -30,7 +30,7 @@ pub fn default_store() -> Result<PathBuf> {
 }
 
 /// The error for a file or folder of the store.
-pub(crate) fn store_error(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Error {
+pub fn store_error(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Error {
     Error::build(format!("could not {what} {}", path.display()))
         .help("Check that the image store is writable and has free space, or set another folder with --store.")
         .because(error.into())
@@ -78,13 +78,17 @@ impl Store {
         self.root.join("machines")
     }
 
-    pub(crate) fn trash_folder(&self) -> PathBuf {
+    /// Folder for files that are not complete, or that are being removed.
+    pub fn trash_folder(&self) -> PathBuf {
         self.root.join("trash")
     }
 
     /// Locks images and layers against changes by other processes until the returned file is closed. Hold it only
     /// briefly.
-    pub(crate) async fn lock(&self) -> Result<File> {
+    ///
+    /// # Errors
+    /// When the lock file can't be opened.
+    pub async fn lock(&self) -> Result<File> {
         let path = self.root.join("store.lock");
         let lock = tokio::task::spawn_blocking(move || {
             let file = lock_file(&path)?;
@@ -95,7 +99,10 @@ impl Store {
     }
 
     /// Creates a machine's folder and locks it for this process.
-    pub(crate) fn new_machine(&self, id: &str) -> Result<MachineFolder> {
+    ///
+    /// # Errors
+    /// When it can't be created.
+    pub fn new_machine(&self, id: &str) -> Result<MachineFolder> {
         let path = self.machines_folder().join(id);
         let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
         made.map_err(|error| store_error("create the machine folder", &path, error))?;
@@ -117,13 +124,14 @@ fn lock_file(path: &Path) -> Result<File> {
 /// A machine's folder. The kernel releases the lock when this process ends for any reason, which distinguishes an
 /// orphan from a machine in use.
 #[derive(Debug)]
-pub(crate) struct MachineFolder {
+pub struct MachineFolder {
     path: PathBuf,
     _lock: File,
 }
 
 impl MachineFolder {
-    pub(crate) fn path(&self) -> &Path {
+    /// Path of the folder.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 

@@ -143,8 +143,8 @@ impl Store {
         serde_json::from_slice(&text).map_err(|error| missing().because(error))
     }
 
-    /// A new image that is not in the store yet.
-    pub(crate) fn new_image(name: String, base: Base, layers: Vec<String>, tags: BTreeMap<String, String>) -> Image {
+    /// A new image of this machine's architecture that is not in the store yet.
+    pub fn new_image(name: String, base: Base, layers: Vec<String>, tags: BTreeMap<String, String>) -> Image {
         Image {
             format: FORMAT,
             id: new_id("img"),
@@ -159,7 +159,10 @@ impl Store {
     }
 
     /// Writes an image, whole or not at all.
-    pub(crate) fn write(&self, image: &Image) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write(&self, image: &Image) -> Result<()> {
         let path = self.image_file(&image.id);
         let text = serde_json::to_vec_pretty(image)
             .map_err(|error| Error::internal("could not write an image").because(error))?;
@@ -169,7 +172,7 @@ impl Store {
 }
 
 /// This machine's architecture, the only one that runs here.
-pub(crate) fn architecture() -> Option<Architecture> {
+pub fn architecture() -> Option<Architecture> {
     match std::env::consts::ARCH {
         "x86_64" => Some(Architecture::X86_64),
         "aarch64" => Some(Architecture::Arm64),
@@ -178,7 +181,7 @@ pub(crate) fn architecture() -> Option<Architecture> {
 }
 
 /// A new ID: the prefix and 17 hexadecimal digits, as in EC2's IDs.
-pub(crate) fn new_id(prefix: &str) -> String {
+pub fn new_id(prefix: &str) -> String {
     let digits = uuid::Uuid::new_v4().simple().to_string();
     format!("{prefix}-{}", digits.get(..17).unwrap_or(&digits))
 }

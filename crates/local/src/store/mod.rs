@@ -13,9 +13,8 @@ mod find;
 mod folder;
 mod image;
 
-pub(crate) use clean::{MachineInfo, TARBALL_LAYER, Trash};
-pub(crate) use find::find as find_image;
-pub(crate) use folder::{MachineFolder, store_error};
-pub use folder::{Store, default_store};
-pub use image::{Base, Image};
-pub(crate) use image::{architecture, new_id};
+pub(crate) use clean::TARBALL_LAYER;
+pub use clean::{DISK_LAYER, MachineInfo, OwnFiles, Remover, Trash};
+pub use find::find as find_image;
+pub use folder::{MachineFolder, Store, default_store, store_error};
+pub use image::{Base, Image, architecture, new_id};

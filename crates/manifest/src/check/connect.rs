@@ -1,6 +1,7 @@
 //! Connections to machines: settings that contradict each other, and tests that need a login where there is none.
 
 use ami_bake_core::plan::{ImagePlan, KeyType, LoginKey, Probe, Step, StepAction, TestConnect, Value};
+use ami_bake_core::platform::Capabilities;
 use ami_bake_core::{Route, Segment};
 
 use crate::diagnostic::Diagnostic;
@@ -41,7 +42,7 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
     let Some(test) = &plan.settings.test_connect else { return };
     let route = plan.route.key("test-connect");
     let known = manifest.options.capabilities.iter().find(|known| known.platform == manifest.platform.as_str());
-    if let Some(known) = known.filter(|known| !known.machine.contains(&"connect") && !manifest.is_foreign()) {
+    if let Some(known) = known.filter(|known| !connects(known) && !manifest.is_foreign()) {
         report(
             &route,
             format!("`test-connect` is not supported on `{}`", known.platform),
@@ -69,6 +70,11 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
         }
         TestConnect::Login { .. } => {}
     }
+}
+
+/// Whether machines of a platform are connected to over SSH.
+fn connects(known: &Capabilities) -> bool {
+    known.machine.iter().any(|field| *field == "connect" || field.starts_with("connect."))
 }
 
 /// Whether a step only connects to a port of the machine.

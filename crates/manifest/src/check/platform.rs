@@ -5,9 +5,9 @@ use ami_bake_core::platform::Capabilities;
 use ami_bake_core::{Route, Segment};
 
 use super::deploy::deploy;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::manifest::{ImageEntry, Manifest};
-use crate::tree::Node;
+use crate::tree::{Entry, Node};
 use crate::words;
 
 /// The capabilities of the manifest's platform, if it is built in.
@@ -31,27 +31,26 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
             for entry in image.node.get(section).map(Node::entries).unwrap_or_default() {
                 // `publish.docker` is for one platform, like the entries of `source`.
                 let elsewhere = section == "publish" && entry.key == "docker";
-                if fields.contains(&entry.key.as_str()) || elsewhere {
+                if elsewhere {
                     continue;
                 }
-                let name = format!("{section}.{}", entry.key);
-                if manifest.is_foreign() {
-                    if !skipped.contains(&name) {
-                        skipped.push(name);
+                for (key, span) in unsupported(entry, fields) {
+                    let name = format!("{section}.{}", key.join("."));
+                    if manifest.is_foreign() {
+                        if !skipped.contains(&name) {
+                            skipped.push(name);
+                        }
+                        continue;
                     }
-                    continue;
+                    let message = format!("`{name}` is not supported on `{}`", known.platform);
+                    let help = if fields.is_empty() {
+                        format!("No keys of `{section}` are supported there.")
+                    } else {
+                        format!("Supported keys: {}.", words::list(fields, "and"))
+                    };
+                    let route = key.iter().fold(route.key(section), |route, key| route.key(*key));
+                    findings.push(Diagnostic::error("not-on-platform", span, message).help(help).route(route));
                 }
-                let message = format!("`{name}` is not supported on `{}`", known.platform);
-                let help = if fields.is_empty() {
-                    format!("No keys of `{section}` are supported there.")
-                } else {
-                    format!("Supported keys: {}.", words::list(fields, "and"))
-                };
-                findings.push(
-                    Diagnostic::error("not-on-platform", entry.key_span, message)
-                        .help(help)
-                        .route(route.key(section).key(entry.key.as_str())),
-                );
             }
         }
     }
@@ -73,6 +72,22 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
         let message = format!("ignored: not supported on `{}`: {}", known.platform, words::list(&names, "and"));
         findings.push(Diagnostic::note("skipped", None, message));
     }
+}
+
+/// The keys of an entry that are not among the supported `fields`, with their lines: the entry itself, or, when only some
+/// of its own keys are supported (`disk.size`), those that are not.
+fn unsupported<'a>(entry: &'a Entry, fields: &[&str]) -> Vec<(Vec<&'a str>, Span)> {
+    let key = entry.key.as_str();
+    if fields.contains(&key) {
+        return Vec::new();
+    }
+    let inner: Vec<&str> = fields.iter().filter_map(|field| field.strip_prefix(key)?.strip_prefix('.')).collect();
+    let entries = entry.value.entries();
+    if inner.is_empty() || entries.is_empty() {
+        return vec![(vec![key], entry.key_span)];
+    }
+    let outside = entries.iter().filter(|entry| !inner.contains(&entry.key.as_str()));
+    outside.map(|entry| (vec![key, entry.key.as_str()], entry.key_span)).collect()
 }
 
 /// Reports settings that contradict each other, and steps that cannot run on the platform.

@@ -6,7 +6,7 @@ use ami_bake_core::Route;
 use ami_bake_core::plan::{Architecture, BakedQuery, ImageKey, SourceQuery};
 use serde_json::{Map, Value};
 
-use super::{Draft, rootfs};
+use super::{Draft, disk, rootfs};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::expression::Scope;
 use crate::manifest::Manifest;
@@ -101,6 +101,17 @@ pub(super) fn query(
             SourceQuery::Reference(full.display().to_string())
         }
         Ok(PlatformSource::Reference(reference)) => SourceQuery::Reference(reference.to_owned()),
+        Ok(PlatformSource::Disk(source)) => {
+            let at = |key: &str| node.place(&Route::root().key("vm").key(key));
+            disk::query(
+                source,
+                source.architecture.map(architecture),
+                &manifest.folder,
+                &at,
+                &route.key("vm"),
+                findings,
+            )?
+        }
         Err(example) => {
             let platform = manifest.platform.as_str();
             let message = format!("the image `{}` has no source for the platform `{platform}`", image.name);

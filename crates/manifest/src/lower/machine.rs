@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use ami_bake_core::plan::{
-    AddressKind, Connect, Disk, JumpHost, KeyType, LoginKey, MachineSettings, Metadata, RootLogin, RootProgram,
-    SubnetFilter, TestConnect, Value, Volume, VpcFilter,
+    AddressKind, Connect, DataSource, Disk, Firmware, JumpHost, KeyType, LoginKey, MachineSettings, Metadata,
+    RootLogin, RootProgram, SubnetFilter, TestConnect, Value, VirtualHardware, Volume, VpcFilter,
 };
 
 use crate::access::{FileAccess, FileError};
-use crate::model::{self, Address, NetworkChoice, SubnetChoice, TokenChoice, VpcChoice};
+use crate::model::{
+    self, Address, DataSourceChoice, FirmwareChoice, NetworkChoice, SubnetChoice, TokenChoice, VpcChoice,
+};
 use crate::secret::value;
 
 /// The settings of an image's machine, including the content of the policy's file.
@@ -53,7 +55,24 @@ pub(crate) fn machine(
         // Set for the whole file, not per image.
         hourly: BTreeMap::new(),
         network: machine.network.map(|network| network == NetworkChoice::Host),
+        hardware: hardware(machine),
     })
+}
+
+fn hardware(machine: &model::Machine) -> VirtualHardware {
+    VirtualHardware {
+        cpus: machine.cpus,
+        memory: machine.memory.as_ref().and_then(model::SizeText::bytes),
+        firmware: machine.firmware.map(|firmware| match firmware {
+            FirmwareChoice::Bios => Firmware::Bios,
+            FirmwareChoice::Uefi => Firmware::Uefi,
+        }),
+        datasource: machine.datasource.and_then(|source| match source {
+            DataSourceChoice::Auto => None,
+            DataSourceChoice::Ec2 => Some(DataSource::Ec2),
+            DataSourceChoice::Nocloud => Some(DataSource::Nocloud),
+        }),
+    }
 }
 
 fn subnet_filter(filter: &model::SubnetFilter) -> SubnetFilter {

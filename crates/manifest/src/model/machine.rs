@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::{
     Cidr, DurationText, KmsKey, LoginName, MachineType, OneOrMany, Ordered, SecurityGroupId, Short, Shorthand,
-    SubnetChoice,
+    SizeText, SubnetChoice,
 };
 
 /// The machine to build and test an image on.
@@ -51,17 +51,48 @@ pub struct Machine {
     /// When the machine shuts itself down if the bake no longer can. Default: 2 hours plus the time limits of the
     /// steps.
     pub lifetime: Option<DurationText>,
-    /// The machine's network on the `local` platform.
+    /// The machine's network on the platforms `local` and `vm`.
     pub network: Option<NetworkChoice>,
+    /// The number of processors on the platform `vm`. Default: `2`, or what this computer has.
+    #[schemars(range(min = 1, max = 255))]
+    pub cpus: Option<u16>,
+    /// The memory on the platform `vm`. Default: `2GiB`.
+    pub memory: Option<SizeText>,
+    /// The firmware on the platform `vm`. Default: `bios` on x86_64, `uefi` on arm64.
+    pub firmware: Option<FirmwareChoice>,
+    /// Where cloud-init finds its data on the platform `vm`. Default: `auto`.
+    pub datasource: Option<DataSourceChoice>,
 }
 
-/// The network of a machine on the `local` platform.
+/// The firmware of a virtual machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirmwareChoice {
+    /// PC BIOS.
+    Bios,
+    /// UEFI.
+    Uefi,
+}
+
+/// A data source of cloud-init.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataSourceChoice {
+    /// Both: cloud-init takes the first that the image's `datasource_list` allows.
+    Auto,
+    /// The EC2 metadata service.
+    Ec2,
+    /// A small disk with the data (NoCloud).
+    Nocloud,
+}
+
+/// The network of a machine on the platforms `local` and `vm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkChoice {
-    /// The host's network.
+    /// The host's network. A virtual machine reaches it through address translation.
     Host,
-    /// No network.
+    /// No network; a virtual machine still answers over SSH.
     None,
 }
 

@@ -21,8 +21,8 @@ use condition::condition;
 pub use deploy::{Deployment, Refresh, RefreshFailure, Strategy};
 pub use image::{CaptureChoice, Image, KeepChoice, Seal};
 pub use machine::{
-    Address, Connect, Disk, Jump, KeyType, Machine, Metadata, NetworkChoice, NoLogin, Policy, RootLogin, RootProgram,
-    RootUser, TestConnect, TestLogin, TokenChoice, Volume, VolumeType,
+    Address, Connect, DataSourceChoice, Disk, FirmwareChoice, Jump, KeyType, Machine, Metadata, NetworkChoice, NoLogin,
+    Policy, RootLogin, RootProgram, RootUser, TestConnect, TestLogin, TokenChoice, Volume, VolumeType,
 };
 pub use manifest::{Aws, Document, Environment, Format, SecretName};
 pub use platform::Platform;
@@ -31,10 +31,10 @@ pub use publish::{
 };
 pub use scalars::{
     AccountId, ArchitectureChoice, Cidr, Dollars, DurationText, KmsKey, LoginName, MachineType, Mode, Name, Percent,
-    Region, RoleArn, SecurityGroupId, SizeText, SubnetId, VersionRange, VersionText, VpcId,
+    Region, RoleArn, SecurityGroupId, Sha256Text, SizeText, SubnetId, VersionRange, VersionText, VpcId,
 };
 pub use short::{Short, Shorthand};
-pub use source::{AmiSource, Owner, PlatformSource, Source};
+pub use source::{AmiSource, DiskSource, Owner, PlatformSource, Source};
 pub use step::{COMMON_KEYS, Common, OnFailureChoice, Step};
 pub(crate) use step_types::StepContext;
 pub use step_types::{FileKey, FileKind, STEP_TYPES, StepSettings, StepType, step_type};

@@ -14,11 +14,13 @@ pub enum Platform {
     Local,
     /// Docker: the image is a container image.
     Docker,
+    /// A virtual machine on this computer: the image goes to the local store.
+    Vm,
 }
 
 impl Platform {
     /// All platforms that a manifest can name.
-    pub const ALL: [Self; 3] = [Self::Aws, Self::Local, Self::Docker];
+    pub const ALL: [Self; 4] = [Self::Aws, Self::Local, Self::Docker, Self::Vm];
 
     /// Name of the platform in the manifest.
     pub fn as_str(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Platform {
             Self::Aws => "aws",
             Self::Local => "local",
             Self::Docker => "docker",
+            Self::Vm => "vm",
         }
     }
 }

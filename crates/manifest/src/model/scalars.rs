@@ -48,6 +48,10 @@ shaped! {
     SizeText, title: "size", pattern: r"^[1-9][0-9]{0,5}(KiB|MiB|GiB|TiB)$", examples: ["500MiB", "20GiB"]
 }
 shaped! {
+    /// A SHA-256 checksum.
+    Sha256Text, title: "SHA-256 checksum", pattern: r"^[0-9a-fA-F]{64}$", examples: ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]
+}
+shaped! {
     /// An AWS region.
     Region, title: "AWS region", pattern: r"^[a-z]{2,4}(-[a-z]{2,4})?-(central|(north|south)(east|west)?|east|west)-[0-9]+$", examples: ["us-east-1", "eu-central-1"]
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ArchitectureChoice, Name, OneOrMany, Ordered, Platform, VersionRange};
+use super::{ArchitectureChoice, Name, OneOrMany, Ordered, Platform, Sha256Text, VersionRange};
 
 /// What an image is built from: one entry per platform, or `image`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -22,6 +22,8 @@ pub struct Source {
     pub docker: Option<String>,
     /// `host` (the system of this machine, as a read-only lower layer), a root directory, or a tarball of one.
     pub local: Option<String>,
+    /// A disk image with an operating system that a virtual machine can boot.
+    pub vm: Option<DiskSource>,
 }
 
 /// The entry of `source` for one platform.
@@ -33,6 +35,8 @@ pub enum PlatformSource<'a> {
     RootFileSystem(&'a str),
     /// An image reference in the platform's own syntax.
     Reference(&'a str),
+    /// A disk image.
+    Disk(&'a DiskSource),
 }
 
 impl PlatformSource<'_> {
@@ -42,6 +46,7 @@ impl PlatformSource<'_> {
             Platform::Aws => "ami",
             Platform::Local => "local",
             Platform::Docker => "docker",
+            Platform::Vm => "vm",
         }
     }
 }
@@ -56,8 +61,22 @@ impl Source {
             Platform::Aws => self.ami.as_ref().map(PlatformSource::Ami).ok_or("`ami: {owner: …, name: …}`"),
             Platform::Local => self.local.as_deref().map(PlatformSource::RootFileSystem).ok_or("`local: host`"),
             Platform::Docker => self.docker.as_deref().map(PlatformSource::Reference).ok_or("`docker: IMAGE`"),
+            Platform::Vm => self.vm.as_ref().map(PlatformSource::Disk).ok_or("`vm: {disk: FILE}`"),
         }
     }
+}
+
+/// A disk image with an operating system: qcow2 or raw, also compressed with gzip, xz or zstd.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DiskSource {
+    /// The file, or its `https` URL.
+    #[schemars(extend("examples" = ["disk.qcow2", "https://example.com/images/debian-12.qcow2"]))]
+    pub disk: String,
+    /// The SHA-256 checksum of the file as it is stored or downloaded. Required with a URL.
+    pub sha256: Option<Sha256Text>,
+    /// The architecture of the system on the disk. Default: the architecture of this computer.
+    pub architecture: Option<ArchitectureChoice>,
 }
 
 /// An Amazon Machine Image: by ID, by owner and name (the newest match), or by SSM parameter.
