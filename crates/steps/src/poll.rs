@@ -105,3 +105,35 @@ where
         run.sleep(limits.interval.min(limits.total.saturating_sub(spent))).await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use ami_bake_testkit::clock::ManualClock;
+    use ami_bake_testkit::runs;
+
+    use super::*;
+
+    /// A machine that always needs longer than the first limit.
+    #[tokio::test]
+    async fn a_slow_machine_gets_longer_attempts() {
+        let clock = Arc::new(ManualClock::default());
+        let (run, _events) = runs::with(Arc::clone(&clock) as _, &[]);
+        let second = Duration::from_secs(1);
+        let limits = PollLimits { interval: second, total: second * 60, attempt: second * 10 };
+        let ended = AtomicBool::new(false);
+        let polling = async {
+            let attempt = || async {
+                run.clock().sleep(second * 15).await;
+                Ok(Observation::Met)
+            };
+            let outcome = poll(&run, &limits, attempt).await;
+            ended.store(true, Ordering::Relaxed);
+            outcome
+        };
+        let (outcome, ()) = tokio::join!(polling, clock.run_until(second, || ended.load(Ordering::Relaxed)));
+        assert!(outcome.unwrap().is_none());
+    }
+}

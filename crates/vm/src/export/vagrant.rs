@@ -119,7 +119,7 @@ fn ovf(facts: &BoxFacts<'_>, disk: &str, length: u64, capacity: u64) -> String {
          <rasd:ResourceSubType>E1000</rasd:ResourceSubType><rasd:ResourceType>10</rasd:ResourceType>"
             .to_owned(),
     ];
-    let items: String = items.iter().map(|item| format!("      <Item>{item}</Item>\n")).collect();
+    let items = items.map(|item| format!("      <Item>{item}</Item>\n")).concat();
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>
 <Envelope ovf:version="1.0" xml:lang="en-US" xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData" xmlns:vssd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData" xmlns:vbox="http://www.virtualbox.org/ovf/machine">

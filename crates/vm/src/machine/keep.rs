@@ -16,7 +16,7 @@ use crate::qemu::CONSOLE;
 /// Time for which a kept machine stays.
 const KEPT: Duration = Duration::from_hours(2);
 /// Time limit for authorizing the user's key.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Adds a key for the login user.
 const APPEND: &str = "home=$(getent passwd \"${SUDO_USER:-root}\" | cut -d: -f6) && mkdir -p \"$home/.ssh\" && \
                       cat >>\"$home/.ssh/authorized_keys\"";

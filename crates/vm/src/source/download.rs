@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::find::{hex, wrong_checksum};
 
 /// Time limit for a connection, and for the next bytes of a download.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Time between two lines about the progress.
 const REPORT: Duration = Duration::from_secs(15);
 

@@ -84,9 +84,8 @@ async fn a_box_has_what_vagrant_needs() {
     let folder = fixture.folder.path();
     for (name, format) in [("libvirt", Format::VagrantLibvirt), ("virtualbox", Format::VagrantVirtualbox)] {
         let file = fixture.path(&format!("{name}.box"));
-        fixture.vm.export(&fixture.run, "shop/web/1.2.0", &file, format).await.map(drop).unwrap_or_else(|_| {
-            panic!("{name}: not found by its name, version and namespace: {id}");
-        });
+        let exported = fixture.vm.export(&fixture.run, "shop/web/1.2.0", &file, format).await.unwrap();
+        assert_eq!(exported.image.id, id);
         sh(folder, &format!("mkdir {name} && tar xf {name}.box -C {name}"));
         let read = |file: &str| std::fs::read_to_string(folder.join(name).join(file)).unwrap();
         let metadata: Value = serde_json::from_str(&read("metadata.json")).unwrap();

@@ -45,7 +45,7 @@ async fn an_image_without_cloud_init_or_ssh_is_told_by_the_console() {
             "has booted, but the login over SSH does not work",
         ),
     ] {
-        let clock = Arc::new(ManualClock::skipping(Duration::from_secs(5), || std::thread::yield_now()));
+        let clock = Arc::new(ManualClock::skipping(Duration::from_secs(5), std::thread::yield_now));
         let mut fixture = VmFixture::with(runs::with(clock, &[]));
         let disk = fixture.disk("disk.raw", says);
         let machine = fixture.launch(&disk).await.unwrap();
@@ -143,7 +143,7 @@ async fn no_space_is_reported_before_the_machine_starts() {
     let fixture = VmFixture::new();
     let disk = fixture.path("big.raw");
     let mut bytes = std::fs::read(fixture.disk("disk.raw", "hello")).unwrap();
-    bytes.extend((0..16_u32 << 18).flat_map(|number| number.to_le_bytes()));
+    bytes.extend((0..16_u32 << 18).flat_map(u32::to_le_bytes));
     std::fs::write(&disk, bytes).unwrap();
     let small = fixture.path("small");
     std::fs::create_dir(&small).unwrap();
