@@ -148,6 +148,8 @@ pub(crate) struct TargetArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct VersionArgs {
     /// Version for all images, or for one as IMAGE=VERSION; overrides the manifest, may be repeated
+    ///
+    /// Dates and build numbers become semantic versions: 2026.01.05 and 2026-01-05 are 2026.1.5, 1234 is 1234.0.0.
     #[arg(long, value_name = "[IMAGE=]VERSION", value_parser = image_version)]
     image_version: Vec<(Option<String>, Version)>,
 
@@ -249,13 +251,12 @@ fn allowed_variable(name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// Parses a version; a leading `v`, as in tags, is ignored.
+/// Parses a version, a date or a build number.
 ///
 /// # Errors
-/// When the text is not a semantic version.
+/// When the text is none of these.
 pub(crate) fn version(text: &str) -> Result<Version, String> {
-    let text = text.strip_prefix('v').unwrap_or(text);
-    Version::parse(text).map_err(|error| format!("{error}; expected a semantic version such as 1.2.3"))
+    ami_bake_core::version::read(text)
 }
 
 /// Parses `VERSION`, for all images, or `IMAGE=VERSION`.
@@ -279,7 +280,8 @@ mod tests {
     #[test]
     fn a_version_may_carry_its_v() {
         assert_eq!(version("v1.2.3"), Ok(Version::new(1, 2, 3)));
-        assert!(version("1.2").unwrap_err().contains("expected a semantic version"));
+        assert_eq!(version("2026-01-05"), Ok(Version::new(2026, 1, 5)));
+        assert!(version("one").unwrap_err().contains("expected a semantic version"));
         assert_eq!(image_version("web-arm64=v1.2.3"), Ok((Some("web-arm64".to_owned()), Version::new(1, 2, 3))));
         assert!(image_version("web=").is_err());
     }

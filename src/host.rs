@@ -5,6 +5,7 @@ mod terminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ami_bake_core::engine::VersionContext;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::report::Report;
 use ami_bake_core::token::TokenSource;
@@ -120,6 +121,22 @@ pub(crate) trait Host: Send + Sync {
         if let Err(error) = result {
             self.say(&error::render(error, self.ui().paint));
         }
+    }
+
+    /// Checks, before a run begins, what is done after it: writing IDs into the repository, which only a workflow can do.
+    ///
+    /// # Errors
+    /// When it can't be done.
+    async fn preflight(&self, manifest: &Manifest, _: &VersionContext) -> Result<()> {
+        if manifest.distributions().iter().any(|distribution| distribution.wanted && !distribution.writes.is_empty()) {
+            self.notice("`publish.write` is skipped: only a GitHub workflow writes IDs into the repository");
+        }
+        Ok(())
+    }
+
+    /// The exit code of a failure after the run, for a run that succeeded.
+    fn late_failure(&self) -> Option<u8> {
+        None
     }
 
     /// Called when a run has ended. True when the host itself presents the report, such as in a comment.

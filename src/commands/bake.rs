@@ -86,6 +86,9 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     };
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
+    if until.is_none() {
+        program.host.preflight(manifest, &context).await?;
+    }
     let mut settings = loaded.creating(program.host.as_ref(), events.json)?;
     // The working directory, as a relative path: that is how messages show it.
     settings.report = Some(PathBuf::new());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ami_bake_core::engine::{self, Chosen, Options, Work};
+use ami_bake_core::engine::{self, Chosen, Options, VersionContext, Work};
 use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::plan::ImageKey;
 use ami_bake_core::report::{self, Report};
@@ -175,6 +175,9 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     let loaded = load(program, &target.manifest, target.platform.region.as_deref(), Purpose::Existing)?;
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
+    if request.work != Work::Deploy {
+        program.host.preflight(manifest, &VersionContext::Default).await?;
+    }
     let mut settings = loaded.creating(program.host.as_ref(), request.json)?;
     // Without a report to add to, the results are written as a report of their own.
     if request.from.is_none() {
@@ -188,7 +191,8 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     let options = Options { force: request.force, ..Options::default() };
     let code = engine::publish(&session.run, &context, &options, &request.chosen, request.work).await;
     let results = session.end_with_report(code).await;
-    let Some(file) = &request.from else { return Ok(results.exit_code.unwrap_or(code)) };
+    let code = results.exit_code.unwrap_or(code);
+    let Some(file) = &request.from else { return Ok(code) };
     program.host.output("report", &file.display().to_string());
     match amend(file, &results) {
         // The images are published or deployed, even if the report can't be written.

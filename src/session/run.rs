@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ami_bake_core::clock::{Clock, SystemClock};
+use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::event::{Event, Events};
 use ami_bake_core::ledger::Ledger;
 use ami_bake_core::output::LogFolder;
@@ -126,8 +127,11 @@ impl Session {
     /// Ends the run and returns its report.
     pub(crate) async fn end_with_report(self, exit_code: u8) -> Report {
         self.run.emit(Event::RunFinished { exit_code, report: None });
-        let report = self.dispatcher.finish(|| self.run.ledger().finish()).await;
+        let mut report = self.dispatcher.finish(|| self.run.ledger().finish()).await;
         self.host.run_ended(&report, self.run.masker()).await;
+        if let (Some(0 | UNCLEAN), Some(code)) = (report.exit_code, self.host.late_failure()) {
+            report.exit_code = Some(code);
+        }
         report
     }
 }

@@ -42,3 +42,5 @@ mod printed;
 mod uploads;
 mod usage;
 mod vm;
+#[cfg(all(feature = "github", feature = "local"))]
+mod write_back;

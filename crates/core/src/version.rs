@@ -44,6 +44,35 @@ pub fn prerelease(base: &Version, identifiers: &str) -> Result<Version> {
     Ok(Version { pre, build: BuildMetadata::EMPTY, ..base.clone() })
 }
 
+/// Reads a version that a person gave: a semantic version, or one to three numbers that become one. `2026.01.05` and
+/// `2026-01-05` are 2026.1.5, `1.4` is 1.4.0, and the build number `1234` is 1234.0.0, so that later ones are higher.
+///
+/// # Errors
+/// When it is neither; the text says what to do.
+pub fn read(text: &str) -> std::result::Result<Version, String> {
+    let bare = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    let error = match Version::parse(bare) {
+        Ok(version) => return Ok(version),
+        Err(error) => error,
+    };
+    let end = bare.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(bare.len());
+    // A date has hyphens between all of its numbers; behind dots, a hyphen begins a pre-release.
+    let is_date = !bare.contains('.') && bare.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let (core, rest, separator) = if is_date { (bare, "", '-') } else { (&bare[..end], &bare[end..], '.') };
+    let numbers: Option<Vec<u64>> = core.split(separator).map(|part| part.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[major, ref others @ ..]) if others.len() < 3 && (rest.is_empty() || rest.starts_with(['-', '+'])) => {
+            let part = |index: usize| others.get(index).copied().unwrap_or(0);
+            Version::parse(&format!("{major}.{}.{}{rest}", part(0), part(1)))
+                .map_err(|error| format!("{error}; {EXPECTED}"))
+        }
+        Some(_) if rest.is_empty() => Err(format!("a version has three numbers at most; {EXPECTED}")),
+        _ => Err(format!("{error}; {EXPECTED}")),
+    }
+}
+
+const EXPECTED: &str = "expected a semantic version such as 1.2.3, a date such as 2026.01.05, or a build number";
+
 /// Whether a version is in a range. Without a range every release is, but no pre-release.
 pub fn in_range(version: &Version, range: Option<&semver::VersionReq>) -> bool {
     range.map_or(version.pre.is_empty(), |range| range.matches(version))
@@ -88,6 +117,42 @@ fn image_builder_range(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_and_build_numbers_are_versions_in_their_order() {
+        for (text, wanted) in [
+            ("1.2.3", "1.2.3"),
+            ("v1.2.3-rc.1+5", "1.2.3-rc.1+5"),
+            ("2026.01.05", "2026.1.5"),
+            ("2026-01-05", "2026.1.5"),
+            ("V2026.01.05-rc.1", "2026.1.5-rc.1"),
+            ("2026.08", "2026.8.0"),
+            ("1.4", "1.4.0"),
+            ("1.4-rc.1", "1.4.0-rc.1"),
+            ("20260105", "20260105.0.0"),
+            ("0042", "42.0.0"),
+        ] {
+            assert_eq!(read(text).map(|version| version.to_string()).as_deref(), Ok(wanted), "{text}");
+        }
+        for order in [["2026.09.30", "2026.10.01"], ["9", "10"], ["2026-12-31", "2027-01-01"]] {
+            assert!(read(order[0]).unwrap() < read(order[1]).unwrap(), "{order:?}");
+        }
+        for text in [
+            "",
+            "v",
+            "nightly",
+            "1.2.3.4",
+            "2026-01-05-2",
+            "1.",
+            "1..2",
+            "1.2.x",
+            "-1",
+            "1.2.3-",
+            "99999999999999999999",
+        ] {
+            assert!(read(text).unwrap_err().contains("expected a semantic version"), "{text}");
+        }
+    }
 
     fn version(text: &str) -> Version {
         Version::parse(text).unwrap()

@@ -20,8 +20,19 @@ pub struct Context<'a> {
     pub run_url: Option<&'a str>,
     /// The URL of the job.
     pub job_url: Option<&'a str>,
+    /// What was written into the repository after the images were published.
+    pub written: &'a [WrittenId],
     /// True when the report was made by unreviewed code: a pull request from a fork.
     pub untrusted: bool,
+}
+
+/// A change of the repository: a file or a variable with the ID of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenId {
+    /// The change in words: `Created pull request 7: web 1.4.0 (ami-…) in infra/prod.tfvars`.
+    pub text: String,
+    /// URL of the commit or the pull request.
+    pub url: Option<String>,
 }
 
 impl<'a> Context<'a> {
@@ -34,6 +45,7 @@ impl<'a> Context<'a> {
             no_previous: None,
             run_url: None,
             job_url: None,
+            written: &[],
             untrusted: false,
         }
     }
@@ -53,7 +65,7 @@ impl<'a> Context<'a> {
     }
 }
 
-fn safe_link(url: &str) -> Option<&str> {
+pub(crate) fn safe_link(url: &str) -> Option<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@%=&+".contains(c);
     (url.starts_with("https://") || url.starts_with("http://")).then_some(url).filter(|url| url.chars().all(plain))
 }

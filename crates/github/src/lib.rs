@@ -12,5 +12,6 @@ pub mod runner;
 mod sections;
 pub mod summary;
 mod versions;
+pub mod write_back;
 
-pub use context::Context;
+pub use context::{Context, WrittenId};

@@ -129,6 +129,9 @@ impl Manifest {
             }
         };
         let mut settings = self.settings(&typed, key, version, published);
+        if self.is_foreign() {
+            settings.distribution.writes.clear();
+        }
         settings.test_connect = typed.test_connect.as_ref().map(|connect| lower::test_connect(connect, &self.folder));
         // On other platforms deployments are replaced by a single note.
         if self.deploys() {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use ami_bake_core::mask::Masker;
 use ami_bake_core::plan::Recipe as _;
-use ami_bake_core::{Error, Result};
+use ami_bake_core::{Error, ErrorKind, Result};
 use ami_bake_github::api::{Api, Settings};
 use ami_bake_github::comment;
 use ami_bake_github::event::Workflow;
@@ -43,6 +43,8 @@ pub(super) struct Action {
     commenting: Mutex<Option<JoinHandle<()>>>,
     has_comment: AtomicBool,
     begun: AtomicBool,
+    /// Exit code of a failure after the run; 0 without one.
+    late: AtomicU8,
     /// True in a plain step: no post step follows, and files belong to the runner already.
     pub(super) plain: bool,
 }
@@ -82,6 +84,7 @@ impl Action {
             commenting: Mutex::default(),
             has_comment: AtomicBool::new(false),
             begun: AtomicBool::new(false),
+            late: AtomicU8::new(0),
             plain,
             environment,
             signals,
@@ -218,6 +221,18 @@ impl Action {
             return Ok(None);
         }
         Settings::of(&self.environment, token, None).and_then(Api::new).map(Some)
+    }
+
+    /// Annotates an error after the images were published, for which the step fails.
+    pub(super) fn fail_late(&self, error: &Error) {
+        let help = error.help_text().map(|help| format!("\n{help}")).unwrap_or_default();
+        self.late.store(ErrorKind::Publish.exit_code(), Ordering::SeqCst);
+        self.log.annotate(&Annotation::new(Level::Error, "publish.write", format!("{}{help}", in_full(error))));
+    }
+
+    /// The exit code of such an error.
+    pub(super) fn late_failure(&self) -> Option<u8> {
+        Some(self.late.load(Ordering::SeqCst)).filter(|code| *code != 0)
     }
 
     /// Annotates an error that must not fail the bake, as a warning.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ami_bake_core::engine::VersionContext;
 use ami_bake_core::event::Failure;
 use ami_bake_core::mask::Masker;
 use ami_bake_core::plan::Recipe as _;
@@ -19,7 +20,7 @@ use super::action::Action;
 use super::feedback::{self, Page, last_words};
 use super::reporter::ActionLog;
 use super::step::line_rule;
-use super::{annotate, outputs, results, workflow};
+use super::{annotate, outputs, results, workflow, write_back};
 use crate::args::PlatformArgs;
 use crate::error;
 use crate::facts::{Baking, Facts, ImageNames};
@@ -191,6 +192,14 @@ impl Host for ActionHost {
             Ok(_) => last_words(&self.action, &self.action.findings()),
         }
         self.action.log.finish();
+    }
+
+    async fn preflight(&self, manifest: &Manifest, context: &VersionContext) -> Result<()> {
+        write_back::preflight(&self.action, manifest, context).await
+    }
+
+    fn late_failure(&self) -> Option<u8> {
+        self.action.late_failure()
     }
 
     async fn run_ended(&self, report: &Report, masker: &Masker) -> bool {

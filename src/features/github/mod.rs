@@ -18,6 +18,7 @@ mod results;
 mod start;
 mod step;
 mod workflow;
+mod write_back;
 
 pub(super) use report::{Args as ReportArgs, run as report};
 pub(super) use start::{RunCommand, run_action};

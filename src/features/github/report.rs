@@ -151,6 +151,7 @@ async fn show(args: &Args, run: &Run, host: &dyn Host) -> Result<()> {
         no_previous: None,
         run_url: workflow.run_url.as_deref(),
         job_url: None,
+        written: &[],
         untrusted: false,
     };
     if args.json {

@@ -7,10 +7,10 @@ use ami_bake_core::mask::Masker;
 use ami_bake_core::report::{self, FILE_NAME, Report};
 use ami_bake_core::{Error, Result, whole_file};
 use ami_bake_github::api::Api;
-use ami_bake_github::{Context, comment, release, summary};
+use ami_bake_github::{Context, WrittenId, comment, release, summary};
 
-use super::action::Action;
-use super::{feedback, outputs};
+use super::action::{Action, in_full};
+use super::{feedback, outputs, write_back};
 use crate::error::sentence;
 use crate::out::json_text;
 
@@ -26,6 +26,11 @@ pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
             None
         }
     };
+    let (mut written, failed) = write_back::write(action, report, api.as_ref()).await;
+    if let Some(error) = &failed {
+        action.fail_late(error);
+        written.push(WrittenId { text: format!("❌ Failed: {}", in_full(error)), url: None });
+    }
     let previous = previous(action, report, api.as_ref()).await;
     let (compared, none) = match &previous {
         Comparison::With(previous, from) => (Some((previous, from.as_str())), None),
@@ -39,6 +44,7 @@ pub(super) async fn present(action: &Action, report: &Report, masker: &Masker) {
         no_previous: none,
         run_url: action.workflow.run_url.as_deref(),
         job_url: action.workflow.job_url.as_deref(),
+        written: &written,
         untrusted: action.workflow.untrusted().is_some(),
     };
     action.summary(&summary::render(report, &context));

@@ -23,8 +23,52 @@ pub struct Distribution {
     pub deprecate_after: Option<Duration>,
     /// True to protect the image from deregistration.
     pub protect: bool,
+    /// Where the image's ID is written in the repository, once it is published.
+    pub writes: Vec<WriteBack>,
     /// The environment (`--environment`) in whose name it is published, where the platform tells environments apart.
     pub environment: Option<String>,
+}
+
+/// A place in the repository that holds the ID of the newest image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteBack {
+    /// The place.
+    pub place: WritePlace,
+    /// The region whose image is meant. Default: the home region.
+    pub region: Option<String>,
+}
+
+/// Where an ID is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WritePlace {
+    /// A value in a file.
+    File {
+        /// Path of the file in the repository.
+        path: String,
+        /// JSON pointer to the value.
+        pointer: String,
+        /// How the change is made.
+        mode: WriteMode,
+        /// The branch that is changed. Default: the repository's default branch.
+        branch: Option<String>,
+    },
+    /// A variable of the repository.
+    Variable {
+        /// Name of the variable.
+        name: String,
+    },
+}
+
+/// How a file of the repository is changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteMode {
+    /// By a pull request.
+    #[default]
+    PullRequest,
+    /// By a commit on the branch.
+    Commit,
 }
 
 /// A region that gets the image.
@@ -80,8 +124,7 @@ impl Distribution {
     /// True when there is anything to do after the registration in the home region. The environment's tag alone is
     /// not: `promote` skips images that an environment does not publish.
     pub fn is_needed(&self) -> bool {
-        let Self { wanted, regions, targets, copy: _, share, parameters, deprecate_after, protect, environment: _ } =
-            self;
+        let Self { wanted, regions, targets, share, parameters, deprecate_after, protect, .. } = self;
         *wanted
             && (*protect
                 || deprecate_after.is_some()

@@ -25,7 +25,7 @@ pub use action::*;
 pub use container::{ContainerChanges, ContainerPublish, RegistryLogin};
 pub use deployment::{Deployment, Refresh, Strategy};
 pub use digest::{Digest, Digester};
-pub use distribution::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan};
+pub use distribution::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan, WriteBack, WriteMode, WritePlace};
 pub use files::{FileKind, LocalFile, LocalFiles, local_files};
 pub use git::{GIT_FOLDER, is_git_folder, is_git_name};
 pub use image::{Architecture, CaptureMode, ImageKey, ImagePlan, ImageSettings, Keep};

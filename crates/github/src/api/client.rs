@@ -134,7 +134,8 @@ impl Api {
     }
 
     fn route(&self, rest: &str) -> String {
-        format!("/repos/{}/{rest}", self.settings.repository)
+        let sign = if rest.is_empty() { "" } else { "/" };
+        format!("/repos/{}{sign}{rest}", self.settings.repository)
     }
 
     pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, what: &str, rest: &str) -> Result<T> {
@@ -166,6 +167,38 @@ impl Api {
         body: &(impl Serialize + Sync),
     ) -> Result<T> {
         self.ask(what, || self.octocrab.patch(self.route(rest), Some(body))).await
+    }
+
+    /// Puts; `None` when GitHub answers 409, because what is replaced has changed.
+    pub(crate) async fn put_unless_changed<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        rest: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Option<T>> {
+        let asked = async || match self.octocrab.put(self.route(rest), Some(body)).await {
+            Err(octocrab::Error::GitHub { source, .. }) if source.status_code.as_u16() == 409 => Ok(None),
+            other => other.map(Some),
+        };
+        self.ask(what, asked).await
+    }
+
+    /// Posts where the answer has no body, or an empty one.
+    pub(crate) async fn post_only(&self, what: &str, rest: &str, body: &(impl Serialize + Sync)) -> Result<()> {
+        let asked = || async {
+            let done = self.octocrab._post(self.route(rest), Some(body)).await?;
+            octocrab::map_github_error(done).await.map(drop)
+        };
+        self.ask(what, asked).await
+    }
+
+    /// Patches where the answer has no body.
+    pub(crate) async fn patch_only(&self, what: &str, rest: &str, body: &(impl Serialize + Sync)) -> Result<()> {
+        let asked = || async {
+            let done = self.octocrab._patch(self.route(rest), Some(body)).await?;
+            octocrab::map_github_error(done).await.map(drop)
+        };
+        self.ask(what, asked).await
     }
 
     pub(crate) async fn delete(&self, what: &str, rest: &str) -> Result<()> {
@@ -217,6 +250,14 @@ impl Api {
             Ok(answer) => answer.map_err(|error| refusal(what, &self.settings.api, error)),
             Err(_) => Err(answered(what, 429, "the rate limit lasts longer than four minutes")),
         }
+    }
+
+    /// The login of the token's account: `github-actions[bot]` for GITHUB_TOKEN.
+    ///
+    /// # Errors
+    /// When the API fails.
+    pub async fn login(&self) -> Result<String> {
+        self.viewer().await
     }
 
     /// The login of the token's account. A job's token can only ask GraphQL for it.

@@ -3,7 +3,7 @@
 use ami_bake_core::report::Report;
 
 use super::{
-    comparison, deployments, failures, images, machines, notices, packages, regions, tests, timeline, verdict,
+    comparison, deployments, failures, images, machines, notices, packages, regions, tests, timeline, verdict, written,
 };
 use crate::context::Context;
 use crate::markdown::Block;
@@ -17,6 +17,7 @@ pub(crate) fn all(report: &Report, context: &Context<'_>) -> Vec<Block> {
         failures::failures(report, context),
         comparison::comparison(report, context),
         notices::notices(report, context),
+        written::written(context),
         regions::regions(report, context),
         deployments::deployments(report, context),
         packages::packages(report, context),

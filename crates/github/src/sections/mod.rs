@@ -13,6 +13,7 @@ mod regions;
 mod tests;
 mod timeline;
 mod verdict;
+mod written;
 
 pub(crate) use all::all;
 pub(crate) use images::images;

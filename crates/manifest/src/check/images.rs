@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::{SourceImage, SourceQuery, VersionRule};
+use ami_bake_core::plan::{SourceImage, SourceQuery, VersionRule, WritePlace};
 use semver::Version;
 
 use super::{connect, documents, ec2, files, names, platform, playbooks, steps, uploads};
@@ -41,6 +41,7 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
     let mut keys: HashSet<String> = HashSet::new();
     let mut names: HashMap<String, String> = HashMap::new();
     let mut parameters: HashMap<String, String> = HashMap::new();
+    let mut written: HashMap<String, String> = HashMap::new();
     let mut deployed: HashMap<DeployTarget, String> = HashMap::new();
     let mut uploaded = uploads::Seen::new();
     platform::fields(manifest, findings);
@@ -78,6 +79,24 @@ pub(crate) fn images(manifest: &Manifest, sources: &mut Sources, findings: &mut 
                     Diagnostic::error("same-name", span, message)
                         .help("Use `${{ image }}` or a matrix value in its name.")
                         .route(route.key("publish").key("parameters")),
+                );
+            }
+            for write in &plan.settings.distribution.writes {
+                let Some(other) = written.insert(format!("{:?}", write.place), shown.clone()) else { continue };
+                if other == shown {
+                    continue;
+                }
+                let span = image.node.place(&Route::root().key("publish").key("write"));
+                let message = match &write.place {
+                    WritePlace::File { path, pointer, .. } => {
+                        format!("`{other}` and `{shown}` are both written to `{pointer}` in `{path}`")
+                    }
+                    WritePlace::Variable { name } => format!("`{other}` and `{shown}` both set the variable `{name}`"),
+                };
+                findings.push(
+                    Diagnostic::error("same-name", span, message)
+                        .help("Use `${{ image }}` or a matrix value in it.")
+                        .route(route.key("publish").key("write")),
                 );
             }
             for deployment in plan.settings.deployments.iter().filter(|deployment| deployment.wanted) {

@@ -9,8 +9,41 @@ use crate::manifest::{ImageEntry, Manifest};
 use crate::model::Platform;
 use crate::tree::Node;
 
+/// Checks that each entry of `publish.write` names one place.
+fn writes(image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
+    let route = Route::root().key("publish").key("write");
+    let Some(node) = image.node.get("publish").and_then(|publish| publish.get("write")) else { return };
+    let entries: Vec<&Node> = if node.items().is_empty() { vec![node] } else { node.items().iter().collect() };
+    for entry in entries {
+        let has = |key: &str| entry.get(key).is_some();
+        let wrong = match (has("file"), has("pointer"), has("variable")) {
+            (false, false, true) if has("as") || has("branch") => Some("`as` and `branch` are for files"),
+            (true, true, false) | (false, false, true) => None,
+            (true, false, false) => Some("`file` needs a `pointer`"),
+            (false, true, false) => Some("`pointer` needs a `file`"),
+            (_, _, true) => Some("`file` and `variable` are mutually exclusive"),
+            (false, false, false) => Some("it names no place"),
+        };
+        if let Some(wrong) = wrong {
+            let span = image.node.place(&route);
+            let help = "Use `file` and `pointer`, or `variable`.";
+            let at = plan.route.key("publish").key("write");
+            findings.push(Diagnostic::error("write", span, format!("`publish.write`: {wrong}")).help(help).route(at));
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    for write in &plan.settings.distribution.writes {
+        if !seen.insert(format!("{:?}", write.place)) {
+            let at = plan.route.key("publish").key("write");
+            let message = "`publish.write` names the same place twice";
+            findings.push(Diagnostic::error("same-name", image.node.place(&route), message).route(at));
+        }
+    }
+}
+
 /// Checks names and tags against the limits of AMIs (EC2 API, RegisterImage and Tag).
 pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, findings: &mut Vec<Diagnostic>) {
+    writes(image, plan, findings);
     if manifest.platform != Platform::Aws {
         return;
     }

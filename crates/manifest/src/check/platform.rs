@@ -31,7 +31,9 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
             for entry in image.node.get(section).map(Node::entries).unwrap_or_default() {
                 // `publish.docker` is for one platform, like the entries of `source`.
                 let elsewhere = section == "publish" && entry.key == "docker";
-                if elsewhere {
+                // IDs of any platform can be written into the repository, but not those of a trial on another platform.
+                let written = section == "publish" && entry.key == "write" && !manifest.is_foreign();
+                if elsewhere || written {
                     continue;
                 }
                 for (key, span) in unsupported(entry, fields) {

@@ -1,6 +1,6 @@
 //! Lowers `publish` to the plan of core.
 
-use ami_bake_core::plan::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan};
+use ami_bake_core::plan::{CopyMethod, Distribution, RegionPlan, Share, TargetPlan, WriteBack, WriteMode, WritePlace};
 
 use crate::model::{self, DurationText, Publish, RegionChoice};
 
@@ -19,8 +19,27 @@ pub(crate) fn distribution(publish: Option<&Publish>, wanted: bool) -> Distribut
         parameters: publish.parameters.clone(),
         deprecate_after: publish.deprecate_after.as_ref().and_then(DurationText::duration),
         protect: publish.protect.unwrap_or(false),
+        writes: publish.write.0.iter().filter_map(write).collect(),
         environment: None,
     }
+}
+
+/// The place to write to; `None` for an incomplete one, which `check` reports.
+fn write(target: &model::WriteTarget) -> Option<WriteBack> {
+    let place = match (&target.file, &target.pointer, &target.variable) {
+        (Some(path), Some(pointer), None) => WritePlace::File {
+            path: path.0.clone(),
+            pointer: pointer.0.clone(),
+            mode: match target.r#as {
+                None | Some(model::WriteChoice::PullRequest) => WriteMode::PullRequest,
+                Some(model::WriteChoice::Commit) => WriteMode::Commit,
+            },
+            branch: target.branch.clone(),
+        },
+        (None, None, Some(name)) => WritePlace::Variable { name: name.0.clone() },
+        _ => return None,
+    };
+    Some(WriteBack { place, region: target.region.as_ref().map(|region| region.0.clone()) })
 }
 
 fn region(choice: &RegionChoice) -> RegionPlan {

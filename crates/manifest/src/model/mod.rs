@@ -27,11 +27,13 @@ pub use machine::{
 pub use manifest::{Aws, Document, Environment, Format, SecretName};
 pub use platform::Platform;
 pub use publish::{
-    CopyMethod, DockerChanges, DockerLogin, DockerPublish, KeepRule, Publish, RegionChoice, Share, Target,
+    CopyMethod, DockerChanges, DockerLogin, DockerPublish, KeepRule, Publish, RegionChoice, Share, Target, WriteChoice,
+    WriteTarget,
 };
 pub use scalars::{
-    AccountId, ArchitectureChoice, Cidr, Dollars, DurationText, KmsKey, LoginName, MachineType, Mode, Name, Percent,
-    Region, RoleArn, SecurityGroupId, Sha256Text, SizeText, SubnetId, VersionRange, VersionText, VpcId,
+    AccountId, ArchitectureChoice, Cidr, DataFile, Dollars, DurationText, JsonPointer, KmsKey, LoginName, MachineType,
+    Mode, Name, Percent, Region, RoleArn, SecurityGroupId, Sha256Text, SizeText, SubnetId, VariableName, VersionRange,
+    VersionText, VpcId,
 };
 pub use short::{Short, Shorthand};
 pub use source::{AmiSource, DiskSource, Owner, PlatformSource, Source};

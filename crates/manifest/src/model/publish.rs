@@ -4,7 +4,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AccountId, DurationText, KmsKey, Ordered, Region, RoleArn, Short, Shorthand, TokenChoice};
+use super::{
+    AccountId, DataFile, DurationText, JsonPointer, KmsKey, OneOrMany, Ordered, Region, RoleArn, Short, Shorthand,
+    TokenChoice, VariableName,
+};
 
 /// Where an image is published, and under which name.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -30,6 +33,9 @@ pub struct Publish {
     pub tags: Ordered<String>,
     /// SSM parameters to set to the image's ID.
     pub parameters: Vec<String>,
+    /// Where to write the ID of a published image, in a GitHub workflow: values in files of the repository, and variables of
+    /// the repository.
+    pub write: OneOrMany<WriteTarget>,
     /// How long after its publication the image is deprecated.
     pub deprecate_after: Option<DurationText>,
     /// Turn on deregistration protection.
@@ -40,6 +46,36 @@ pub struct Publish {
     pub keep: Option<KeepRule>,
     /// Where to publish a Docker image. Only used on the `docker` platform.
     pub docker: Option<DockerPublish>,
+}
+
+/// A place that holds the ID of the newest image: `file` and `pointer`, or `variable`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct WriteTarget {
+    /// A file, relative to the root of the repository: JSON, YAML, TOML or HCL. Its format and comments stay.
+    pub file: Option<DataFile>,
+    /// The value in the file, as a JSON pointer: `/ami_id`. In HCL, blocks and their labels are parts of it:
+    /// `/variable/ami/default`. The value must exist.
+    pub pointer: Option<JsonPointer>,
+    /// How the file is changed. Default: `pull-request`.
+    pub r#as: Option<WriteChoice>,
+    /// The branch that is changed, or that the pull request is for. Default: the default branch.
+    #[schemars(length(min = 1))]
+    pub branch: Option<String>,
+    /// A variable of the repository. It needs a token of an app or a person: `GITHUB_TOKEN` can't write variables.
+    pub variable: Option<VariableName>,
+    /// The region whose image is meant. Default: the home region.
+    pub region: Option<Region>,
+}
+
+/// How a file of the repository is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteChoice {
+    /// A pull request, which the next image updates while it is open.
+    PullRequest,
+    /// A commit on the branch.
+    Commit,
 }
 
 /// A region, with its own KMS key if the image is encrypted.

@@ -44,6 +44,18 @@ shaped! {
     DurationText, title: "duration", pattern: r"^([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h|d|w)){1,6}$", examples: ["30s", "10m", "2h", "7d"]
 }
 shaped! {
+    /// A file in the repository, by its path from the root: JSON, YAML, TOML or HCL.
+    DataFile, title: "data file", pattern: r"^(?!/)(?!(.*/)?\.{1,2}/)(?!(.*/)?\.git/).*[^/]\.(json|ya?ml|toml|tf|tfvars|hcl|tofu)$", examples: ["infra/production.auto.tfvars", "deploy/values.yml"]
+}
+shaped! {
+    /// A place in a document (RFC 6901).
+    JsonPointer, title: "JSON pointer", pattern: r"^/.", examples: ["/ami_id", "/images/web"]
+}
+shaped! {
+    /// The name of a variable of a repository.
+    VariableName, title: "repository variable name", pattern: r"^(?![Gg][Ii][Tt][Hh][Uu][Bb]_)[A-Za-z_][A-Za-z0-9_]*$", examples: ["AMI_ID"]
+}
+shaped! {
     /// A size: a number and a unit (`KiB`, `MiB`, `GiB` or `TiB`), as in `500MiB`.
     SizeText, title: "size", pattern: r"^[1-9][0-9]{0,5}(KiB|MiB|GiB|TiB)$", examples: ["500MiB", "20GiB"]
 }

@@ -1,5 +1,7 @@
 //! The server's answers.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::contract::{Call, Contract};
@@ -91,6 +93,65 @@ fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &C
                 .collect();
             answer(200, &json!(pulls))
         }
+        ("POST", "/pulls") => {
+            let owner = REPOSITORY.split('/').next().unwrap_or_default();
+            state.next += 1;
+            let label = format!("{owner}:{}", body["head"].as_str().unwrap_or_default());
+            if state.pulls.iter().any(|pull| pull["label"] == label.as_str()) {
+                return refused(422, "Validation Failed: A pull request already exists");
+            }
+            let pull = json!({"number": state.next, "label": label, "title": body["title"], "body": body["body"]});
+            state.pulls.push(pull.clone());
+            answer(201, &merged(contract.example("POST", call.path, 201), &json!({"number": pull["number"]})))
+        }
+        ("PATCH", "/pulls/{pull_number}") => match state.pulls.iter_mut().find(|pull| pull["number"] == id) {
+            Some(pull) => {
+                *pull = merged(pull.take(), &body);
+                answer(200, &merged(contract.example("PATCH", call.path, 200), &json!({"number": id})))
+            }
+            None => refused(404, "Not Found"),
+        },
+        ("GET", "") => answer(200, &merged(contract.example("GET", "", 200), &json!({"default_branch": "main"}))),
+        ("GET" | "PUT", "/contents/{path}") => contents(state, contract, request, &value),
+        ("GET", "/git/ref/{ref}") => {
+            let branch = value.trim_start_matches("heads/");
+            match state.branches.get(branch) {
+                Some(branch) => {
+                    let object = json!({"ref": format!("refs/{value}"), "object": {"sha": branch.sha}});
+                    answer(200, &merged(contract.example("GET", call.path, 200), &object))
+                }
+                None => refused(404, "Not Found"),
+            }
+        }
+        ("POST", "/git/refs") | ("PATCH", "/git/refs/{ref}") => {
+            let named = body["ref"].as_str().unwrap_or_default().trim_start_matches("refs/heads/");
+            let name = if named.is_empty() { value.trim_start_matches("heads/") } else { named }.to_owned();
+            if request.method == "POST" && state.branches.contains_key(&name) {
+                return refused(422, "Reference already exists");
+            }
+            let Some(from) = state.branches.values().find(|branch| body["sha"] == branch.sha.as_str()).cloned() else {
+                return refused(422, "Object does not exist");
+            };
+            state.branches.insert(name, from);
+            let status = if request.method == "POST" { 201 } else { 200 };
+            answer(status, &contract.example(&request.method, call.path, status))
+        }
+        ("GET", "/actions/variables/{name}") => match state.variables.get(&value) {
+            Some(there) => {
+                let variable = json!({"name": value, "value": there});
+                answer(200, &merged(contract.example("GET", call.path, 200), &variable))
+            }
+            None => refused(404, "Not Found"),
+        },
+        ("POST", "/actions/variables") => {
+            let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+            state.variables.insert(text("name"), text("value"));
+            answer(201, &json!({}))
+        }
+        ("PATCH", "/actions/variables/{name}") => {
+            state.variables.insert(value, body["value"].as_str().unwrap_or_default().to_owned());
+            answer(204, &Value::Null)
+        }
         ("GET", "/commits/{commit_sha}/pulls") => {
             let example = contract.example("GET", call.path, 200)[0].take();
             let pulls = state.merged.iter().filter(|pull| pull["sha"] == value.as_str());
@@ -140,6 +201,44 @@ fn carry_out(state: &mut State, contract: &Contract, request: &Request, call: &C
         }
         (method, path) => refused(501, &format!("the stand-in does not do {method} {path}")),
     }
+}
+
+/// Writes a file to a branch, whose head changes.
+pub(super) fn put_file(state: &mut State, branch: &str, path: &str, text: &str) {
+    state.next += 1;
+    let sha = format!("{:040x}", state.next);
+    let branch = state.branches.entry(branch.to_owned()).or_default();
+    branch.files.insert(path.to_owned(), text.to_owned());
+    branch.sha = sha;
+}
+
+/// Reads or writes a file of a branch, as GitHub's contents API does: a write must name the blob that it replaces.
+fn contents(state: &mut State, contract: &Contract, request: &Request, path: &str) -> HttpAnswer {
+    let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+    let of_query = request.query.iter().find(|(name, _)| name == "ref").map(|(_, branch)| branch.as_str());
+    let name = of_query.or(body["branch"].as_str()).unwrap_or("main").to_owned();
+    let Some(text) = state.branches.get(&name).and_then(|branch| branch.files.get(path)).cloned() else {
+        return refused(404, "Not Found");
+    };
+    let blob =
+        |text: &str| format!("{:040x}", text.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte)));
+    if request.method == "GET" {
+        // GitHub breaks the lines of base64.
+        let lines: Vec<String> = STANDARD
+            .encode(&text)
+            .as_bytes()
+            .chunks(60)
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect();
+        let file = json!({"content": lines.join("\n"), "encoding": "base64", "sha": blob(&text), "path": path});
+        return answer(200, &merged(contract.example("GET", "/contents/{path}", 200), &file));
+    }
+    if body["sha"] != blob(&text).as_str() {
+        return refused(409, &format!("{path} does not match {}", body["sha"]));
+    }
+    let bytes = STANDARD.decode(body["content"].as_str().unwrap_or_default()).unwrap_or_default();
+    put_file(state, &name, path, &String::from_utf8_lossy(&bytes));
+    answer(200, &contract.example("PUT", "/contents/{path}", 200))
 }
 
 /// Serves a file of a release; requests there must not carry a token.

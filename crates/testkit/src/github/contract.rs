@@ -72,7 +72,7 @@ impl Contract {
     }
 }
 
-/// The values of a template's placeholders. The last placeholder matches the rest: a tag may contain a slash.
+/// The values of a template's placeholders. The last placeholder matches the rest: tags, paths and refs may contain a slash.
 fn matched(template: &str, path: &str) -> Option<Vec<(String, String)>> {
     let (mut names, mut values) = (template.split('/').peekable(), path.split('/'));
     let mut found = Vec::new();
@@ -84,7 +84,7 @@ fn matched(template: &str, path: &str) -> Option<Vec<(String, String)>> {
             }
             continue;
         };
-        if names.peek().is_none() && placeholder == "tag" {
+        if names.peek().is_none() && ["tag", "path", "ref"].contains(&placeholder) {
             for rest in values.by_ref() {
                 value.push('/');
                 value.push_str(rest);

@@ -9,6 +9,7 @@ mod answer;
 mod contract;
 mod request;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -51,6 +52,13 @@ impl ApiFault {
     }
 }
 
+/// A branch: its head, and its files by path.
+#[derive(Debug, Clone, Default)]
+struct Branch {
+    sha: String,
+    files: BTreeMap<String, String>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     comments: Vec<Value>,
@@ -59,6 +67,9 @@ struct State {
     merged: Vec<Value>,
     tags: Vec<Value>,
     minimized: usize,
+    /// Head of each branch, and its files.
+    branches: BTreeMap<String, Branch>,
+    variables: BTreeMap<String, String>,
     files: Vec<(u64, String)>,
     next: u64,
     faults: Vec<ApiFault>,
@@ -199,6 +210,36 @@ impl GitHub {
     pub fn add_merged(&self, sha: &str, label: &str) {
         let says = json!({"merged_at": "2026-11-20T10:00:00Z", "labels": [{"name": label}]});
         lock(&self.state).merged.push(json!({"sha": sha, "says": says}));
+    }
+
+    /// Writes a file to a branch, which is created if necessary.
+    pub fn write_file(&self, branch: &str, path: &str, text: &str) {
+        let mut state = lock(&self.state);
+        answer::put_file(&mut state, branch, path, text);
+    }
+
+    /// A file of a branch.
+    pub fn file_of(&self, branch: &str, path: &str) -> Option<String> {
+        lock(&self.state).branches.get(branch)?.files.get(path).cloned()
+    }
+
+    /// Deletes a branch, and closes its pull requests.
+    pub fn close(&self, branch: &str) {
+        let mut state = lock(&self.state);
+        state.branches.remove(branch);
+        let label = format!("{}:{branch}", REPOSITORY.split('/').next().unwrap_or_default());
+        state.pulls.retain(|pull| pull["label"] != label.as_str());
+    }
+
+    /// Titles and texts of the open pull requests.
+    pub fn pulls(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        lock(&self.state).pulls.iter().map(|pull| (text(&pull["title"]), text(&pull["body"]))).collect()
+    }
+
+    /// The value of a variable.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        lock(&self.state).variables.get(name).cloned()
     }
 
     /// Adds a fault for some requests.
