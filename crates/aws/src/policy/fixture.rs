@@ -103,7 +103,7 @@ pub(crate) fn everything() -> (Vec<Outline>, Vec<Grant>) {
             parameters: vec!["/images/web/latest".into()],
             deprecate_after: Some(Duration::from_hours(24)),
             protect: true,
-            environment: None,
+            ..Distribution::default()
         },
         retention: Retention { last: Some(2), newer_than: None },
         deployments: [None, Some(OTHER)]
