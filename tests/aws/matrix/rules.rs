@@ -11,8 +11,8 @@ pub(super) enum Purpose {
     Work,
     /// It deletes something that only this run needed.
     CleanUp,
-    /// It only speeds up the clean-up, which otherwise waits.
-    Haste,
+    /// The bake goes on without it: it speeds up the clean-up, or sets what a user of the image can set, too.
+    Optional,
     /// It deletes an older version, or something else that existed before the run.
     Retention,
 }
@@ -25,9 +25,9 @@ impl Purpose {
         // The tag ami-bake:expires is removed when the image is published; groups contain machines, which a deployment
         // moves.
         let works = target.name() == "DeleteTags" || target.action.starts_with("autoscaling:");
-        // Frees the security group before EC2 has terminated the machine.
-        if target.name() == "ModifyNetworkInterfaceAttribute" {
-            return Self::Haste;
+        // Frees the security group before EC2 has terminated the machine; the shutdown behavior that an image may carry.
+        if ["ModifyNetworkInterfaceAttribute", "ModifyInstanceAttribute"].contains(&target.name()) {
+            return Self::Optional;
         }
         match deletes && !works {
             false => Self::Work,
@@ -44,7 +44,7 @@ pub(super) fn exit_code(call: &SurveyedCall, fault: Fault, home: &str) -> Option
         // A final refusal ends the stage; everything else is retried until it succeeds.
         Fault::Denied => Some(match call.purpose {
             Purpose::CleanUp => 9,
-            Purpose::Retention | Purpose::Haste => 0,
+            Purpose::Retention | Purpose::Optional => 0,
             // Other regions are only published to; their copies begin while the image is still being tested.
             Purpose::Work if call.target.region != home && call.target.action.starts_with("ec2:") => 7,
             Purpose::Work => match call.stage.as_str() {
