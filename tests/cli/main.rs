@@ -25,6 +25,7 @@ mod docker_corpus;
 #[cfg(feature = "docker")]
 mod docker_publish;
 mod downloads;
+mod editor;
 mod first_steps;
 mod fixture;
 mod fmt;
@@ -33,6 +34,7 @@ mod full_disk;
 mod github;
 mod https;
 mod import;
+mod language_server;
 mod local;
 #[cfg(feature = "local")]
 mod output;

@@ -1,10 +1,10 @@
 //! A test folder with files, and assertions about the result of an import.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ami_bake_core::plan::{Architecture, ImageKey, ImagePlan, Recipe as _, SourceImage};
+use ami_bake_core::plan::{Architecture, Draft, ImageKey, ImagePlan, Recipe as _, SourceImage};
 use ami_bake_import::{Finding, Imported, Refused, Request, Source, import};
 use ami_bake_manifest::access::VisibleEnv;
 use ami_bake_manifest::diagnostic::{Style, text};
@@ -123,6 +123,44 @@ pub(crate) fn ebs(fields: &str, provisioners: &str) -> TestImport {
     ))
 }
 
+/// The source image of every plan.
+fn source_image() -> SourceImage {
+    SourceImage {
+        id: "ami-0123456789abcdef0".to_owned(),
+        name: "ubuntu".to_owned(),
+        owner: "099720109477".to_owned(),
+        created: None,
+        tags: BTreeMap::new(),
+        architecture: Some(Architecture::X86_64),
+        identity: "ami-0123456789abcdef0".to_owned(),
+        version: None,
+    }
+}
+
+/// The plans of all images of a manifest as text, or why there are none.
+pub(crate) fn plans(
+    manifest: &str,
+    folder: &Path,
+    allowed: &[PathBuf],
+    sets: &[(String, String)],
+) -> Result<String, String> {
+    let options = Options {
+        sets: sets.to_vec(),
+        allow_files: allowed.to_vec(),
+        now: "2026-03-07T15:04:09Z".parse().unwrap(),
+        ..Options::default()
+    };
+    let loaded = Manifest::load_text("bake.yml", manifest, folder.to_owned(), &options);
+    let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
+    let manifest = Arc::new(loaded.manifest.filter(|_| !shown.contains("error[")).ok_or(shown)?);
+    let plan = |draft: Draft| {
+        let plan = draft.resolve_blocking(&source_image()).and_then(|resolved| resolved.at(&Version::new(1, 0, 0)));
+        let plan = plan.map_err(|error| error.to_string())?;
+        Ok(format!("{}\n{:#?}\n{:#?}\n{:#?}\n", plan.key, plan.machine, plan.settings, plan.digest))
+    };
+    manifest.drafts().into_iter().map(plan).collect()
+}
+
 /// The result of an import.
 pub(crate) struct TestImport {
     pub(crate) imported: Imported,
@@ -180,18 +218,8 @@ impl TestImport {
         let shown = text(&loaded.findings, &loaded.sources, Style::Plain);
         let manifest = Arc::new(loaded.manifest.filter(|_| !shown.contains("error[")).ok_or(shown)?);
         let draft = manifest.drafts().into_iter().find(|draft| draft.variant.key == ImageKey::new(image)).unwrap();
-        let source = SourceImage {
-            id: "ami-0123456789abcdef0".to_owned(),
-            name: "ubuntu".to_owned(),
-            owner: "099720109477".to_owned(),
-            created: None,
-            tags: BTreeMap::new(),
-            architecture: Some(Architecture::X86_64),
-            identity: "ami-0123456789abcdef0".to_owned(),
-            version: None,
-        };
         draft
-            .resolve_blocking(&source)
+            .resolve_blocking(&source_image())
             .and_then(|resolved| resolved.at(&Version::new(1, 0, 0)))
             .map_err(|error| error.to_string())
     }

@@ -8,6 +8,7 @@ mod builders;
 mod comments;
 mod docker;
 mod fixture;
+mod follows;
 mod functions;
 mod fuzz;
 mod hcl;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::model::COMMON_KEYS;
 use crate::schema;
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(schema::schema);
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema::strict);
 
 /// Keys of a step that come before its type: what it is called, and when it runs.
 const STEP_FIRST: [&str; 2] = ["name", "if"];

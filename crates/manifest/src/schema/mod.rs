@@ -1,6 +1,7 @@
 //! The JSON Schema: generated from the types, and used to validate a manifest's structure.
 
 mod coerce;
+mod editor;
 mod explain;
 mod generate;
 mod instance_path;
@@ -9,6 +10,7 @@ mod validate;
 mod wrong_type;
 
 pub(crate) use coerce::{coerce, literal, soften};
-pub use generate::schema;
+pub use editor::schema;
+pub(crate) use generate::strict;
 pub use reference::reference;
 pub(crate) use validate::{SchemaValidator, validate};
