@@ -4,6 +4,7 @@ use ami_bake_core::ErrorKind;
 use ami_bake_core::duration::human;
 use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::event::Event;
+use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
 
 use super::reporter::Explain;
@@ -77,10 +78,12 @@ fn row(image: &ImageReport) -> Vec<Cell> {
     };
     let record = image.image.as_ref();
     let version = record.map(|record| &record.version).or(image.version.as_ref());
+    let (status, without_login) = (image.status.as_str(), record.is_some_and(ImageRecord::tested_without_login));
     vec![
         Cell::new(&image.name).look(Paint::bold),
         version.map(ToString::to_string).unwrap_or_default().into(),
-        Cell::new(image.status.as_str()).look(look),
+        Cell::new(if without_login { format!("{status}, tested without a login") } else { status.to_owned() })
+            .look(look),
         record.map(|record| record.id.clone()).unwrap_or_default().into(),
         record.map(|record| record.name.clone()).unwrap_or_default().into(),
         human(image.took).into(),

@@ -61,12 +61,16 @@ fn an_image_without_a_login_is_tested_from_outside() {
         timeout: 10s
 "
     ));
-    fixture
+    let baked = fixture
         .bake()
         .exits(0)
         .says("EC2 status checks passed, its console shows the end of the boot")
         .says("Tested web without a login (`");
+    assert!(baked.stdout.contains("tested without a login"), "{}", baked.stdout);
     fixture.holds_only(&["shop/web/0.1.0"]);
+    let shown = fixture.run(&["images", "show", "web"]).exits(0);
+    assert!(shown.stdout.contains(", without a login"), "{}", shown.stdout);
+    assert_eq!(fixture.report()["images"][0]["image"]["tags"]["ami-bake:test-connect"], "none");
 }
 
 /// Without `test-connect` the error says what to do.
@@ -80,4 +84,16 @@ fn a_login_that_the_image_forbids_is_explained() {
     ));
     fixture.bake().exits(6).says("refuses the login of user ubuntu").says("-connect: none`");
     fixture.holds_only(&[]);
+}
+
+/// The same for an image whose sudo asks for a password, and for one without an SSH server.
+#[test]
+fn an_image_that_the_test_can_not_use_is_explained() {
+    for step in ["echo 'ubuntu ALL=(ALL) ALL' > /etc/sudoers.d/ubuntu", "rm -f /usr/sbin/sshd"] {
+        let fixture = Fixture::new(&format!(
+            "{WEB}    machine: {{connect: {{timeout: 15s}}}}\n    build:\n      - run: |\n          {step}\n"
+        ));
+        fixture.bake().exits(6).says("-connect: none`");
+        fixture.holds_only(&[]);
+    }
 }

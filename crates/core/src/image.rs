@@ -46,6 +46,11 @@ pub struct ImageRecord {
 }
 
 impl ImageRecord {
+    /// True if nobody logged in to the machine that tested the image (`test-connect: none`).
+    pub fn tested_without_login(&self) -> bool {
+        self.tags.get(tags::TEST_CONNECT).is_some_and(|how| how == "none")
+    }
+
     /// The image that a plan would create: without an ID.
     pub fn planned(plan: &ImagePlan, now: Timestamp) -> Self {
         Self {

@@ -18,6 +18,8 @@ pub const DIGEST: &str = "ami-bake:digest";
 pub const INPUTS: &str = "ami-bake:inputs";
 /// Tag with the time when the tests passed.
 pub const TESTED: &str = "ami-bake:tested";
+/// Tag of an image that was tested in another way than by a login: `none` (`test-connect`).
+pub const TEST_CONNECT: &str = "ami-bake:test-connect";
 /// Tag with the source's ID.
 pub const SOURCE: &str = "ami-bake:source-ami";
 /// Tag with the source's name.

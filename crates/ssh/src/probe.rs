@@ -98,6 +98,6 @@ fn unexpected_output(answer: &Collect, exit: &Exit) -> String {
     match (said.is_empty(), exit) {
         (false, _) => said.chars().take(300).collect(),
         (true, Exit::Status(status)) => format!("the first command exited with status {status} and no output"),
-        (true, other) => format!("the first command ended with {other:?}"),
+        (true, other) => format!("the first command ended with {other}"),
     }
 }

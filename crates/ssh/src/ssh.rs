@@ -108,7 +108,7 @@ impl Ssh {
         if exit.success() && !id.is_empty() {
             return Ok(id);
         }
-        Err(Error::build(format!("could not read the machine's boot ID: {exit:?} {}", output.stderr_text().trim())))
+        Err(Error::build(format!("could not read the machine's boot ID: {exit} {}", output.stderr_text().trim())))
     }
 
     /// Resolves when the current connection has ended.

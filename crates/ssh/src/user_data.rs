@@ -45,11 +45,20 @@ pub struct Installed<'a> {
 /// # Errors
 /// When a key can't be encoded, which is a bug.
 pub fn with_keys(keys: Installed<'_>, own: Option<&str>) -> Result<String> {
-    let config = config(keys)?;
-    Ok(match own.filter(|own| !own.trim().is_empty()) {
-        None => config,
-        Some(own) => join(&config, own),
-    })
+    Ok(joined("text/cloud-config", config(keys)?, own))
+}
+
+/// User data that runs a shell script early in each boot, joined with the manifest's own.
+pub fn with_boot_hook(script: &str, own: Option<&str>) -> String {
+    joined("text/cloud-boothook", format!("#cloud-boothook\n#!/bin/sh\n{script}"), own)
+}
+
+/// A part of ours with the manifest's own user data, if there is any.
+fn joined(kind: &str, ours: String, own: Option<&str>) -> String {
+    match own.filter(|own| !own.trim().is_empty()) {
+        None => ours,
+        Some(own) => join(&part(kind, &ours), own),
+    }
 }
 
 /// True if a login key can be installed beside this user data: of two lists in cloud-config parts, one is lost.
@@ -83,13 +92,12 @@ fn config(keys: Installed<'_>) -> Result<String> {
 }
 
 /// A MIME archive of both parts. Ours comes last: of two cloud-config parts the later one's keys win.
-fn join(config: &str, own: &str) -> String {
+fn join(ours: &str, own: &str) -> String {
     let own = match kind(own) {
         Some(kind) => part(kind, own),
         // If the manifest's own user data is an archive, it becomes a part like others.
         None => own.trim_start().to_owned(),
     };
-    let ours = part("text/cloud-config", config);
     format!(
         "Content-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\nMIME-Version: 1.0\n\n--{BOUNDARY}\n{own}\n\
          --{BOUNDARY}\n{ours}\n--{BOUNDARY}--\n"

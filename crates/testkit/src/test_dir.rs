@@ -85,15 +85,36 @@ pub fn signal(process: &Child, name: &str) {
     assert!(sent.success(), "the process ended before it got SIG{name}");
 }
 
+/// The first error, warning or help line that has Rust's debug output: `Some(`, `Err(`, `Status(1)`, `Name { field: … }`.
+pub fn debug_text(stderr: &str) -> Option<&str> {
+    let about = ["error", "warning", "help", "caused by", "note"];
+    stderr.lines().find(|line| about.iter().any(|start| line.trim_start().starts_with(start)) && has_debug_text(line))
+}
+
+fn has_debug_text(line: &str) -> bool {
+    let marks = ["Some(", "Err(", "Ok(", "Error(", "Status(", "Signal(", "TimedOut(", "Lost(", "String(", "Os {"];
+    let structure = |(at, _): (usize, &str)| {
+        // `Name { field: `, where a manifest has `name: {field: …}`.
+        let name = line[..at].rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        let field = line[at + 3..].split(": ").next().unwrap_or_default();
+        let is_field = !field.is_empty() && field.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        name.starts_with(|c: char| c.is_ascii_uppercase()) && is_field && line[at..].contains(": ")
+    };
+    marks.iter().any(|mark| line.contains(mark)) || line.match_indices(" { ").any(structure)
+}
+
 impl CommandOutcome {
     /// Waits for a started program.
     ///
     /// # Panics
-    /// When its output can't be read.
+    /// When its output can't be read, or an error, warning or advice in it shows a value as Rust's debug output does.
+    #[track_caller]
     pub fn of(child: Child) -> Self {
         let output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(debug_text(&stderr), None, "Rust's debug output in\n{stderr}");
+        Self { code: output.status.code(), stdout, stderr }
     }
 
     /// Asserts the exit code; shows the output if it is another.
@@ -127,5 +148,30 @@ impl CommandOutcome {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_is_found_and_a_manifest_is_not() {
+        for line in [
+            "error: could not read it: Some(\"x\")",
+            "help: Err(NotFound)",
+            "  caused by: Os { code: 2, kind: NotFound }",
+            "warning: it ended with Status(1)",
+            "error[refused]: Failure { kind: Lost }",
+        ] {
+            assert_eq!(debug_text(line), Some(line));
+        }
+        for line in [
+            "help: Set `machine: {type: [t3.small]}`, or `publish: { tags: {Name: x} }`.",
+            "error: the image \"web\" was not found",
+            "12.3s  web  Some(thing) that a step printed",
+        ] {
+            assert_eq!(debug_text(line), None, "{line}");
+        }
     }
 }

@@ -64,7 +64,10 @@ fn as_text(listed: &Listed) -> String {
     let state = match (image.available, image.tested) {
         (false, _) => "pending".to_owned(),
         (true, None) => "untested".to_owned(),
-        (true, Some(_)) => format!("tested {}", time(image.tested).unwrap_or_default()),
+        (true, Some(_)) => {
+            let how = if image.tested_without_login() { ", without a login" } else { "" };
+            format!("tested {}{how}", time(image.tested).unwrap_or_default())
+        }
     };
     let usage = listed.usage.as_ref().map(|usage| match usage {
         Usage::By(users) if users.is_empty() => "nothing".to_owned(),

@@ -63,7 +63,7 @@ def add(plan, kind, name, text):
     elif kind == "text/x-shellscript":
         plan["scripts"].append([safe(name), text])
     elif kind == "text/cloud-boothook":
-        plan["boothooks"].append([safe(name), text])
+        plan["boothooks"].append([safe(name), text.removeprefix("#cloud-boothook").lstrip()])
     else:
         plan["errors"].append(f"{name}: unhandled user data of type {kind}")
 

@@ -65,6 +65,11 @@ class Refusals(CloudCase):
             self.refused("InvalidAMIName.Malformed", self.ec2.register_image, Name=name, RootDeviceName="/dev/sda1", BlockDeviceMappings=mapping)
         self.refused("InvalidBlockDeviceMapping", self.ec2.register_image, Name="no root", BlockDeviceMappings=mapping)
         self.refused("InvalidSnapshot.NotFound", self.ec2.register_image, Name="no snap", RootDeviceName="/dev/sda1", BlockDeviceMappings=self.disk(SnapshotId="snap-00000000000000000"))
+        # EbsBlockDevice in the EC2 API reference: Encrypted and KmsKeyId of images; a volume needs a size or a snapshot.
+        further = {"kms": ("InvalidParameterCombination", {"VolumeSize": 4, "KmsKeyId": "alias/x"}), "no size": ("InvalidBlockDeviceMapping", {"VolumeType": "gp3"}),
+                   "encrypted": ("InvalidBlockDeviceMapping", {"SnapshotId": snapshot, "Encrypted": True})}
+        for name, (code, ebs) in further.items():
+            self.refused(code, self.ec2.register_image, Name=name, RootDeviceName="/dev/sda1", BlockDeviceMappings=[*mapping, {"DeviceName": "/dev/sdf", "Ebs": ebs}])
         bare = self.ec2.register_image(Name="no architecture", RootDeviceName="/dev/sda1", BlockDeviceMappings=mapping)["ImageId"]
         self.image_available(bare)
         shown = self.ec2.describe_images(ImageIds=[bare])["Images"][0]

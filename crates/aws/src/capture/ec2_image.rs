@@ -47,7 +47,8 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
     }
     let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), name)?;
     let made = create_once(
-        client,
+        run,
+        &doing,
         || async {
             let request = client
                 .ec2

@@ -43,7 +43,8 @@ pub(super) async fn create(machine: &AwsMachine, run: &Run, capture: &Capture<'_
         tickets.insert(volume.clone(), run.intend(PLATFORM, SNAPSHOT, Some(client.region()), volume)?);
     }
     let made = create_once(
-        client,
+        run,
+        &doing,
         || async {
             let request = client
                 .ec2

@@ -8,7 +8,6 @@ use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::config::retry::RetryConfig;
 
 use super::failure::Failure;
-use super::regional::Client;
 
 /// Pauses before a throttled call is repeated; also the number of attempts.
 const PAUSES: [Duration; 5] = [
@@ -33,15 +32,26 @@ pub(crate) fn no_retries() -> Builder {
 }
 
 /// Sends a create call, which takes no client token, until it is answered. After a lost answer `find` looks for what the call
-/// may have created, and the call is repeated only if nothing is found. A throttled call created nothing.
+/// may have created, and the call is repeated only if nothing is found. A throttled call created nothing. `doing`
+/// names the call in messages: "copy the snapshot snap-1".
 ///
 /// # Errors
 /// The call's last failure.
 pub(crate) async fn create_once<T, S, F>(
-    client: &Client,
+    run: &Run,
+    doing: &str,
     send: impl Fn() -> S,
     find: impl Fn() -> F,
 ) -> Result<T, Box<Failure>>
+where
+    S: Future<Output = Result<T, Box<Failure>>>,
+    F: Future<Output = Result<Option<T>>>,
+{
+    // Not the run's own sleep, which a cancel ends: what a lost answer created must be known before the clean-up.
+    run.waiting(&format!("EC2 to take the request to {doing}"), created_once(run, send, find)).await
+}
+
+async fn created_once<T, S, F>(run: &Run, send: impl Fn() -> S, find: impl Fn() -> F) -> Result<T, Box<Failure>>
 where
     S: Future<Output = Result<T, Box<Failure>>>,
     F: Future<Output = Result<Option<T>>>,
@@ -55,11 +65,11 @@ where
         };
         let Some(pause) = pauses.next() else { return Err(failure) };
         if !failure.unknown() {
-            client.clock().sleep(*pause).await;
+            run.clock().sleep(*pause).await;
             continue;
         }
         for look in LOOKS {
-            client.clock().sleep(look).await;
+            run.clock().sleep(look).await;
             match find().await {
                 Ok(Some(made)) => return Ok(made),
                 Ok(None) => {}
@@ -93,4 +103,59 @@ where
         }
     };
     run.waiting("AWS to find what was just created", answered).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use ami_bake_core::event::Event;
+    use ami_bake_testkit::clock::ManualClock;
+    use ami_bake_testkit::runs;
+    use aws_sdk_ec2::error::{ErrorMetadata, SdkError};
+    use aws_sdk_ec2::operation::register_image::RegisterImageError;
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    fn throttled() -> Box<Failure> {
+        let meta = ErrorMetadata::builder().code("RequestLimitExceeded").message("Request limit exceeded.").build();
+        let response = HttpResponse::new(503.try_into().unwrap(), SdkBody::empty());
+        let error: SdkError<RegisterImageError, _> =
+            SdkError::service_error(RegisterImageError::generic(meta), response);
+        Box::new(Failure::new("RegisterImage", "us-east-1", &error))
+    }
+
+    /// Throttled calls are repeated, and the wait is reported once it is longer than 10 s.
+    #[tokio::test]
+    async fn a_long_wait_is_reported() {
+        for (refusals, reported) in [(2, false), (4, true)] {
+            let clock = Arc::new(ManualClock::default());
+            let (run, mut events) = runs::with(clock.clone(), &[]);
+            let calls = Arc::new(AtomicUsize::new(0));
+            let made = tokio::spawn({
+                let (run, calls) = (run.clone(), Arc::clone(&calls));
+                async move {
+                    let send = || async {
+                        let call = calls.fetch_add(1, Ordering::Relaxed);
+                        if call < refusals { Err(throttled()) } else { Ok("ami-1") }
+                    };
+                    create_once(&run, "register the image \"web\"", send, || async { Ok(None) }).await
+                }
+            });
+            clock.run_until(Duration::from_millis(500), || made.is_finished()).await;
+            assert_eq!(made.await.unwrap().ok(), Some("ami-1"));
+            assert_eq!(calls.load(Ordering::Relaxed), refusals + 1);
+            let mut said = Vec::new();
+            while let Some(envelope) = events.try_recv() {
+                if let Event::Progress { message } = envelope.event {
+                    said.push(message);
+                }
+            }
+            let waits = said.iter().any(|line| line.contains("EC2 to take the request to register the image \"web\""));
+            assert_eq!(waits, reported, "{said:?}");
+        }
+    }
 }

@@ -161,7 +161,7 @@ pub(super) async fn start(client: &Client, run: &Run, start: &StartRefresh<'_>) 
         let answer = client.ask("StartInstanceRefresh", request.send()).await?;
         Ok(answer.instance_refresh_id.unwrap_or_default())
     };
-    let id = match create_once(client, send, find).await {
+    let id = match create_once(run, &doing, send, find).await {
         Ok(id) => id,
         // A lost answer, or a call that met a refresh: a group never has more than one.
         Err(failure) if failure.unknown() || failure.is(&["InstanceRefreshInProgress"]) => match find().await? {

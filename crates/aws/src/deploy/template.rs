@@ -232,6 +232,11 @@ pub(super) async fn create(client: &Client, run: &Run, spec: &LaunchTemplateSpec
 }
 
 async fn visible(client: &Client, run: &Run, template: &Template, number: i64) -> Result<Version> {
+    let shown = listed(client, run, template, number);
+    run.waiting(&format!("EC2 to list version {number} of {}", template.name), shown).await
+}
+
+async fn listed(client: &Client, run: &Run, template: &Template, number: i64) -> Result<Version> {
     let begun = run.clock().elapsed();
     loop {
         if let Some(made) = version(client, &template.id, &number.to_string()).await? {

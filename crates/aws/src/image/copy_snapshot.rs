@@ -65,7 +65,8 @@ pub(crate) async fn begin_copy_now(
     run.check()?;
     let ticket = run.intend(PLATFORM, copy.kind, Some(client.region()), copy.of)?;
     let made = create_once(
-        client,
+        run,
+        copy.doing,
         || async {
             let request = client
                 .ec2

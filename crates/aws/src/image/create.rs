@@ -44,7 +44,8 @@ pub(crate) async fn create(images: &Images, run: &Run, spec: &ImageSpec) -> Resu
     run.check()?;
     let ticket = run.intend(PLATFORM, IMAGE, Some(client.region()), &spec.name)?;
     let made = create_once(
-        client,
+        run,
+        &doing,
         || async {
             let request = spec.request(&client.ec2).customize().config_override(no_retries());
             let answer = client.ask("RegisterImage", request.send()).await?;

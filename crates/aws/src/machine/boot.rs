@@ -8,25 +8,10 @@ use ami_bake_core::{Result, Run};
 use ami_bake_ssh::{Ssh, boot};
 
 use super::handle::AwsMachine;
+use super::timer;
 
 /// Minimum time until self-termination after a restart, unless the machine's whole lifetime is shorter.
 const LEAST: Duration = Duration::from_mins(5);
-
-/// Script that arms the timer. The unit lives in /run, so it is in no image. Without systemd a sleeping process does
-/// the same.
-const ARM: &str = r#"
-arm() {
-    if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
-        systemctl stop ami-bake-deadman.timer >/dev/null 2>&1
-        systemd-run --quiet --unit=ami-bake-deadman --on-active="$1"s --timer-property=AccuracySec=1s systemctl poweroff ||
-            systemd-run --quiet --unit="ami-bake-deadman-$$" --on-active="$1"s systemctl poweroff
-    else
-        [ -r /run/ami-bake-deadman.pid ] && kill "$(cat /run/ami-bake-deadman.pid)"
-        ( trap '' HUP; sleep "$1"; poweroff || shutdown -h now || halt -p ) >/dev/null 2>&1 &
-        echo $! > /run/ami-bake-deadman.pid
-    fi
-} </dev/null 2>/dev/null
-"#;
 
 /// Script that reads all folders ahead, for the search for secrets before the capture. The blocks of a new volume are
 /// loaded from its snapshot at their first read, some 300 a second (docs/dev/aws.md, "First reads are slow").
@@ -39,20 +24,17 @@ pub(super) async fn prepare(machine: &AwsMachine, run: &Run, ssh: &Ssh, limit: D
     let lived = run.clock().elapsed().saturating_sub(machine.born);
     let left = machine.lifetime.saturating_sub(lived).max(LEAST.min(machine.lifetime));
     let ahead = if machine.access.sealed { AHEAD } else { "" };
-    let before = format!("{ARM}\narm {} && echo armed\n{ahead}", left.as_secs());
+    let before = format!("{}{ahead}", timer::script(left, "echo armed"));
     let text = boot::wait(ssh, &before, &machine.in_words(), limit).await?;
     if !text.lines().any(|line| line == "armed") {
-        run.warn(
-            format!("could not set the self-termination timer of {}", machine.id),
-            Some("If this runner is lost, only `ami-bake sweep` terminates the machine.".to_owned()),
-        );
+        timer::missing(run, &machine.id);
     }
     boot::check(run, &text, machine.settings.user_data.is_some(), &machine.id, &machine.in_words())
 }
 
 /// Arms the timer again.
 pub(super) async fn arm(ssh: &Ssh, after: Duration) -> Result<bool> {
-    let script = format!("{ARM}\narm {} && echo armed\n", after.as_secs());
+    let script = timer::script(after, "echo armed");
     let mut output = Collect::default();
     ssh.exec(Exec::new("sh -s").stdin(script.as_bytes()).timeout(Duration::from_secs(30)), &mut output).await?;
     Ok(output.stdout_text().lines().any(|line| line == "armed"))

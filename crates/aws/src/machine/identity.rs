@@ -1,11 +1,14 @@
 //! Host keys and login keys of a machine, and the user data that installs them.
 
+use std::time::Duration;
+
 use ami_bake_core::plan::{self, MachineSettings};
 use ami_bake_core::{Error, Result, Run};
 use ami_bake_ssh::{HostKey, Key, KeyType};
 
 use super::access::{self, ExpectedHostKey};
 use super::keypair::LoginKeys;
+use super::timer;
 use super::userdata::{self, Installed};
 
 /// Types of the host keys that a machine gets; FIPS mode allows the second.
@@ -37,7 +40,15 @@ pub(super) struct HostIdentity<'a> {
 ///
 /// # Errors
 /// As [`host_identity`], and when the key of `test-connect` can't be read.
-pub(super) fn identity(run: &Run, settings: &MachineSettings, keys: &LoginKeys) -> Result<Identity> {
+pub(super) fn identity(
+    run: &Run,
+    settings: &MachineSettings,
+    keys: &LoginKeys,
+    lifetime: Duration,
+) -> Result<Identity> {
+    if settings.connect.outside.is_some() {
+        return without_login(settings, keys, lifetime);
+    }
     let only_ecdsa = settings.connect.key_type == Some(plan::KeyType::Ecdsa);
     let HostIdentity { expected, user_data, ecdsa } = host_identity(settings, keys)?;
     let installed: Vec<Key> = std::iter::once(&keys.imported).chain(ecdsa).cloned().collect();
@@ -47,6 +58,18 @@ pub(super) fn identity(run: &Run, settings: &MachineSettings, keys: &LoginKeys) 
         None => installed.clone(),
     };
     Ok(Identity { expected, login, installed, user_data })
+}
+
+/// A machine that nobody logs in to gets no keys. Its own boot sets the self-termination timer.
+fn without_login(settings: &MachineSettings, keys: &LoginKeys, lifetime: Duration) -> Result<Identity> {
+    let own = settings.user_data.as_deref();
+    let user_data = if userdata::joins(own) {
+        Some(userdata::with_boot_hook(&timer::script(lifetime, "true"), own)?)
+    } else {
+        own.map(userdata::plain).transpose()?
+    };
+    let login = vec![keys.imported.clone()];
+    Ok(Identity { expected: ExpectedHostKey::Console, installed: login.clone(), login, user_data })
 }
 
 /// The host keys of the machine, and the user data that installs them.

@@ -33,6 +33,18 @@ pub(super) async fn own(machines: &Machines, run: &Run) -> Result<String> {
 /// An address of Amazon's, used to find the source address that this computer would use. Nothing is sent to it.
 const AMAZON: Ipv6Addr = Ipv6Addr::new(0x2600, 0x1f00, 0, 0, 0, 0, 0, 1);
 
+/// The runner's own IPv6 address as a CIDR, if it is one that the internet knows.
+pub(super) fn public_ipv6() -> Option<String> {
+    let own = own_ipv6().ok()?;
+    let address: Ipv6Addr = own.strip_suffix("/128")?.parse().ok()?;
+    is_global(address).then_some(own)
+}
+
+/// True for global unicast addresses, 2000::/3 (RFC 4291).
+fn is_global(address: Ipv6Addr) -> bool {
+    address.segments()[0] & 0xe000 == 0x2000
+}
+
 /// The runner's own IPv6 address as a CIDR. IPv6 addresses are not translated, so the routing table has it.
 pub(super) fn own_ipv6() -> Result<String> {
     let local = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).and_then(|socket| {
@@ -125,6 +137,13 @@ fn split(service: &str) -> (&str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_addresses_of_the_internet_are_allowed_in() {
+        let global = |text: &str| is_global(text.parse().unwrap());
+        assert!(global("2001:db8::7") && global("2a02:8071::1"));
+        assert!(!global("fd00::7") && !global("fe80::7") && !global("::1"));
+    }
 
     #[test]
     fn the_path_is_asked_for_as_it_stands() {

@@ -18,7 +18,7 @@ use super::machines::Machines;
 use super::network::{self, Network};
 use super::refusal::{NextAttempt, decide, decide_end, help_end};
 use super::request::{Attempt, Blueprint};
-use super::{disk, price, profile, types, user};
+use super::{disk, price, profile, timer, types, user, userdata};
 use crate::client::ledger::{MACHINE, PLATFORM};
 use crate::client::{Client, Failure, no_retries};
 use crate::image::{created, described, source_image};
@@ -26,6 +26,8 @@ use crate::lineage;
 
 /// Time limit for a machine to be running; bare metal takes ten minutes.
 const PENDING: Duration = Duration::from_mins(15);
+/// Time for a running machine to show its address: EC2 assigns it at the launch.
+const ADDRESS: Duration = Duration::from_secs(10);
 /// Time within which new resources are visible to RunInstances; IAM is the slowest (2 min were seen).
 const VISIBLE: Duration = Duration::from_secs(150);
 /// Time for which the identical request is repeated after a lost answer.
@@ -43,7 +45,7 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     };
     let mappings = disk::mappings(&image, settings, launch.phase, &snapshots)?;
     let keys = keypair::login(machines, run, settings).await?;
-    let Identity { expected, login, installed, user_data } = identity(run, settings, &keys)?;
+    let Identity { expected, login, installed, user_data } = identity(run, settings, &keys, launch.lifetime)?;
     let profile = async {
         match (&settings.profile, &settings.policy) {
             (Some(name), _) => Ok(Some(name.clone())),
@@ -87,6 +89,9 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
     let (started, opened) = futures::join!(starter.start(&image, &network), network::open(machines, run, &network));
     opened?;
     let started = started?;
+    if settings.connect.outside.is_some() && !userdata::joins(settings.user_data.as_deref()) {
+        timer::missing(run, &started.instance.id);
+    }
     Ok(AwsMachine {
         machines: Arc::clone(machines),
         id: started.instance.id.clone(),
@@ -275,7 +280,7 @@ impl Launcher<'_> {
     async fn settle(&self, attempt: &Attempt, launched: &Instance) -> Result<StartedMachine, LaunchError> {
         let run = self.run;
         let start = run.clock().elapsed();
-        let mut dial = None;
+        let (mut dial, mut unaddressed) = (None, None);
         let seen = self
             .machines
             .instances
@@ -299,8 +304,12 @@ impl Launcher<'_> {
                         }
                         None
                     }
-                    // An elastic address is attached a moment later.
-                    "running" if self.access.address(&instance, true).is_none() => None,
+                    // It may be attached a moment later.
+                    "running" if self.access.address(&instance, true).is_none() => {
+                        let now = run.clock().elapsed();
+                        let since = *unaddressed.get_or_insert(now);
+                        (now.saturating_sub(since) >= ADDRESS).then(|| Err(self.access.no_address(&instance)))
+                    }
                     "running" => Some(Ok(Ok(instance))),
                     _ => Some(Ok(Err(instance))),
                 }

@@ -26,6 +26,7 @@ mod request;
 mod run_state;
 pub(crate) mod subnets;
 mod terminate;
+mod timer;
 mod types;
 mod undo;
 mod user;

@@ -99,7 +99,12 @@ async fn cidrs(machines: &Machines, run: &Run, settings: &MachineSettings) -> Re
     if settings.connect.address == Some(AddressKind::Ipv6) {
         return Ok(Some(vec![ingress::own_ipv6()?]));
     }
-    Ok(Some(vec![ingress::own(machines, run).await?]))
+    let mut cidrs = vec![ingress::own(machines, run).await?];
+    // A machine without a public IPv4 address is reached at its IPv6 address.
+    if settings.connect.address.is_none() && settings.public_ip != Some(true) {
+        cidrs.extend(ingress::public_ipv6().filter(|own| !cidrs.contains(own)));
+    }
+    Ok(Some(cidrs))
 }
 
 /// The address ranges of the VPC.

@@ -14,6 +14,11 @@ pub(super) fn with_keys(keys: Installed<'_>, own: Option<&str>) -> Result<String
     encode(&user_data::with_keys(keys, own)?, " together with the machine's host key")
 }
 
+/// User data in base64 that runs a shell script early in each boot, joined with the manifest's own.
+pub(super) fn with_boot_hook(script: &str, own: Option<&str>) -> Result<String> {
+    encode(&user_data::with_boot_hook(script, own), " together with the machine's self-termination timer")
+}
+
 /// The manifest's own user data, in base64.
 pub(super) fn plain(own: &str) -> Result<String> {
     encode(own, "")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::plan::ImagePlan;
+use crate::plan::{ImagePlan, TestConnect};
 use crate::run::Run;
 use crate::tags;
 
@@ -25,6 +25,9 @@ pub(super) fn candidate(run: &Run, plan: &ImagePlan) -> BTreeMap<String, String>
 pub(super) fn tested(run: &Run, plan: &ImagePlan, at: Timestamp) -> BTreeMap<String, String> {
     let mut tags = common(run, plan);
     tags.insert(tags::TESTED.to_owned(), at.to_string());
+    if plan.settings.test_connect == Some(TestConnect::None) {
+        tags.insert(tags::TEST_CONNECT.to_owned(), "none".to_owned());
+    }
     // An unmerged version that the manifest explicitly publishes is meant to stay.
     if !plan.version.pre.is_empty() && !plan.settings.distribution.wanted {
         tags.insert(tags::EXPIRES.to_owned(), after(at, PRERELEASE_LIFE));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ami_bake_core::duration::human;
 use ami_bake_core::plan::Phase;
+use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
 use jiff::Timestamp;
 
@@ -55,9 +56,17 @@ fn row(image: &ImageReport, report: &Report, context: &Context<'_>) -> Vec<Strin
         together(&format!("{} {}", sign(image.status), word(image.status))),
         id.unwrap_or_default(),
         source(image, report.started, escape),
-        passed(image).map(|(passed, all)| format!("{passed}/{all}")).unwrap_or_default(),
+        tests(image),
         if image.took.is_zero() { String::new() } else { together(&human(image.took)) },
     ]
+}
+
+/// How many tests passed, and whether the image was tested without a login.
+fn tests(image: &ImageReport) -> String {
+    let passed = passed(image).map(|(passed, all)| format!("{passed}/{all}"));
+    let outside = image.image.as_ref().is_some_and(ImageRecord::tested_without_login);
+    let how = outside.then(|| together("without a login"));
+    passed.into_iter().chain(how).collect::<Vec<_>>().join("<br>")
 }
 
 /// Keeps a short text on one line of a cell.

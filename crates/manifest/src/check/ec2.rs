@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::{ImagePlan, LoginKey, TestConnect};
+use ami_bake_core::plan::{AddressKind, ImagePlan, LoginKey, TestConnect};
 
 use super::volumes::DiskRole;
 use super::{host_key, volumes};
@@ -116,6 +116,13 @@ fn machine(report: &mut Report<'_>, manifest: &Manifest) {
         if let Some(why) = key.and_then(host_key::refusal) {
             report.error(place, format!("the host key is not valid: {why}"), host_key::HELP);
         }
+    }
+    if machine.connect.address == Some(AddressKind::Public) && machine.public_ip == Some(false) {
+        report.error(
+            "machine.public-ip",
+            "`public-ip: false` leaves `connect: public` without an address",
+            "Remove one of them.",
+        );
     }
     if let Some(jump) = jump {
         if jump.host_key.is_none() {

@@ -1,7 +1,7 @@
 //! Checks names that the platform would refuse after the image was built.
 
 use ami_bake_core::Route;
-use ami_bake_core::plan::ImagePlan;
+use ami_bake_core::plan::{ImagePlan, TestConnect};
 use ami_bake_core::version::in_name;
 
 use crate::diagnostic::Diagnostic;
@@ -118,8 +118,9 @@ pub(super) fn plan(manifest: &Manifest, image: &ImageEntry, plan: &ImagePlan, fi
         );
     }
     // 50 tags in total (EC2 user guide, tag restrictions). ami-bake sets up to 18, 7 more on shared images, and one for
-    // each environment that publishes the image.
+    // each environment that publishes the image, and one on images that are tested without a login.
     let own = if share.is_nobody() { 18 } else { 25 };
+    let own = own + usize::from(plan.settings.test_connect == Some(TestConnect::None));
     let own = own + manifest.root.get("environments").map(Node::entries).unwrap_or_default().len();
     if plan.settings.tags.len() > 50 - own {
         refuse(

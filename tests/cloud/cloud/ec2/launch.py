@@ -150,6 +150,11 @@ class Launch:
         if image.shutdown_behaviour and not (call and call.parameters.get("InstanceInitiatedShutdownBehavior")):
             # What an AMI may carry; bench/aws-account asks whether it does.
             instance.instance_initiated_shutdown_behavior = image.shutdown_behaviour
+        # EC2 user guide, "Amazon EC2 instance IP addressing": the launch's own setting, else the subnet's.
+        interfaces = (call.parameters.get("NetworkInterfaces") if call and call.action == "RunInstances" else None) or [{}]
+        wanted = interfaces[0].get("AssociatePublicIpAddress")
+        subnet = instance.nics[0].subnet
+        instance.public_address = str(getattr(subnet, "map_public_ip_on_launch", True) if wanted is None else wanted).lower() == "true"
         root = self._volumes(backend, instance, image, overrides, tags.get("volume", {}))
         for nic in instance.nics.values():
             if not nic.description or nic.description == "Primary network interface":

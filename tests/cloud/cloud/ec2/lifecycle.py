@@ -48,7 +48,7 @@ class Lifecycle:
     def show_address(self, instance, shown):
         nic = instance.nics[0]
         machine = self.cloud.machines[instance.id]
-        nic.public_ip = machine.address if shown else None
+        nic.public_ip = machine.address if shown and instance.public_address else None
         nic.private_ip_address = machine.address
         nic.private_ip_addresses = [{"Primary": True, "PrivateIpAddress": machine.address}]
 

@@ -31,6 +31,8 @@ const TROUBLES: u32 = 8;
 /// The first pause, doubled each time up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Time after which a wait is reported.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Assumes a role with a new token for each attempt.
 #[derive(Debug)]
@@ -82,7 +84,7 @@ impl CredentialsSource for WebIdentity {
     async fn get(&self) -> Result<Credentials> {
         let audience = self.identity.audience.as_deref().unwrap_or(self.role.audience());
         let mut duration = self.identity.duration.unwrap_or(SESSION);
-        let mut pause = PAUSE;
+        let (mut pause, start, mut said) = (PAUSE, self.clock.0.elapsed(), false);
         for attempt in 1..=TROUBLES {
             let token = self.tokens.token(audience).await?;
             let request = self.sts.assume_role_with_web_identity().role_arn(self.role.as_str());
@@ -111,6 +113,11 @@ impl CredentialsSource for WebIdentity {
                 Retry::Soon if attempt < DOUBTS => {}
                 Retry::Patiently if attempt < TROUBLES => {}
                 _ => return Err(of_token(&failure, &self.role, &token.claims, self.region.as_ref())),
+            }
+            if !said && self.clock.0.elapsed().saturating_sub(start) + pause >= QUIET {
+                said = true;
+                let why = if failure.code().is_empty() { "no answer" } else { failure.code() };
+                self.identity.emit(format!("Waiting for STS to assume the role {} ({why})", self.role));
             }
             self.clock.0.sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -85,7 +85,7 @@ async fn holds(run: &Run, on: &ConnectedMachine<'_>, path: &str, text: &str) -> 
     match run.until_cancelled(on.communicator.exec(exec, &mut search)).await?? {
         Exit::Status(0) => Ok(search.search.found()),
         exit => Err(Error::build(format!(
-            "could not read `{path}` on the machine: {exit:?} {}",
+            "could not read `{path}` on the machine: {exit} {}",
             search.errors.stderr_text().trim()
         ))),
     }
