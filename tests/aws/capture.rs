@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, WEB};
+use crate::fixture::{Fixture, WEB, finish};
 
 const HELLO: &str = "    build:\n      - run: echo hello > /opt/hello\n    test:\n      - run: test -e /opt/hello\n";
 
@@ -46,6 +46,27 @@ fn a_spot_machine_is_halted_from_inside() {
     let machines = fixture.report()["machines"].clone();
     let priced = |machine: &Value| machine["hourly"].as_f64().is_some_and(|dollars| dollars > 0.0);
     assert!(machines.as_array().unwrap().iter().all(priced), "the market tells the price: {machines:#}");
+}
+
+/// The connection is lost between seal and capture, and the machine accepts no other.
+#[test]
+fn a_connection_lost_after_the_seal_costs_nothing() {
+    for (machine, call) in [("spot: true", "ModifyInstanceAttribute"), ("spot: false", "StopInstances")] {
+        let fixture = Fixture::new(&format!("{WEB}    machine: {{type: t3.small, {machine}}}\n{HELLO}"));
+        let ssh = fixture.cloud.rule(&json!({"kind": "drop-ssh", "times": 1}));
+        let capture = fixture.cloud.hold_answer(call);
+        let bake = fixture.command(&["bake"]).spawn().unwrap();
+        capture.until_reached();
+        ssh.release();
+        capture.release();
+        if call == "ModifyInstanceAttribute" {
+            // The timer of the machine itself.
+            fixture.cloud.advance(std::time::Duration::from_mins(2));
+        }
+        finish(bake).exits(0);
+        assert!(fixture.cloud.count("GetConsoleOutput") > 0, "the console is the proof: {:?}", fixture.cloud.actions());
+        fixture.holds_only(&["shop/web/0.1.0"]);
+    }
 }
 
 #[test]
@@ -150,7 +171,7 @@ fn the_image_has_the_disks_of_its_manifest() {
         let calls = fixture.cloud.calls_of("RunInstances");
         let launched: Vec<(bool, bool)> = calls
             .iter()
-            .map(|call| call.to_string())
+            .map(std::string::ToString::to_string)
             .map(|call| (call.contains(&snapshot), call.contains("/dev/sdg")))
             .collect();
         assert_eq!(launched, [(true, false), (false, true)], "the test machine has the disks of the image alone");

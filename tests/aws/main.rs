@@ -21,6 +21,7 @@ mod faults;
 mod first_contact;
 mod fixture;
 mod fleet;
+mod guests;
 mod hardened;
 mod import;
 mod life;

@@ -65,6 +65,8 @@ pub struct Login {
     pub authorized_keys: Vec<String>,
     /// Files that the bake created.
     pub files: Vec<String>,
+    /// Shell commands that the seal runs last: what the capture needs on the machine, so that it needs no connection.
+    pub last: String,
 }
 
 /// How a user connects to a kept machine.

@@ -8,6 +8,7 @@ use ami_bake_core::output::{Collect, sanitize};
 use ami_bake_core::{Error, ErrorKind, Result, Run};
 use tokio::time::Instant;
 
+use crate::settle::{SETTLE, cloud_init_status, still_starting};
 use crate::ssh::Ssh;
 
 /// Restarts the guest with any init system.
@@ -15,14 +16,8 @@ pub const REBOOT: &str = "systemctl reboot || reboot || shutdown -r now";
 /// Pause between two looks at a machine that restarts.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Script that waits for the end of the first boot. Without cloud-init there is nothing to wait for.
-const WAIT: &str = r#"
-if command -v cloud-init >/dev/null 2>&1; then
-    said=$(cloud-init status --wait --long 2>&1 </dev/null)
-    echo "cloud-init=$?"
-    printf '%s\n' "$said"
-fi
-"#;
+/// Time for services to start after cloud-init is done, in seconds. Some never end their start.
+const SERVICES: u64 = 120;
 
 /// Runs the script `before` and waits for cloud-init, in one round trip; returns the output. `name` is the machine in
 /// messages.
@@ -30,7 +25,7 @@ fi
 /// # Errors
 /// When cloud-init does not end within `limit`, or the connection is lost.
 pub async fn wait(ssh: &Ssh, before: &str, name: &str, limit: Duration) -> Result<String> {
-    let script = format!("{before}{WAIT}");
+    let script = format!("{before}settle={SERVICES}\n{SETTLE}");
     let mut output = Collect::default();
     let exec = Exec::new("sh -s").stdin(script.as_bytes()).timeout(limit);
     match ssh.exec(exec, &mut output).await? {
@@ -51,6 +46,12 @@ pub async fn wait(ssh: &Ssh, before: &str, name: &str, limit: Duration) -> Resul
 /// # Errors
 /// When the manifest's own user data failed. Other failures are warnings.
 pub fn check(run: &Run, text: &str, own: bool, id: &str, name: &str) -> Result<()> {
+    if let Some(units) = still_starting(text) {
+        run.warn(
+            format!("{id} is still starting {units} after {SERVICES}s"),
+            Some("The bake continues. See `systemctl list-jobs` on the machine.".to_owned()),
+        );
+    }
     let Some((status, said)) = cloud_init_status(text) else { return Ok(()) };
     if status == 0 {
         return Ok(());
@@ -98,24 +99,5 @@ pub async fn restarted(ssh: &Ssh, before: &str, name: &str, timeout: Duration, d
                 .help("Something delays the shutdown: see `systemctl list-jobs` on the machine."));
         }
         tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// cloud-init's exit status and message in the output of the script.
-fn cloud_init_status(text: &str) -> Option<(i32, &str)> {
-    let at = text.find("cloud-init=")?;
-    let (status, said) = text[at + "cloud-init=".len()..].split_once('\n')?;
-    Some((status.trim().parse().ok()?, said.trim()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_outcome_of_cloud_init_is_read() {
-        assert_eq!(cloud_init_status("armed\ncloud-init=0\n....\nstatus: done\n"), Some((0, "....\nstatus: done")));
-        assert_eq!(cloud_init_status("armed\ncloud-init=1\nstatus: error"), Some((1, "status: error")));
-        assert_eq!(cloud_init_status("armed\n"), None);
     }
 }

@@ -19,6 +19,7 @@ mod progress;
 mod pump;
 mod root;
 mod session;
+mod settle;
 mod ssh;
 mod target;
 mod transfer;

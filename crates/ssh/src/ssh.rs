@@ -55,6 +55,8 @@ pub struct Ssh {
     keys: std::sync::Mutex<(Option<PublicKey>, Option<Key>)>,
     /// Whether the last connection to a port went through a process on the machine.
     relayed: AtomicBool,
+    /// Whether the machine takes no new connection.
+    sealed: AtomicBool,
     cancel: CancellationToken,
 }
 
@@ -76,6 +78,7 @@ impl Ssh {
             keeper,
             keys: std::sync::Mutex::default(),
             relayed: AtomicBool::new(false),
+            sealed: AtomicBool::new(false),
             cancel,
         };
         ssh.pin(&session);
@@ -115,6 +118,16 @@ impl Ssh {
     pub async fn closed(&self) {
         let session = Arc::clone(&*self.session.lock().await);
         session.state.closed.cancelled().await;
+    }
+
+    /// Makes this connection the last one: the machine no longer accepts the login, so that no call tries to connect again.
+    pub fn seal(&self) {
+        self.sealed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection is open, as far as is known: a network that fails silently shows only in a call.
+    pub async fn is_open(&self) -> bool {
+        !self.session.lock().await.is_closed()
     }
 
     /// Ends the connection with a disconnect message. A later call connects again.
@@ -206,6 +219,9 @@ impl Ssh {
     async fn session(&self) -> Result<Arc<Session>> {
         let mut current = self.session.lock().await;
         if current.is_closed() {
+            if self.sealed.load(Ordering::Relaxed) {
+                return Err(Error::build(format!("the connection to the machine was lost: {}", current.state.end())));
+            }
             let deadline = Instant::now() + self.target().timing.reconnect;
             let what = format!("reconnect to the machine ({})", current.state.end());
             *current = self.establish(deadline).await.map_err(|error| prefixed(&what, &error))?;

@@ -10,7 +10,7 @@ from .faults import Faults
 from .imagebuilder import Components
 from .latency import Latency
 from .permissions import Permissions
-from .store import Content, Disk, Store
+from .store import Content, Store
 from .throttle import Throttle
 from .timeline import Timeline
 
@@ -41,13 +41,13 @@ class CloudState:
     def disk(self, volume):
         """The disk of a volume; one created by CreateVolume gets its disk when it is first used."""
         if volume.id not in self.disks:
-            self.disks[volume.id] = self.disk_of(volume.snapshot_id)
+            self.disks[volume.id] = self.disk_of(volume.snapshot_id, volume.size)
         return self.disks[volume.id]
 
-    def disk_of(self, snapshot_id):
-        """A new disk with a snapshot's content, or an empty one."""
+    def disk_of(self, snapshot_id, size=None):
+        """A new disk with a snapshot's content, or an empty one; the size in GiB."""
         content = self.contents.get(snapshot_id) if snapshot_id else None
-        return Disk(self.store, content or Content(()))
+        return (content or Content(())).disk(self.store, size)
 
     def collect(self):
         """Frees the layers of deleted snapshots and volumes; called without the lock."""
@@ -55,8 +55,9 @@ class CloudState:
             known = {volume_id for regions in list(ec2_backends.values()) for backend in list(regions.values()) for volume_id in backend.volumes}
             for volume_id in [volume_id for volume_id in self.disks if volume_id not in known]:
                 self.disks.pop(volume_id).drop()
-            contents = [*self.contents.values(), *(disk.content for disk in self.disks.values())]
-        self.store.collect(contents)
+            disks = list(self.disks.values())
+            # With the lock: a disk that is made meanwhile would be taken for one that nobody has.
+            self.store.collect([*self.contents.values(), *(disk.content for disk in disks)], disks)
 
     def advance(self, seconds):
         """Moves time forward: transitions in progress, the age of everything, and the timers of running guests."""

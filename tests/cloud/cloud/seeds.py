@@ -5,6 +5,7 @@ import hashlib
 from moto.ec2.models import ec2_backends
 from moto.ssm.models import Parameter, ssm_backends
 
+from . import vm
 from .ec2.image import Image
 
 REGIONS = ("us-east-1", "eu-west-1")
@@ -47,9 +48,11 @@ class Seeds:
             for seed in SEEDS:
                 self._plant(region, *seed)
 
-    def plant(self, region, owner, name, flavour, id=None, files=None, fields=None, volumes=None):
+    def plant(self, region, owner, name, flavour, id=None, files=None, fields=None, volumes=None, hardware=None):
         """Adds a public image with these files ({path: {text, mode}}) over its distribution's; returns its ID. `fields` are
-        further attributes, `volumes` further mappings."""
+        further attributes, `volumes` further mappings. The flavor `guest` is a virtual machine with this hardware."""
+        if flavour == vm.FLAVOUR:
+            return self._plant(region, owner, None, name, flavour, "/dev/xvda", vm.GIB, {"boot_mode": "legacy-bios", **(fields or {})}, id, vm.base(hardware))
         content = self.cloud.store.base(flavour)
         if files:
             content = self.cloud.store.over(content, files)

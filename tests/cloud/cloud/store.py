@@ -6,6 +6,7 @@ import subprocess
 import threading
 
 from . import base
+from .sandbox_machine import SandboxMachine
 
 
 USERS = {"ubuntu": "ubuntu", "al2023": "ec2-user", "rhel": "ec2-user", "debian": "admin"}
@@ -18,6 +19,12 @@ class Content:
     def __init__(self, layers, flavour=None):
         self.layers = tuple(layers)
         self.flavour = flavour
+
+    def disk(self, store, _size=None):
+        """A new disk with this content; of files, it has no size."""
+        return Disk(store, self)
+
+    machine = SandboxMachine
 
     @property
     def user(self):
@@ -87,14 +94,16 @@ class Store:
             base.put(layer, path.lstrip("/"), file["text"], int(file.get("mode", "0755"), 8))
         return Content((layer, *content.layers), content.flavour)
 
-    def collect(self, contents):
-        """Removes the layers that none of these contents uses."""
-        held = {layer for content in contents for layer in content.layers}
+    def collect(self, contents, disks):
+        """Removes the layers that none of these contents and disks uses."""
+        held = {os.path.dirname(layer) if os.path.isfile(layer) else layer for content in contents for layer in content.layers}
+        held |= {os.path.dirname(disk.upper) for disk in disks if disk.upper}
         with self._lock:
             held |= {layer for content in self._bases.values() for layer in content.layers}
         for name in os.listdir(self.root):
             path = os.path.join(self.root, name)
-            if name.startswith("l") and path not in held:
+            # `l` is a layer of files; `v` is that of a virtual machine's disk, which may still be written to.
+            if name[0] in "lv" and path not in held:
                 shutil.rmtree(path, ignore_errors=True)
 
 

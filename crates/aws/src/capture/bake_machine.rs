@@ -55,7 +55,7 @@ impl Machine for BakeMachine {
     }
 
     fn login(&self) -> Login {
-        Login { authorized_keys: self.0.installed_keys(), files: Vec::new() }
+        self.0.login()
     }
 
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {

@@ -61,6 +61,11 @@ pub(super) fn decide(mode: CaptureMode, facts: MachineFacts) -> Result<CapturePl
     Ok(CapturePlan { quiesce, method, note })
 }
 
+/// How a machine that was to be captured live is quiesced without a connection.
+pub(super) fn at_rest(facts: MachineFacts) -> Quiesce {
+    if facts.spot { Quiesce::Halt } else { Quiesce::Stop { prove: facts.nitro } }
+}
+
 fn unstoppable() -> Error {
     Error::preflight("`capture: stopped` is not supported for spot machines: EC2 can't stop one-time spot instances")
         .help("Use `capture: halted` (the default), or bake without `spot`.")

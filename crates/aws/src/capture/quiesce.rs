@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::method::Quiesce;
 use crate::client::Failure;
-use crate::machine::{AwsMachine, decode_console};
+use crate::machine::{AwsMachine, SELF_HALT, decode_console};
 
 /// Time limit for the console to prove that the guest is down, which takes 3–15 s (docs/dev/aws.md, "Timings").
 const PROOF: Duration = Duration::from_secs(20);
@@ -39,7 +39,7 @@ pub(super) async fn quiesce(machine: &AwsMachine, run: &Run, how: Quiesce) -> Re
 }
 
 async fn stop(machine: &AwsMachine, run: &Run, prove: bool) -> Result<()> {
-    let nonce = if prove { mark(machine, run).await } else { None };
+    let nonce = if prove { marked(machine, run).await } else { None };
     run.check()?;
     let client = machine.client();
     let request = client.ec2.stop_instances().instance_ids(&machine.id);
@@ -76,22 +76,26 @@ async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
     if let Err(failure) = stop_on_shutdown(machine).await {
         run.progress(format!("The shutdown behavior of {} stays as it is ({})", machine.id, failure.code()));
     }
-    let Some(nonce) = mark(machine, run).await else {
+    let Some(nonce) = marked(machine, run).await else {
         return Err(unproven(machine, "its kernel log is not writable"));
     };
     run.check()?;
     match command(machine, HALT_GUEST).await {
         // The guest may be down before it answers.
-        Some(Exit::Status(0) | Exit::Lost(_) | Exit::TimedOut(_)) | None => {}
+        Some(Exit::Status(0) | Exit::Lost(_) | Exit::TimedOut(_)) => {}
         Some(exit) => return Err(unproven(machine, &format!("`halt` ended with {exit}"))),
+        None => {
+            run.progress(format!("No connection to {}: it halts by itself within {}", machine.id, human(SELF_HALT)));
+        }
     }
-    let stopped = stopped(machine, run, HALT + PROOF);
+    let limit = HALT + SELF_HALT;
+    let stopped = stopped(machine, run, limit + PROOF);
     tokio::pin!(stopped);
     tokio::select! {
         result = &mut stopped => result,
-        proven = proof(machine, run, &nonce, HALTED, HALT) => match proven {
+        proven = proof(machine, run, &nonce, HALTED, limit) => match proven {
             Ok(true) => Ok(()),
-            Ok(false) => Err(unproven(machine, &format!("its console did not show {HALTED:?} within {}", human(HALT)))),
+            Ok(false) => Err(unproven(machine, &format!("its console did not show {HALTED:?} within {}", human(limit)))),
             Err(error) => Err(error),
         },
     }
@@ -100,6 +104,14 @@ async fn halt(machine: &AwsMachine, run: &Run) -> Result<()> {
 fn unproven(machine: &AwsMachine, why: &str) -> Error {
     Error::build(format!("could not quiesce {}: {why}", machine.in_words()))
         .help("EC2 can't stop one-time spot instances. Bake without `spot`, or use `capture: live`.")
+}
+
+/// The nonce that the seal has written to the console, else a new one.
+async fn marked(machine: &AwsMachine, run: &Run) -> Option<String> {
+    match machine.nonce() {
+        Some(nonce) => Some(nonce.to_owned()),
+        None => mark(machine, run).await,
+    }
 }
 
 /// Writes a nonce to the console; `None` if that failed, since nothing can be proven then.
@@ -114,7 +126,7 @@ async fn mark(machine: &AwsMachine, run: &Run) -> Option<String> {
 
 /// Runs a short command of our own; `None` when there is no connection.
 async fn command(machine: &AwsMachine, command: &str) -> Option<Exit> {
-    let communicator = machine.communicator()?;
+    let communicator = machine.last_connection().await?;
     communicator.exec(Exec::new(command).timeout(COMMAND), &mut Collect::default()).await.ok()
 }
 

@@ -3,7 +3,7 @@
 use ami_bake_core::platform::{Capture, PendingImage};
 use ami_bake_core::{Result, Run};
 
-use super::method::{MachineFacts, Quiesce, decide};
+use super::method::{MachineFacts, Quiesce, at_rest, decide};
 use super::pending::PendingSnapshots;
 use super::{ec2_image, freeze, quiesce, snapshots};
 use crate::image::{self, CaptureMethod, capture_method};
@@ -25,11 +25,16 @@ pub(super) async fn capture(machine: &AwsMachine, run: &Run, capture: &Capture<'
         quiesce::quiesce(machine, run, plan.quiesce).await?;
         return Ok(Box::new(ec2_image::create(machine, run, capture).await?));
     }
+    let mut how = plan.quiesce;
+    if how == Quiesce::Freeze && machine.last_connection().await.is_none() {
+        run.warn(format!("the connection to {} was lost: it is captured at rest, not live", machine.id), None);
+        how = at_rest(facts);
+    }
     let take = async {
-        if plan.quiesce == Quiesce::Freeze {
+        if how == Quiesce::Freeze {
             return freeze::around(machine, run, || snapshots::create(machine, run, capture)).await;
         }
-        quiesce::quiesce(machine, run, plan.quiesce).await?;
+        quiesce::quiesce(machine, run, how).await?;
         snapshots::create(machine, run, capture).await
     };
     // Nothing waits for it: stopping takes longer.

@@ -3,14 +3,21 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use ami_bake_core::console::announce;
 use ami_bake_core::plan::{MachineSettings, Price};
+use ami_bake_core::provision::Login;
 use ami_bake_ssh::Ssh;
 use aws_sdk_ec2::types::Image;
+use uuid::Uuid;
 
 use super::access::{Access, Dial};
 use super::instance::Instance;
 use super::machines::Machines;
 use crate::client::Client;
+
+/// Time after the seal at which a machine that EC2 can't stop halts by itself. The capture halts it at once as long as there
+/// is a connection.
+pub(crate) const SELF_HALT: Duration = Duration::from_mins(1);
 
 /// A launched machine.
 pub(crate) struct AwsMachine {
@@ -34,8 +41,20 @@ pub(crate) struct AwsMachine {
     pub(super) access: Access,
     /// Price of the spot capacity per hour, once EC2 has returned it.
     pub(super) spot_price: Arc<OnceLock<Price>>,
+    /// What the seal writes to the console last; the proof that the guest is down counts from there.
+    pub(super) nonce: OnceLock<String>,
     /// State that changes while the machine runs.
     pub(super) state: Mutex<State>,
+}
+
+/// Script that halts the guest after this time, whatever becomes of the connection.
+fn halt_after(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!(
+        "if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then \
+           systemd-run --quiet --unit=ami-bake-halt --on-active={seconds}s systemctl halt; \
+         else ( trap '' HUP; sleep {seconds}; shutdown -H now || halt ) & fi"
+    )
 }
 
 /// State that changes while a machine runs.
@@ -89,8 +108,27 @@ impl AwsMachine {
         self.settings.hourly.get(&self.launched.kind).copied()
     }
 
-    /// The login keys that the bake installed on it, in OpenSSH format.
-    pub(crate) fn installed_keys(&self) -> Vec<String> {
-        self.access.installed.iter().map(|key| key.public().line()).collect()
+    /// Everything that the bake added to the machine for its login, and what the seal does last for the capture: a lost
+    /// connection costs nothing then.
+    pub(crate) fn login(&self) -> Login {
+        let nonce = self.nonce.get_or_init(|| format!("ami-bake-down-{}", Uuid::new_v4().simple()));
+        let halt = if self.launched.spot && self.launched.nitro { halt_after(SELF_HALT) } else { String::new() };
+        Login {
+            authorized_keys: self.access.installed.iter().map(|key| key.public().line()).collect(),
+            last: format!("{}\n{halt}", announce(nonce)),
+            ..Login::default()
+        }
+    }
+
+    /// What the seal wrote to the console.
+    pub(crate) fn nonce(&self) -> Option<&str> {
+        self.nonce.get().map(String::as_str)
+    }
+
+    /// The connection, if it is open. After the seal there is no other.
+    pub(crate) async fn last_connection(&self) -> Option<Arc<Ssh>> {
+        let ssh = self.communicator()?;
+        ssh.seal();
+        ssh.is_open().await.then_some(ssh)
     }
 }

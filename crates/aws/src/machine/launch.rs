@@ -1,6 +1,6 @@
 //! Launches a machine: prepares everything that it needs concurrently, then makes attempts until one is running.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use ami_bake_core::ledger::Closed;
@@ -102,6 +102,7 @@ pub(crate) async fn launch(machines: &Arc<Machines>, run: &Run, launch: &Launch<
         group: network.own,
         spot_price: price::of_spot(machines.client(), &started.instance),
         access,
+        nonce: OnceLock::new(),
         state: Mutex::new(State { seen: Some(started.instance.clone()), dial: started.dial, ..State::default() }),
         launched: started.instance,
     })

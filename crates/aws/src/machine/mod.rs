@@ -35,7 +35,7 @@ mod userdata;
 pub(crate) use close::close;
 pub(crate) use connect::connect;
 pub(crate) use console::decode as decode_console;
-pub(crate) use handle::AwsMachine;
+pub(crate) use handle::{AwsMachine, SELF_HALT};
 pub(crate) use keep::keep;
 pub(crate) use launch::launch;
 pub(crate) use machines::Machines;

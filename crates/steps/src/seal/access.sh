@@ -1,4 +1,4 @@
-# Removes the way to this machine: no new login is needed after it. Needs: authorized_keys, login_files (functions).
+# Removes the way to this machine: no new login is needed after it. Needs: authorized_keys, login_files, last (functions).
 # The bake's own keys: the lines with exactly them, whatever options stand before.
 keys=$(authorized_keys)
 if [ -n "$keys" ]; then
@@ -30,10 +30,7 @@ empty_logs
 
 # An image of an overlay is made of files; only a disk has to have them, and `sync` would wait for all that the host has
 # to write.
-root=
-while read -r _ mount type _; do
-  [ "$mount" = / ] && root=$type
-done </proc/mounts
-[ "$root" = overlay ] || sync
+is_a_disk && sync
+last >/dev/null 2>&1 </dev/null
 printf 'done\t\n'
 exit 0

@@ -1,4 +1,18 @@
 # Removes what the bake left and what every machine has of its own, but not the way to this machine.
+# A step may have started cloud-init's units again: what they write after this would be in the image.
+running() { systemctl list-jobs --no-legend 2>/dev/null </dev/null | grep -Eq ' cloud-(init|config|final)[a-z-]*\.(service|target) '; }
+if [ -d /run/systemd/system ]; then
+  left=300
+  while running; do
+    left=$((left - 1))
+    if [ "$left" -eq 0 ]; then
+      printf 'busy\tcloud-init\n'
+      exit 0
+    fi
+    sleep 1
+  done
+fi
+
 # As `cloud-init clean`: the next boot is a first one. Seeds and scripts of the image's author stay.
 gone 'cloud-init state' /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data /var/lib/cloud/sem
 removed 'cloud-init state'
@@ -19,9 +33,21 @@ fi
 gone 'random seed' /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/misc/random-seed /var/lib/seedrng
 removed 'the random seed'
 
-gone 'DHCP leases' /var/lib/dhcp/*.lease* /var/lib/dhclient/* /var/lib/dhcpcd/*.lease* /var/lib/udhcpc/* \
+# With the identifier (DUID) that a client gives itself, and would keep in every machine.
+gone 'DHCP leases' /var/lib/dhcp/*.lease* /var/lib/dhclient/* /var/lib/dhcpcd/*.lease* /var/lib/dhcpcd/duid /var/lib/dhcpcd/secret \
+  /etc/dhcpcd.duid /etc/dhcpcd.secret /var/lib/udhcpc/* \
   /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps
 removed 'DHCP lease' 'DHCP leases'
+# What these write when they stop, such as dhclient its lease when the network goes down, goes to memory: nothing of it is on
+# the disk that is captured. An overlay is a sandbox's, where none of them runs.
+if [ -d /run/systemd/system ] && is_a_disk; then
+  for folder in /var/lib/cloud /var/lib/dhcp /var/lib/dhclient /var/lib/dhcpcd /var/lib/NetworkManager; do
+    [ -d "$folder" ] && [ ! -L "$folder" ] || continue
+    # A second seal finds it covered.
+    while read -r _ mount _; do [ "$mount" = "$folder" ] && continue 2; done </proc/mounts
+    mount -t tmpfs -o "size=4m,mode=$(stat -c %a "$folder"),uid=$(stat -c %u "$folder"),gid=$(stat -c %g "$folder")" ami-bake "$folder" 2>/dev/null
+  done
+fi
 gone 'network rules' /etc/udev/rules.d/70-persistent-net.rules /etc/resolv.conf.dhclient* /etc/resolv.conf.predhclient* /etc/resolv.conf.bak
 removed 'network state file' 'network state files'
 

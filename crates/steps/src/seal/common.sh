@@ -25,6 +25,14 @@ removed() {
   fi
   count=0
 }
+# is_a_disk: whether the root is one; an overlay is made of files.
+is_a_disk() {
+  root=
+  while read -r _ mount type _; do
+    [ "$mount" = / ] && root=$type
+  done </proc/mounts
+  [ "$root" != overlay ]
+}
 homes() {
   { getent passwd 2>/dev/null || cat /etc/passwd; } | cut -d: -f6
   echo /root

@@ -42,7 +42,7 @@ pub(crate) async fn seal(run: &Run, on: &ConnectedMachine<'_>, settings: &ImageS
         }
         let _ = writeln!(functions, "gone 'login files' {}", quote(file));
     }
-    functions.push_str("}\n");
+    let _ = writeln!(functions, "}}\nlast() {{ :\n{}\n}}", login.last);
     // A sandbox or container has no SSH login, so it needs no host keys.
     let over_ssh = !login.authorized_keys.is_empty();
     let removed = remove(run, on, settings, &functions, include_str!("access.sh"), over_ssh).await?;
@@ -87,6 +87,10 @@ async fn remove(
                 "nothing on this machine creates SSH host keys at boot: machines of this image can't be reached over SSH",
                 Some("Install cloud-init, run `ssh-keygen -A` at first boot, or keep them with `seal: {keep: [host-keys]}` (all machines share them then).".to_owned()),
             ),
+            Some(("busy", what)) => {
+                return Err(Error::build(format!("could not seal the image: {} is still running on the machine", sanitize(what)))
+                    .help("It writes what the seal removes. Wait for it in the last step: `cloud-init status --wait`."));
+            }
             Some(("done", _)) => done = true,
             _ => {}
         }

@@ -74,7 +74,7 @@ async fn scan_and_seal_work() {
     fixture.shell.sh("rm -r /root/.docker /root/.netrc /root/.npmrc").await;
     fixture.runner.clean(&fixture.run, &fixture.on(), &ImageSettings::default()).await.unwrap();
     fixture.runner.scan(&fixture.run, &fixture.on(), &ImageSettings::default()).await.unwrap();
-    let login = Login { authorized_keys: vec!["ssh-ed25519 AAAAbake x".to_owned()], files: Vec::new() };
+    let login = Login { authorized_keys: vec!["ssh-ed25519 AAAAbake x".to_owned()], ..Login::default() };
     fixture.runner.seal(&fixture.run, &fixture.on(), &ImageSettings::default(), &login).await.unwrap();
     let left = "cat /root/.ssh/authorized_keys; wc -c </var/log/messages; ls /etc/ssh; ls -A /root";
     assert_eq!(fixture.shell.sh(left).await, "other\n0\n.ssh\n");

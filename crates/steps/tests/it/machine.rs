@@ -236,6 +236,7 @@ fn login() -> Login {
     Login {
         authorized_keys: vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBakeBakeBake ami-bake".to_owned()],
         files: vec!["/opt/bake".to_owned()],
+        last: "echo last >/opt/last".to_owned(),
     }
 }
 

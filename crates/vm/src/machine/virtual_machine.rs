@@ -42,7 +42,7 @@ impl Machine for VirtualMachine {
     }
 
     fn login(&self) -> Login {
-        Login { authorized_keys: self.state.access.authorized(), files: Vec::new() }
+        Login { authorized_keys: self.state.access.authorized(), ..Login::default() }
     }
 
     async fn reboot(&self, run: &Run, timeout: Duration) -> Result<()> {

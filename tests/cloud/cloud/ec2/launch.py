@@ -179,6 +179,7 @@ class Launch:
         settings = {
             "user": root.content.user,
             "authorized_keys": keys,
+            "user_data": str(data or ""),
             "plan": userdata.parse(decode_user_data(data) if data else b""),
             "faults": {kind.replace("-", "_"): rule.options.get("seconds", True) for kind, rule in found.items()},
         }
@@ -218,7 +219,7 @@ class Launch:
             keep = ebs.get("DeleteOnTermination")
             backend.attach_volume(volume.id, instance.id, mapping["DeviceName"], True if keep is None else bool(keep))
             volume.add_tags(tags)
-            disk = self.cloud.disk_of(snapshot_id)
+            disk = self.cloud.disk_of(snapshot_id, size)
             self.cloud.disks[volume.id] = disk
             if mapping["DeviceName"] == image.root_device_name:
                 root = disk

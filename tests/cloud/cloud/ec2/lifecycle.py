@@ -5,7 +5,6 @@ from moto.core.utils import utcnow
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, StateReason
 
-from ..machine import Machine
 from ..wire import Refusal
 
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
@@ -57,7 +56,7 @@ class Lifecycle:
     def launch(self, instance, root, settings, doom, hold):
         """Boots a new instance's machine; `doom` is the reason for which it is terminated while pending, if any,
         and `hold` the rule that keeps it pending."""
-        machine = Machine(self.cloud, instance.id, root, settings, self.went_down)
+        machine = root.content.machine(self.cloud, instance.id, root, settings, self.went_down)
         machine.instance = instance
         machine.run = 0
         machine.after_down = []
