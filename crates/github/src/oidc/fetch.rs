@@ -127,7 +127,7 @@ impl TokenSource for WorkflowTokens {
                         refused.why
                     ));
                     return Err(error.help(
-                        "The job needs `permissions: {id-token: write}`. If it has them, check githubstatus.com and run the \
+                        "The job needs `permissions: {id-token: write}`. If it has this permission, check githubstatus.com and run the \
                          job again.",
                     ));
                 }

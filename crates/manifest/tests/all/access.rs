@@ -26,9 +26,11 @@ const LOCAL: [(&str, &str); 10] = [
 
 /// Keys whose descriptions mention files but that name no local file to read: those of machines, patterns and numbers,
 /// output files, and files that may be anywhere (docs/action.md, "What a manifest may read").
-const OTHER: [&str; 22] = [
+const OTHER: [&str; 28] = [
     "AmiSource.parameter",
     "Aws.tags",
+    "DiskSource.disk",
+    "DiskSource.sha256",
     "DownloadLimits.depth",
     "DownloadLimits.files",
     "DownloadLimits.size",
@@ -42,6 +44,7 @@ const OTHER: [&str; 22] = [
     "HttpExpectation.path",
     "Jump.key",
     "Machine.profile",
+    "Publish.write",
     "Seal.allow",
     "Source.local",
     "TestLogin.key",
@@ -49,6 +52,9 @@ const OTHER: [&str; 22] = [
     "UploadStep.mode",
     "UploadStep.to",
     "WaitTarget.file",
+    "WriteTarget.as",
+    "WriteTarget.file",
+    "WriteTarget.pointer",
 ];
 
 /// A new key that names a file must be added to one of the lists, so that it is tested.

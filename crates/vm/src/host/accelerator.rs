@@ -16,7 +16,7 @@ use tokio::process::Command;
 pub(crate) enum Accelerator {
     /// The processor itself.
     Kvm,
-    /// QEMU's emulator, which is some ten times as slow.
+    /// QEMU's emulator, which is about ten times slower.
     Tcg {
         /// Why KVM is not used.
         why: String,

@@ -50,10 +50,7 @@ impl Computer {
         let find = || async {
             let found = detect(emulator, guest).await;
             if let Accelerator::Tcg { why, help } = &found {
-                run.warn(
-                    format!("virtual machines are emulated, which is some ten times as slow: {why}"),
-                    help.clone(),
-                );
+                run.warn(format!("virtual machines are emulated and about ten times slower: {why}"), help.clone());
             }
             found
         };
