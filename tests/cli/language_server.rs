@@ -32,19 +32,20 @@ impl LanguageServer {
         assert!(program.is_file(), "{PROGRAM} is missing; run .ci/setup");
         let mut command = Command::new("node");
         command.arg(program).arg("--stdio").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().expect("node is missing; run `apt-get install nodejs`");
+        let mut process =
+            command.spawn().unwrap_or_else(|error| panic!("node is missing ({error}); run `apt-get install nodejs`"));
         let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
         let mut server = Self { process, input, output, requests: 0, documents: 0, diagnostics: Vec::new() };
         server.request(
             "initialize",
-            json!({
+            &json!({
                 "processId": null, "rootUri": null,
                 "capabilities": { "textDocument": { "hover": { "contentFormat": ["markdown"] } } },
             }),
         );
-        server.notify("initialized", json!({}));
+        server.notify("initialized", &json!({}));
         let settings = json!({ "yaml": { "validate": true, "hover": true, "completion": true, "schemaStore": { "enable": false } } });
-        server.notify("workspace/didChangeConfiguration", json!({ "settings": settings }));
+        server.notify("workspace/didChangeConfiguration", &json!({ "settings": settings }));
         server
     }
 
@@ -81,7 +82,7 @@ impl LanguageServer {
         let (line, character) = (before.matches('\n').count(), before.rsplit('\n').next().unwrap().len());
         self.request(
             method,
-            json!({
+            &json!({
                 "textDocument": { "uri": uri }, "position": { "line": line, "character": character },
             }),
         )
@@ -91,11 +92,11 @@ impl LanguageServer {
         self.documents += 1;
         let uri = format!("file:///{}.yml", self.documents);
         let document = json!({ "uri": uri, "languageId": "yaml", "version": 1, "text": text });
-        self.notify("textDocument/didOpen", json!({ "textDocument": document }));
+        self.notify("textDocument/didOpen", &json!({ "textDocument": document }));
         uri
     }
 
-    fn request(&mut self, method: &str, parameters: Value) -> Value {
+    fn request(&mut self, method: &str, parameters: &Value) -> Value {
         self.requests += 1;
         let id = self.requests;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters }));
@@ -108,7 +109,7 @@ impl LanguageServer {
         }
     }
 
-    fn notify(&mut self, method: &str, parameters: Value) {
+    fn notify(&mut self, method: &str, parameters: &Value) {
         self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": parameters }));
     }
 

@@ -54,7 +54,7 @@ fn templates_of_other_people() {
         let (name, allowed) = (path.display().to_string(), [repository.to_owned()]);
         compared += followed(&name, &text, path.parent().unwrap(), &allowed, &VALUES[..1]);
     }
-    assert!(compared > 100, "only {compared} plans were compared");
+    assert!(compared > 50, "only {compared} plans were compared");
 }
 
 /// Compares the plans of a template with other values of each of its variables; returns how many were compared.
@@ -64,7 +64,7 @@ fn followed(name: &str, template: &str, folder: &Path, allowed: &[PathBuf], valu
         let source = Source { path: PathBuf::from(name), text: template.to_owned() };
         let mut request: Request = fixture::request(vec![source], folder.to_owned(), folder.to_owned());
         request.sets = sets;
-        request.allow_files = allowed.to_owned();
+        allowed.clone_into(&mut request.allow_files);
         import(&request).ok()
     };
     let Some(plain) = read(Vec::new()) else { return 0 };
@@ -131,5 +131,6 @@ fn is_told(imported: &Imported, variable: &str) -> bool {
 /// The first lines that differ.
 fn difference(one: &str, other: &str) -> String {
     let pairs = one.lines().zip(other.lines()).filter(|(one, other)| one != other);
-    pairs.take(3).map(|(one, other)| format!("  follows: {}\n  meant:   {}\n", one.trim(), other.trim())).collect()
+    let pairs: Vec<_> = pairs.take(3).flat_map(|(one, other)| ["follows", one.trim(), "meant", other.trim()]).collect();
+    pairs.join("\n  ")
 }

@@ -143,19 +143,19 @@ mod tests {
         validator.iter_errors(manifest).map(|error| format!("{}: {error}", error.instance_path())).collect()
     }
 
-    fn image(image: Value) -> Value {
+    fn image(image: &Value) -> Value {
         json!({ "format": 1, "images": { "web": image } })
     }
 
     #[test]
     fn expressions_stand_for_scalars() {
-        let manifest = image(json!({
+        let manifest = image(&json!({
             "source": { "ami": { "id": "${{ vars.ami }}" } },
             "machine": { "disk": { "size": "${{ vars.size }}" } },
             "build": [{ "run": "true", "retries": "${{ vars.retries }}" }],
         }));
         assert_eq!(problems(&manifest), [""; 0]);
-        assert_ne!(problems(&image(json!({ "buidl": [] }))), [""; 0]);
+        assert_ne!(problems(&image(&json!({ "buidl": [] }))), [""; 0]);
     }
 
     #[test]
