@@ -14,7 +14,7 @@ fn fixture() -> Fixture {
     let fixture = Fixture::new();
     let disk = guest::base().join("disk.qcow2").display().to_string();
     let said = fixture.run(&["init", "--platform", "vm", "--disk", &disk]).exits(0);
-    assert!(said.stdout.contains("ami-bake bake bake.yml"), "{}", said.stdout);
+    assert!(said.stderr.contains("ami-bake bake bake.yml"), "{}", said.stderr);
     fixture
 }
 
