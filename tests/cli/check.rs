@@ -126,7 +126,7 @@ fn a_secret_may_be_empty_and_an_optional_one_unset() {
     let fixture = fixture.variable("EMPTY", "");
     let outcome = fixture.run(&["bake"]).exits(0);
     assert!(!(outcome.stdout.clone() + &outcome.stderr).contains("not masked"), "{}", outcome.stdout);
-    // One that is too short to be masked is told.
+    // A secret that is too short to be masked is reported.
     let outcome = fixture.variable("OPTIONAL", "1").run(&["bake"]).exits(0);
     assert!(
         (outcome.stdout.clone() + &outcome.stderr).contains("the secret `OPTIONAL` is not masked"),

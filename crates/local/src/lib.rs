@@ -17,7 +17,7 @@ mod store;
 
 pub use capabilities::CAPABILITIES;
 pub use entry::dispatch;
-pub use export::{Exported, Format};
+pub use export::{Exported, Format, target as export_target};
 pub use images::Images;
 pub use platform::Local;
 pub use store::{

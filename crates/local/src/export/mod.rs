@@ -13,6 +13,6 @@ mod tree;
 mod write;
 
 pub use format::Format;
-pub use to_file::Exported;
 pub(crate) use to_file::export;
+pub use to_file::{Exported, target};
 pub(crate) use write::main;

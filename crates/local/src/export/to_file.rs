@@ -120,8 +120,11 @@ fn layers(image: &Image, stack: &source::Stack, store: &Path) -> Result<Vec<Laye
     Ok(layers)
 }
 
-/// The absolute path of the target, which must not exist.
-fn target(to: &Path) -> Result<PathBuf> {
+/// The absolute path of an export's file or folder, which must not exist.
+///
+/// # Errors
+/// When it exists, or the folder around it does not.
+pub fn target(to: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(to)
         .map_err(|error| Error::usage(format!("could not export to {}", to.display())).because(error))?;
     if std::fs::symlink_metadata(&path).is_ok() {

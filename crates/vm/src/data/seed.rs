@@ -8,7 +8,7 @@ use std::path::Path;
 use ami_bake_core::{Error, Result, whole_file};
 use serde_json::json;
 
-/// What a machine is told at its first boot.
+/// What cloud-init gets at the first boot of a machine.
 #[derive(Debug, Clone)]
 pub(crate) struct FirstBoot {
     /// The instance ID. cloud-init sets a system up again when it changes.

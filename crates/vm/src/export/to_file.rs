@@ -1,10 +1,10 @@
 //! Exports an image to a file, whole or not at all.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ami_bake_core::{Error, ErrorKind, Result, Run, whole_file};
-use ami_bake_local::{Image, Images, MachineInfo, find_image, new_id};
+use ami_bake_local::{Image, Images, MachineInfo, export_target, find_image, new_id};
 
 use super::format::Format;
 use super::vagrant;
@@ -29,7 +29,7 @@ pub struct Exported {
 pub(crate) async fn export(images: &Images, run: &Run, image: &str, to: &Path, format: Format) -> Result<Exported> {
     let store = images.store();
     let image = find_image(&store.images()?, image)?;
-    let to = target(to)?;
+    let to = export_target(to)?;
     // Registered like a machine, so that its layers are kept, and that the next run cleans up after a killed export.
     let lock = store.lock().await?;
     let folder = store.new_machine(&new_id("exp"))?;
@@ -82,19 +82,4 @@ async fn write(image: &Image, disk: &Path, work: &Path, to: &Path, format: Forma
         }
     };
     convert(disk, "qcow2", to, options).await
-}
-
-/// The absolute path of the target, which must not exist.
-fn target(to: &Path) -> Result<PathBuf> {
-    let path = std::path::absolute(to)
-        .map_err(|error| Error::usage(format!("could not export to {}", to.display())).because(error))?;
-    if std::fs::symlink_metadata(&path).is_ok() {
-        return Err(Error::usage(format!("could not export: {} already exists", to.display()))
-            .help("Delete it or choose another name; an export never overwrites a file."));
-    }
-    match path.parent() {
-        Some(folder) if folder.is_dir() => Ok(path),
-        _ => Err(Error::usage(format!("could not export to {}: the folder does not exist", to.display()))
-            .help("Create the folder first.")),
-    }
 }

@@ -20,6 +20,6 @@ pub(crate) const HOLD: &str = "hold";
 pub(crate) const EXEC: &str = "exec";
 /// Relays a connection.
 pub(crate) const RELAY: &str = "relay";
-/// What the holder is told on its standard input, followed by a number of seconds: it must let the machine run for this
+/// The command to the holder on its standard input, followed by a number of seconds: it must let the machine run for this
 /// time, and no longer end it with its input.
 pub(crate) const KEEP: &str = "keep ";
