@@ -308,7 +308,7 @@ impl Cloud {
             "AWS4-HMAC-SHA256 Credential=test/20261121/{region}/s3/aws4_request, SignedHeaders=host, Signature=0"
         );
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        stream.set_read_timeout(Some(wait::LIMIT)).unwrap();
         let head = format!(
             "{method} /{path} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nAuthorization: {signature}\r\nContent-Length: {}\r\n\r\n",
             self.port,
@@ -328,7 +328,7 @@ impl Cloud {
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        stream.set_read_timeout(Some(wait::LIMIT)).unwrap();
         write!(
             stream,
             "{method} /_cloud/{path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

@@ -55,10 +55,13 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
         let seen = Arc::clone(&requests);
+        let answer = Arc::new(answer);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that disconnects early is not an error of the server.
-                let _ = serve(&stream, &seen, &answer);
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                // A connection that a client keeps for later does not hold up the others. A client that disconnects
+                // early is not an error of the server.
+                std::thread::spawn(move || _ = serve(&stream, &seen, &*answer));
             }
         });
         Self { port, requests }
@@ -83,7 +86,13 @@ fn serve(
     let mut reader = BufReader::new(stream);
     let mut request = String::new();
     let mut length = 0;
-    while reader.read_line(&mut request)? > 2 {
+    // Clients also connect without a request: hyper does when another connection becomes free first.
+    loop {
+        match reader.read_line(&mut request)? {
+            0 => return Ok(()),
+            1 | 2 => break,
+            _ => {}
+        }
         let line = request.lines().last().unwrap_or_default().to_lowercase();
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap_or(0);

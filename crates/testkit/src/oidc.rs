@@ -80,6 +80,7 @@ pub fn short_sts(cloud: u16, seconds: i64, before: Vec<HttpAnswer>) -> Server {
 /// Forwards a request to the cloud. HTTP/1.0, because its answers end with the connection.
 fn forward(port: u16, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(crate::wait::LIMIT)).unwrap();
     let request = request.replacen(" HTTP/1.1\r\n", " HTTP/1.0\r\n", 1);
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();

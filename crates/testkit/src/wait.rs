@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Longest wait, reached only by states that never come; shorter than nextest's limit.
-const LIMIT: Duration = Duration::from_mins(10);
+pub(crate) const LIMIT: Duration = Duration::from_mins(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Waits until `check` succeeds, and returns its value.
