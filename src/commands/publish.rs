@@ -178,7 +178,7 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     if request.work != Work::Deploy {
         program.host.preflight(manifest, &VersionContext::Default).await?;
     }
-    let mut settings = loaded.creating(program.host.as_ref(), request.json)?;
+    let mut settings = loaded.publishing(program.host.as_ref(), request.json);
     // Without a report to add to, the results are written as a report of their own.
     if request.from.is_none() {
         settings.report = Some(PathBuf::new());

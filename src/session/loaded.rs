@@ -95,14 +95,19 @@ impl Loaded {
     /// # Errors
     /// When a secret that the selected images need is not set.
     pub(crate) fn creating(&self, host: &dyn Host, json: bool) -> Result<Settings> {
-        Ok(Settings {
+        Ok(Settings { secrets: self.secrets()?, ..self.publishing(host, json) })
+    }
+
+    /// The settings of a run that only publishes and deploys, which needs no secret of a step.
+    pub(crate) fn publishing(&self, host: &dyn Host, json: bool) -> Settings {
+        Settings {
             show: if json { Show::Events } else { Show::All(self.explain(host)) },
             creates: true,
             report: None,
             logs: None,
             origin: self.origin(),
-            secrets: self.secrets()?,
-        })
+            secrets: self.known_secrets(),
+        }
     }
 
     /// Tags for everything that a run creates: the manifest's, and the origin of the run.

@@ -9,7 +9,7 @@ use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::event::{Event, Events};
 use ami_bake_core::ledger::Ledger;
 use ami_bake_core::output::LogFolder;
-use ami_bake_core::report::Report;
+use ami_bake_core::report::{self, Report};
 use ami_bake_core::run::RunParts;
 use ami_bake_core::{Error, Result, Run};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::folders::ledgers;
+use crate::error;
 use crate::host::Host;
 use crate::report::{Dispatcher, Show};
 use crate::signals;
@@ -48,6 +49,8 @@ impl Settings {
 pub(crate) struct Session {
     /// The run.
     pub(crate) run: Run,
+    /// Folder of the report.
+    folder: Option<PathBuf>,
     dispatcher: Dispatcher,
     host: Arc<dyn Host>,
 }
@@ -92,6 +95,7 @@ impl Session {
         let (events, receiver) = Events::channel();
         let reporter = host.reporter(settings.show);
         let cancel = CancellationToken::new();
+        let folder = settings.report.clone();
         let dispatcher = Dispatcher::start(receiver, reporter, settings.report, Arc::clone(&masker), cancel.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         signals::listen(cancel.clone(), Arc::clone(host), dispatcher.snapshot());
@@ -106,7 +110,7 @@ impl Session {
                 Some("Use a value of at least four characters, or remove it from `secrets`.".to_owned()),
             );
         }
-        Self { run, dispatcher, host: Arc::clone(host) }
+        Self { run, folder, dispatcher, host: Arc::clone(host) }
     }
 
     /// Ends a run that could not begin its work.
@@ -131,6 +135,12 @@ impl Session {
         self.host.run_ended(&report, self.run.masker()).await;
         if let (Some(0 | UNCLEAN), Some(code)) = (report.exit_code, self.host.late_failure()) {
             report.exit_code = Some(code);
+            // The file has the run's own exit code, which later steps would read as a success.
+            match self.folder.map(|folder| report::write(&report, &folder)) {
+                Some(Ok(path)) => self.host.file_created(&path),
+                Some(Err(error)) => self.host.say(&error::render(&error, self.host.ui().paint)),
+                None => {}
+            }
         }
         report
     }

@@ -296,8 +296,11 @@ fn publish_finishes_what_the_report_lacks_and_repeats_nothing() {
 fn a_tested_version_is_promoted_to_an_environment() {
     let fixture = web("{description: web}");
     let environment = "environments:\n  production:\n    images:\n      web:\n        publish: {regions: [eu-west-1], parameters: [/production/web]}\n";
-    fixture.write("bake.yml", &format!("{}{environment}", manifest("{description: web}")));
-    fixture.bake().exits(0);
+    // Only a bake runs the steps that need the secret.
+    let built = manifest("{description: web}").replace("echo hello", "echo '${{ secrets.WORD }}'");
+    fixture.write("bake.yml", &format!("secrets: [WORD]\n{built}{environment}"));
+    fixture.bake().exits(4).says("WORD is listed under `secrets` but not set");
+    finish(fixture.command(&["bake"]).env("WORD", "hello-secret").spawn().unwrap()).exits(0);
     fixture.holds_only(&["shop/web/1.0.0"]);
     let machines = fixture.cloud.instances().len();
     fixture.run(&["promote", "1.0.0"]).exits(2).says("--environment");

@@ -1,7 +1,7 @@
 //! `publish.write`: IDs in files and variables of the repository.
 
 use ami_bake_testkit::github::{ApiFault, GitHub, TOKEN};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::action::{PROGRAM, on, with_store};
 use crate::fixture::Fixture;
@@ -40,6 +40,7 @@ fn a_published_image_is_written_and_the_summary_says_where() {
     assert_eq!(github.file_of("release", "deploy/values.yml").unwrap(), format!("image:\n  id: {id}\n  other: x\n"));
     assert_eq!(github.variable("AMI_ID").as_deref(), Some(id.as_str()));
     let (title, body) = github.pulls().remove(0);
+    assert!(main.output("pull-request-url").contains("/pull/"), "{:?}", main.outputs);
     assert!(title == "Update images of shop" && body.contains(&id) && body.contains("/actions/runs/4711"), "{body}");
     let summary = main.summary;
     assert!(summary.contains("Written to the repository") && summary.contains("Created pull request"), "{summary}");
@@ -92,7 +93,8 @@ fn a_failed_write_fails_the_step_after_the_others_are_written() {
     let github = repository();
     let forbidden = "GitHub Actions is not permitted to create or approve pull requests.";
     github.refuse(ApiFault::always("POST", "/pulls", 403, forbidden));
-    let main = on(&github, with_store(MANIFEST)).main(PROGRAM, &[("token", TOKEN)]).exits(7);
+    let job = on(&github, with_store(MANIFEST));
+    let main = job.main(PROGRAM, &[("token", TOKEN)]).exits(7);
     let errors = main.annotations("error");
     assert!(errors[0].contains("not permitted") && errors[0].contains("pull-requests: write"), "{errors:?}");
     assert!(
@@ -102,6 +104,8 @@ fn a_failed_write_fails_the_step_after_the_others_are_written() {
     );
     assert_eq!(github.variable("AMI_ID").as_deref(), Some(main.output("ami-id")));
     assert!(github.file_of("release", "deploy/values.yml").unwrap().contains(main.output("ami-id")));
+    let report = std::fs::read_to_string(job.path("workspace/bake-report.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["exit-code"], 7);
 }
 
 #[test]
@@ -127,6 +131,9 @@ fn a_place_is_complete_and_used_once() {
         let said = check(write);
         assert!(said.contains(says) && said.contains("bake.yml:9"), "{write}: {said}");
     }
+    let said = Fixture::with(&MANIFEST.replace("      write:", "      regions: [us-east-1]\n      write:"));
+    let said = said.run(&["check"]).exits(3).stderr;
+    assert!(said.contains("Supported keys: `name`, `description`, `tags`, `keep`, `if` and `write`."), "{said}");
     // A trial on another platform is not what the repository waits for.
     let foreign = Fixture::with(&MANIFEST.replace("platform: local", "platform: docker"));
     let checked = foreign.run(&["check", "--platform", "local"]).exits(0);

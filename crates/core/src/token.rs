@@ -44,4 +44,7 @@ pub trait TokenSource: Debug + Send + Sync {
     /// # Errors
     /// When the provider refuses, or does not answer after retries; the help says what to change.
     async fn token(&self, audience: &str) -> Result<IdentityToken>;
+
+    /// Host name of the provider, for messages.
+    fn host(&self) -> String;
 }

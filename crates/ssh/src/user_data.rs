@@ -36,8 +36,8 @@ pub fn joins(own: Option<&str>) -> bool {
 pub struct Installed<'a> {
     /// The machine's only host keys, of different types.
     pub hosts: &'a [Key],
-    /// A login key besides those that the platform installs.
-    pub login: Option<&'a Key>,
+    /// Login keys besides those that the platform installs.
+    pub login: &'a [Key],
 }
 
 /// User data that installs the keys, joined with the manifest's own.
@@ -61,7 +61,7 @@ fn joined(kind: &str, ours: String, own: Option<&str>) -> String {
     }
 }
 
-/// True if a login key can be installed beside this user data: of two lists in cloud-config parts, one is lost.
+/// True if login keys can be installed beside this user data: of two lists in cloud-config parts, one is lost.
 pub fn takes_login(own: Option<&str>) -> bool {
     joins(own) && own.is_none_or(|own| !own.contains("ssh_authorized_keys"))
 }
@@ -85,8 +85,11 @@ fn config(keys: Installed<'_>) -> Result<String> {
         }
         let _ = writeln!(text, "  {name}_public: {}", public.line());
     }
-    if let Some(login) = keys.login {
-        let _ = writeln!(text, "ssh_authorized_keys:\n  - {}", login.public().line());
+    if !keys.login.is_empty() {
+        text.push_str("ssh_authorized_keys:\n");
+    }
+    for key in keys.login {
+        let _ = writeln!(text, "  - {}", key.public().line());
     }
     Ok(text)
 }
@@ -134,9 +137,9 @@ mod tests {
     use super::*;
 
     fn decoded(own: Option<&str>) -> String {
-        let [ed25519, ecdsa, login] =
-            [KeyType::Ed25519, KeyType::Ecdsa, KeyType::Ecdsa].map(|kind| Key::generate(kind, "host").unwrap());
-        let keys = Installed { hosts: &[ed25519, ecdsa], login: Some(&login) };
+        let keys = |kinds: [KeyType; 2]| kinds.map(|kind| Key::generate(kind, "host").unwrap());
+        let (hosts, login) = (keys([KeyType::Ed25519, KeyType::Ecdsa]), keys([KeyType::Ecdsa, KeyType::Rsa]));
+        let keys = Installed { hosts: &hosts, login: &login };
         with_keys(keys, own).unwrap()
     }
 
@@ -148,6 +151,7 @@ mod tests {
         assert!(text.contains("  ed25519_public: ssh-ed25519 AAAA"), "{text}");
         assert!(text.contains("  ecdsa_public: ecdsa-sha2-nistp256 AAAA"), "{text}");
         assert!(text.contains("\nssh_authorized_keys:\n  - ecdsa-sha2-nistp256 AAAA"), "{text}");
+        assert!(text.contains("\n  - ssh-rsa AAAA"), "{text}");
     }
 
     #[test]

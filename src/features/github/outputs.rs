@@ -24,6 +24,7 @@ pub(super) const OUTPUTS: &[&str] = &[
     "metadata",
     "matrix",
     "launch-templates",
+    "pull-request-url",
     "clean",
 ];
 

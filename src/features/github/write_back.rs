@@ -128,6 +128,7 @@ async fn write_files(
         WrittenFiles::Proposed { number, url, created } => {
             let done = if created { "Created" } else { "Updated" };
             let note = starts_nothing(api, "pull request").await;
+            action.output("pull-request-url", &url);
             said(action, format!("{done} pull request {number}: {}{note}", list.join(", ")), Some(url))
         }
     };

@@ -11,8 +11,9 @@ use super::keypair::LoginKeys;
 use super::timer;
 use super::userdata::{self, Installed};
 
-/// Types of the host keys that a machine gets; FIPS mode allows the second.
-const HOST_KEYS: [KeyType; 2] = [KeyType::Ed25519, KeyType::Ecdsa];
+/// Types of the host keys that a machine gets, the preferred first: FIPS mode allows the second and the third, and old
+/// systems know the third alone.
+const HOST_KEYS: [KeyType; 3] = [KeyType::Ed25519, KeyType::Ecdsa, KeyType::Rsa];
 
 /// Keys of a machine.
 pub(super) struct Identity {
@@ -32,8 +33,8 @@ pub(super) struct HostIdentity<'a> {
     expected: ExpectedHostKey,
     /// Its user data in base64.
     user_data: Option<String>,
-    /// The ECDSA login key, where the user data installs one.
-    ecdsa: Option<&'a Key>,
+    /// The login keys that the user data installs.
+    login: &'a [Key],
 }
 
 /// The keys of the machine, and the user data that installs them.
@@ -50,11 +51,11 @@ pub(super) fn identity(
         return without_login(settings, keys, lifetime);
     }
     let only_ecdsa = settings.connect.key_type == Some(plan::KeyType::Ecdsa);
-    let HostIdentity { expected, user_data, ecdsa } = host_identity(settings, keys)?;
-    let installed: Vec<Key> = std::iter::once(&keys.imported).chain(ecdsa).cloned().collect();
+    let HostIdentity { expected, user_data, login: others } = host_identity(settings, keys)?;
+    let installed: Vec<Key> = std::iter::once(&keys.imported).chain(others).cloned().collect();
     let login = match &settings.connect.key {
         Some(key) => vec![access::login_key(run, key)?],
-        None if only_ecdsa => ecdsa.into_iter().cloned().collect(),
+        None if only_ecdsa => others.to_vec(),
         None => installed.clone(),
     };
     Ok(Identity { expected, login, installed, user_data })
@@ -78,7 +79,7 @@ fn without_login(settings: &MachineSettings, keys: &LoginKeys, lifetime: Duratio
 /// When EC2 would refuse the user data, the manifest's host key is none, or no login key can be installed.
 pub(super) fn host_identity<'a>(settings: &MachineSettings, keys: &'a LoginKeys) -> Result<HostIdentity<'a>> {
     let own = settings.user_data.as_deref();
-    let ecdsa = keys.ecdsa.as_ref().filter(|_| userdata::takes_login(own));
+    let others = if userdata::takes_login(own) { &keys.others[..] } else { &[] };
     let given = match settings.connect.host_key.as_deref() {
         Some("console") => Some(ExpectedHostKey::Console),
         Some(given) => Some(ExpectedHostKey::Known(HostKey::parse(given)?)),
@@ -86,40 +87,76 @@ pub(super) fn host_identity<'a>(settings: &MachineSettings, keys: &'a LoginKeys)
         None => Some(ExpectedHostKey::Console),
     };
     let only_ecdsa = settings.connect.key_type == Some(plan::KeyType::Ecdsa);
-    let (expected, user_data, ecdsa) = match given {
+    let identity = match given {
         // Without need, user data of other formats, and machines without any, are left alone.
-        Some(expected) if only_ecdsa && ecdsa.is_some() => {
-            let data = userdata::with_keys(Installed { hosts: &[], login: ecdsa }, own)?;
-            (expected, Some(data), ecdsa)
+        Some(expected) if only_ecdsa && !others.is_empty() => {
+            let data = userdata::with_keys(Installed { hosts: &[], login: others }, own)?;
+            HostIdentity { expected, user_data: Some(data), login: others }
         }
-        Some(expected) => (expected, own.map(userdata::plain).transpose()?, None),
+        Some(expected) => HostIdentity { expected, user_data: own.map(userdata::plain).transpose()?, login: &[] },
         None => {
-            let kinds = settings.connect.host_key_type.map_or(&HOST_KEYS[..], |kind| match access::key_type(kind) {
-                KeyType::Ed25519 => &HOST_KEYS[..1],
-                KeyType::Ecdsa => &HOST_KEYS[1..],
-                KeyType::Rsa => &[KeyType::Rsa],
-            });
+            let kinds = match settings.connect.host_key_type {
+                None => HOST_KEYS.to_vec(),
+                Some(kind) => vec![access::key_type(kind)],
+            };
             let hosts: Vec<Key> =
                 kinds.iter().map(|kind| Key::generate(*kind, "ami-bake host key")).collect::<Result<_>>()?;
-            let all = |hosts: &[Key]| {
-                let public = hosts.iter().map(Key::public).collect();
-                ExpectedHostKey::Known(HostKey::OneOf(public))
-            };
-            match userdata::with_keys(Installed { hosts: &hosts, login: ecdsa }, own) {
-                Ok(data) => (all(&hosts), Some(data), ecdsa),
-                // One key of each kind may still fit below EC2's limit.
-                Err(_) if !only_ecdsa => {
-                    let data = userdata::with_keys(Installed { hosts: &hosts[..1], login: None }, own)?;
-                    (all(&hosts[..1]), Some(data), None)
-                }
-                Err(error) => return Err(error),
-            }
+            with_keys(&hosts, others, usize::from(only_ecdsa), own)?
         }
     };
-    if settings.connect.key.is_none() && only_ecdsa && ecdsa.is_none() {
+    if settings.connect.key.is_none() && only_ecdsa && identity.login.is_empty() {
         return Err(Error::preflight("an ECDSA login key can't be installed with this user data").help(
             "EC2 does not import ECDSA keys, and only cloud-init installs them. Use `connect: {key-type: rsa}` or `ed25519`.",
         ));
     }
-    Ok(HostIdentity { expected, user_data, ecdsa })
+    Ok(identity)
+}
+
+/// User data with as many of the keys as fit below EC2's limit: at least one host key and `least` login keys.
+fn with_keys<'a>(hosts: &[Key], login: &'a [Key], least: usize, own: Option<&str>) -> Result<HostIdentity<'a>> {
+    let (mut hosts, mut login) = (hosts, login);
+    loop {
+        match userdata::with_keys(Installed { hosts, login }, own) {
+            Ok(data) => {
+                let known = HostKey::OneOf(hosts.iter().map(Key::public).collect());
+                return Ok(HostIdentity { expected: ExpectedHostKey::Known(known), user_data: Some(data), login });
+            }
+            Err(error) if hosts.len() <= 1 && login.len() <= least => return Err(error),
+            Err(_) => {
+                hosts = &hosts[..hosts.len().saturating_sub(1).max(1)];
+                login = &login[..login.len().saturating_sub(1).max(least).min(login.len())];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many host keys and login keys are installed beside own user data of this length.
+    fn kept(length: usize, key_type: Option<plan::KeyType>) -> Option<(usize, usize)> {
+        let key = |kind| Key::generate(kind, "login").unwrap();
+        let others = match key_type {
+            None => vec![key(KeyType::Ecdsa), key(KeyType::Rsa)],
+            Some(_) => vec![key(KeyType::Ecdsa)],
+        };
+        let keys = LoginKeys { imported: key(KeyType::Ed25519), others };
+        let connect = plan::Connect { key_type, ..plan::Connect::default() };
+        let user_data = Some(format!("#!/bin/sh\n{}", "#".repeat(length)));
+        let settings = MachineSettings { connect, user_data, ..MachineSettings::default() };
+        let identity = host_identity(&settings, &keys).ok()?;
+        let ExpectedHostKey::Known(HostKey::OneOf(hosts)) = identity.expected else { return None };
+        Some((hosts.len(), identity.login.len()))
+    }
+
+    #[test]
+    fn as_many_types_of_keys_are_installed_as_fit_into_the_user_data() {
+        assert_eq!(kept(0, None), Some((3, 2)));
+        assert_eq!(kept(12_500, None), Some((2, 1)));
+        assert_eq!(kept(15_000, None), Some((1, 0)));
+        assert_eq!(kept(16_384, None), None);
+        assert_eq!(kept(15_000, Some(plan::KeyType::Ecdsa)), Some((1, 1)));
+        assert_eq!(kept(15_800, Some(plan::KeyType::Ecdsa)), None);
+    }
 }

@@ -17,9 +17,9 @@ use crate::image::{LIFETIME, created, specification};
 pub(super) struct LoginKeys {
     /// The key that EC2 installs.
     pub(super) imported: Key,
-    /// A key that only user data can install: EC2 imports RSA and Ed25519 keys alone
-    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ImportKeyPair.html>).
-    pub(super) ecdsa: Option<Key>,
+    /// Keys of other types, for machines that accept no other. EC2 imports one key, and none of ECDSA
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ImportKeyPair.html>): user data installs these.
+    pub(super) others: Vec<Key>,
 }
 
 /// The name of a key pair in EC2, one for each run, region and type.
@@ -39,11 +39,12 @@ pub(super) async fn login(machines: &Machines, run: &Run, settings: &MachineSett
         state.keys.get(kind, async move { Key::generate(kind, &comment) }).await
     };
     let imported = key(if wanted == Some(KeyType::Rsa) { KeyType::Rsa } else { KeyType::Ed25519 }).await?;
-    let ecdsa = match wanted {
-        None | Some(KeyType::Ecdsa) => Some(key(KeyType::Ecdsa).await?),
-        Some(KeyType::Ed25519 | KeyType::Rsa) => None,
+    let others = match wanted {
+        None => vec![key(KeyType::Ecdsa).await?, key(KeyType::Rsa).await?],
+        Some(KeyType::Ecdsa) => vec![key(KeyType::Ecdsa).await?],
+        Some(KeyType::Ed25519 | KeyType::Rsa) => Vec::new(),
     };
-    Ok(LoginKeys { imported, ecdsa })
+    Ok(LoginKeys { imported, others })
 }
 
 /// Imports the key pair into EC2, once for each run and region, and returns its name.

@@ -43,7 +43,7 @@ mod tests {
         let long = format!("#!/bin/sh\n{}", "x".repeat(LIMIT - 20));
         assert!(plain(&long).is_ok());
         let error = with_keys(
-            Installed { hosts: &[Key::generate(KeyType::Ed25519, "host").unwrap()], login: None },
+            Installed { hosts: &[Key::generate(KeyType::Ed25519, "host").unwrap()], login: &[] },
             Some(&long),
         )
         .unwrap_err();

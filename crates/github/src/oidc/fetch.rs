@@ -22,8 +22,7 @@ use crate::runner::Environment;
 const ANSWER: Duration = Duration::from_secs(8);
 /// Time limit to connect.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Maximum number of requests without an answer, after which the endpoint is given up, 17 s after the first: callers
-/// can't see why they wait.
+/// Maximum number of requests without an answer, after which the endpoint is given up, 17 s after the first.
 const SILENCES: u32 = 2;
 /// Maximum number of requests for one token including the first: some 30 s with the pauses.
 const ATTEMPTS: u32 = 6;
@@ -80,12 +79,6 @@ impl WorkflowTokens {
         Ok(Some(Self { client, address: address.to_owned(), bearer, masker, clock }))
     }
 
-    /// Host name of the endpoint.
-    fn host(&self) -> String {
-        let url = reqwest::Url::parse(&self.address).ok();
-        url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "GitHub".to_owned())
-    }
-
     async fn ask(&self, audience: &str) -> Result<String, Refused> {
         // The URL already has a query.
         let request = self.client.get(&self.address).query(&[("audience", audience)]);
@@ -139,6 +132,11 @@ impl TokenSource for WorkflowTokens {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         Err(Error::internal("no attempt to get an OIDC token was made"))
+    }
+
+    fn host(&self) -> String {
+        let url = reqwest::Url::parse(&self.address).ok();
+        url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "GitHub".to_owned())
     }
 }
 

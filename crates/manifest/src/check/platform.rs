@@ -45,10 +45,12 @@ pub(super) fn fields(manifest: &Manifest, findings: &mut Vec<Diagnostic>) {
                         continue;
                     }
                     let message = format!("`{name}` is not supported on `{}`", known.platform);
-                    let help = if fields.is_empty() {
+                    let every = if section == "publish" { &["write"][..] } else { &[] };
+                    let supported = [fields, every].concat();
+                    let help = if supported.is_empty() {
                         format!("No keys of `{section}` are supported there.")
                     } else {
-                        format!("Supported keys: {}.", words::list(fields, "and"))
+                        format!("Supported keys: {}.", words::list(&supported, "and"))
                     };
                     let route = key.iter().fold(route.key(section), |route, key| route.key(*key));
                     findings.push(Diagnostic::error("not-on-platform", span, message).help(help).route(route));

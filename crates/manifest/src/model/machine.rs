@@ -129,10 +129,10 @@ pub struct Connect {
     pub port: Option<u16>,
     /// How long to wait for the first connection after the launch. Default: `5m`, on bare metal `25m`.
     pub timeout: Option<DurationText>,
-    /// The type of the login key. Default: an Ed25519 and an ECDSA key, of which the machine accepts one.
+    /// The type of the login key. Default: an Ed25519, an ECDSA and an RSA key, of which the machine accepts one.
     pub key_type: Option<KeyType>,
-    /// The type of the host key that the bake generates. Default: an Ed25519 and an ECDSA key, of which the machine uses
-    /// one.
+    /// The type of the host key that the bake generates. Default: an Ed25519, an ECDSA and an RSA key, of which the
+    /// machine uses one.
     pub host_key_type: Option<KeyType>,
     /// Become root in a pseudo-terminal. Default: only when sudo says that it requires one.
     pub pty: Option<bool>,

@@ -7,7 +7,7 @@ use ami_bake_ssh::{self as ssh, HostKey, Key, KeyType, RootAccess, Target};
 use secrecy::SecretString;
 
 /// Types of the keys that a machine gets; FIPS mode allows the second.
-const KEYS: [KeyType; 2] = [KeyType::Ed25519, KeyType::Ecdsa];
+const KEYS: [KeyType; 3] = [KeyType::Ed25519, KeyType::Ecdsa, KeyType::Rsa];
 
 /// User, keys and host key of the connection to a machine.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl Access {
                 ));
         }
         let hosts = generate(connect.host_key_type, "ami-bake host key")?;
-        let user_data = user_data::with_keys(Installed { hosts: &hosts, login: None }, own)?;
+        let user_data = user_data::with_keys(Installed { hosts: &hosts, login: &[] }, own)?;
         let host_key = HostKey::OneOf(hosts.iter().map(Key::public).collect());
         Ok(Self { login, installed, host_key, user_data })
     }
@@ -89,8 +89,8 @@ impl Access {
 /// A key of the type, or of each usual one.
 fn generate(kind: Option<plan::KeyType>, comment: &str) -> Result<Vec<Key>> {
     let kinds = kind.map_or(&KEYS[..], |kind| match kind {
-        plan::KeyType::Ed25519 => &KEYS[..1],
-        plan::KeyType::Ecdsa => &KEYS[1..],
+        plan::KeyType::Ed25519 => &[KeyType::Ed25519],
+        plan::KeyType::Ecdsa => &[KeyType::Ecdsa],
         plan::KeyType::Rsa => &[KeyType::Rsa],
     });
     kinds.iter().map(|kind| Key::generate(*kind, comment)).collect()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ami_bake_core::clock::Clock;
-use ami_bake_core::token::TokenSource;
+use ami_bake_core::token::{IdentityToken, TokenSource};
 use ami_bake_core::{Error, Result};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -78,6 +78,17 @@ impl WebIdentity {
             clock: ClockHandle(clock),
         }
     }
+
+    /// A new token; a long wait for it is reported.
+    async fn token(&self, audience: &str) -> Result<IdentityToken> {
+        let mut token = self.tokens.token(audience);
+        tokio::select! {
+            token = &mut token => return token,
+            () = self.clock.0.sleep(QUIET) => {}
+        }
+        self.identity.emit(format!("Waiting for an OIDC token from {}", self.tokens.host()));
+        token.await
+    }
 }
 
 impl CredentialsSource for WebIdentity {
@@ -86,7 +97,7 @@ impl CredentialsSource for WebIdentity {
         let mut duration = self.identity.duration.unwrap_or(SESSION);
         let (mut pause, start, mut said) = (PAUSE, self.clock.0.elapsed(), false);
         for attempt in 1..=TROUBLES {
-            let token = self.tokens.token(audience).await?;
+            let token = self.token(audience).await?;
             let request = self.sts.assume_role_with_web_identity().role_arn(self.role.as_str());
             let request = request.role_session_name(self.identity.session()).duration_seconds(seconds(duration));
             let failure = match request.web_identity_token(token.secret.expose_secret()).send().await {
@@ -123,5 +134,47 @@ impl CredentialsSource for WebIdentity {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         Err(Error::internal("no attempt to get credentials from STS"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use ami_bake_testkit::clock::ManualClock;
+    use aws_config::BehaviorVersion;
+
+    use super::*;
+
+    /// A provider that never answers.
+    #[derive(Debug)]
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl TokenSource for Silent {
+        async fn token(&self, _: &str) -> Result<IdentityToken> {
+            std::future::pending().await
+        }
+
+        fn host(&self) -> String {
+            "tokens.example".to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_provider_of_tokens_is_named() {
+        let base = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+        let clock = Arc::new(ManualClock::default());
+        let said: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = Arc::clone(&said);
+        let identity =
+            Identity { warn: Some(Arc::new(move |message| log.lock().unwrap().push(message))), ..Identity::default() };
+        let role = RoleArn::parse("arn:aws:iam::123456789012:role/bake").unwrap();
+        let source =
+            WebIdentity::new(&base, &identity, role, Arc::new(Silent), Region::new("us-east-1"), clock.clone());
+        let waiting = tokio::spawn(async move { source.get().await.map(drop) });
+        clock.run_until(Duration::from_secs(1), || !said.lock().unwrap().is_empty()).await;
+        assert_eq!(*said.lock().unwrap(), ["Waiting for an OIDC token from tokens.example"]);
+        assert!(clock.elapsed() <= Duration::from_secs(20) && !waiting.is_finished());
     }
 }
