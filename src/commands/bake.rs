@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ami_bake_core::Result;
 use ami_bake_core::engine::{self, Options};
 use ami_bake_core::platform::Keep;
+use ami_bake_manifest::Task;
 use clap::ValueEnum;
 
 use crate::args::{EventArgs, KeepArgs, LogArgs, TargetArgs, VersionArgs};
@@ -89,7 +90,7 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     if until.is_none() {
         program.host.preflight(manifest, &context).await?;
     }
-    let mut settings = loaded.creating(program.host.as_ref(), events.json)?;
+    let mut settings = loaded.creating(Task::Bake, program.host.as_ref(), events.json)?;
     // The working directory, as a relative path: that is how messages show it.
     settings.report = Some(PathBuf::new());
     settings.logs = logs.log_dir;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ami_bake_core::engine::{self, Options};
 use ami_bake_core::event::Failure;
 use ami_bake_core::{Error, Result};
+use ami_bake_manifest::Task;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
@@ -140,7 +141,7 @@ async fn run_document(args: RunArgs, program: &Program) -> Result<u8> {
     let loaded = load(program, &document, &platform, &source, access.region.as_deref(), false)?;
     loaded.show(host);
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let mut settings = loaded.creating(host, events.json)?;
+    let mut settings = loaded.creating(Task::Bake, host, events.json)?;
     settings.logs = logs.log_dir;
     if let Show::All(explain) = settings.show {
         // The manifest around the document is generated: the user never sees its lines.

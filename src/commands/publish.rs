@@ -8,6 +8,7 @@ use ami_bake_core::error::UNCLEAN;
 use ami_bake_core::plan::ImageKey;
 use ami_bake_core::report::{self, Report};
 use ami_bake_core::{Error, Result};
+use ami_bake_manifest::Task;
 use semver::Version;
 
 use crate::args::{EventArgs, ManifestArgs, TargetArgs, version};
@@ -178,7 +179,7 @@ async fn carry_out(program: &Program, target: TargetArgs, request: &Request) -> 
     if request.work != Work::Deploy {
         program.host.preflight(manifest, &VersionContext::Default).await?;
     }
-    let mut settings = loaded.publishing(program.host.as_ref(), request.json);
+    let mut settings = loaded.creating(Task::Publish, program.host.as_ref(), request.json)?;
     // Without a report to add to, the results are written as a report of their own.
     if request.from.is_none() {
         settings.report = Some(PathBuf::new());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ami_bake_core::engine::{self, Options};
 use ami_bake_core::plan::ImageKey;
 use ami_bake_core::{Error, Result};
+use ami_bake_manifest::Task;
 
 use crate::args::{EventArgs, KeepArgs, LogArgs, TargetArgs};
 use crate::program::Program;
@@ -42,7 +43,7 @@ pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
     let loaded = load(program, &target.manifest, target.platform.region.as_deref(), Purpose::Existing)?;
     loaded.show(program.host.as_ref());
     let Some(manifest) = loaded.manifest() else { return Ok(loaded.exit_code()) };
-    let mut settings = loaded.creating(program.host.as_ref(), events.json)?;
+    let mut settings = loaded.creating(Task::Bake, program.host.as_ref(), events.json)?;
     settings.logs = logs.log_dir;
     let session = Session::begin(settings, &program.host)?;
     let context = match loaded.context(program, manifest, target.platform, &session.run).await {

@@ -10,7 +10,7 @@ use ami_bake_core::mask::Masker;
 use ami_bake_core::plan::Recipe;
 use ami_bake_core::{Error, ErrorKind, Result, Run, SourceLocation};
 use ami_bake_manifest::diagnostic::{self, Diagnostic, Sources, Span, Style};
-use ami_bake_manifest::{Loaded as LoadedManifest, Manifest};
+use ami_bake_manifest::{Loaded as LoadedManifest, Manifest, Task};
 use ami_bake_steps::StepRunner;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -94,20 +94,15 @@ impl Loaded {
     ///
     /// # Errors
     /// When a secret that the selected images need is not set.
-    pub(crate) fn creating(&self, host: &dyn Host, json: bool) -> Result<Settings> {
-        Ok(Settings { secrets: self.secrets()?, ..self.publishing(host, json) })
-    }
-
-    /// The settings of a run that only publishes and deploys, which needs no secret of a step.
-    pub(crate) fn publishing(&self, host: &dyn Host, json: bool) -> Settings {
-        Settings {
+    pub(crate) fn creating(&self, task: Task, host: &dyn Host, json: bool) -> Result<Settings> {
+        Ok(Settings {
             show: if json { Show::Events } else { Show::All(self.explain(host)) },
             creates: true,
             report: None,
             logs: None,
             origin: self.origin(),
-            secrets: self.known_secrets(),
-        }
+            secrets: self.secrets(task)?,
+        })
     }
 
     /// Tags for everything that a run creates: the manifest's, and the origin of the run.
@@ -123,15 +118,15 @@ impl Loaded {
     }
 
     /// The values of the declared secrets; an empty one is valid.
-    fn secrets(&self) -> Result<BTreeMap<String, SecretString>> {
+    fn secrets(&self, task: Task) -> Result<BTreeMap<String, SecretString>> {
         let withheld = |manifest: &Arc<Manifest>| {
-            manifest.used_secrets().into_iter().find_map(|name| manifest.env().withheld_secret(name))
+            manifest.used_secrets(task).into_iter().find_map(|name| manifest.env().withheld_secret(name))
         };
         if let Some(hidden) = self.manifest.as_ref().and_then(withheld) {
             return Err(Error::preflight(hidden.message).help(hidden.help));
         }
         let found = self.known_secrets();
-        let names = self.manifest.iter().flat_map(|manifest| manifest.required_secrets());
+        let names = self.manifest.iter().flat_map(|manifest| manifest.required_secrets(task));
         let missing: Vec<&str> = names.filter(|name| !found.contains_key(*name)).collect();
         if missing.is_empty() {
             // Secrets that may be unset are empty.

@@ -297,7 +297,10 @@ fn a_tested_version_is_promoted_to_an_environment() {
     let fixture = web("{description: web}");
     let environment = "environments:\n  production:\n    images:\n      web:\n        publish: {regions: [eu-west-1], parameters: [/production/web]}\n";
     // Only a bake runs the steps that need the secret.
-    let built = manifest("{description: web}").replace("echo hello", "echo '${{ secrets.WORD }}'");
+    let built = manifest("{description: web}").replace(
+        "echo hello > /opt/hello\n",
+        "test -n \"$WORD\" && touch /opt/hello\n        env: {WORD: '${{ secrets.WORD }}'}\n",
+    );
     fixture.write("bake.yml", &format!("secrets: [WORD]\n{built}{environment}"));
     fixture.bake().exits(4).says("WORD is listed under `secrets` but not set");
     finish(fixture.command(&["bake"]).env("WORD", "hello-secret").spawn().unwrap()).exits(0);

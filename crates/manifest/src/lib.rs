@@ -31,6 +31,7 @@ pub use document::{Document, ValidateDocument};
 pub use formatter::canonical;
 pub use load::{Loaded, Written};
 pub use manifest::Manifest;
+pub use needs::Task;
 pub use options::{Git, Github, Options};
 pub use schema::{reference, schema};
 pub use template::{TEMPLATE, VM_TEMPLATE};

@@ -9,15 +9,27 @@ use crate::tree::{Kind, Meaning, Node};
 /// Keys that belong to single images, or only declare names.
 const APART: [&str; 5] = ["defaults", "environments", "images", "secrets", "vars"];
 
+/// Keys of an image that are read without a bake, to publish and deploy an existing image.
+const AFTERWARDS: [&str; 2] = ["publish", "deploy"];
+
+/// What a run does with the selected images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Builds, tests and publishes them.
+    Bake,
+    /// Publishes and deploys images that exist: runs no steps.
+    Publish,
+}
+
 impl Manifest {
     /// The secrets that must be set for the selected images: those read as `${{ secrets.NAME || '' }}` may be unset.
-    pub fn required_secrets(&self) -> Vec<&str> {
-        self.secrets.iter().map(String::as_str).filter(|name| secret(self, name, false)).collect()
+    pub fn required_secrets(&self, task: Task) -> Vec<&str> {
+        self.secrets.iter().map(String::as_str).filter(|name| secret(self, name, task, false)).collect()
     }
 
     /// The declared secrets that the selected images read, including those that may be unset.
-    pub fn used_secrets(&self) -> Vec<&str> {
-        self.secrets.iter().map(String::as_str).filter(|name| secret(self, name, true)).collect()
+    pub fn used_secrets(&self, task: Task) -> Vec<&str> {
+        self.secrets.iter().map(String::as_str).filter(|name| secret(self, name, task, true)).collect()
     }
 }
 
@@ -60,18 +72,26 @@ pub(crate) fn variables_in_digest(image: &Node) -> BTreeSet<String> {
 }
 
 /// Whether a secret must be set: a selected image reads it and does not allow an empty value (with `optional`: reads it
-/// at all), or nothing reads it by name.
-fn secret(manifest: &Manifest, name: &str, optional: bool) -> bool {
-    let uses = |node: &Node, platform: Option<&str>| {
+/// at all), or nothing reads it by name, so that only a step can.
+fn secret(manifest: &Manifest, name: &str, task: Task, optional: bool) -> bool {
+    let uses = |node: &Node, key: &str, platform: Option<&str>| {
         let mut found = false;
         let counts = |required: bool| required || optional || platform.is_none();
-        expressions(platform, node, "", &mut |expr| {
+        expressions(platform, node, key, &mut |expr| {
             found |= expr.secret().is_some_and(|(own, required)| own.eq_ignore_ascii_case(name) && counts(required));
         });
         found
     };
     let here = Some(manifest.platform.as_str());
-    selected(manifest).any(|node| uses(node, here)) || !all(manifest).any(|node| uses(node, None))
+    match task {
+        Task::Bake => {
+            selected(manifest).any(|node| uses(node, "", here)) || !all(manifest).any(|node| uses(node, "", None))
+        }
+        Task::Publish => selected(manifest)
+            .flat_map(Node::entries)
+            .filter(|entry| AFTERWARDS.contains(&entry.key.as_str()))
+            .any(|entry| uses(&entry.value, &entry.key, here)),
+    }
 }
 
 fn is(member: Option<(&str, &str)>, context: &str, name: &str) -> bool {

@@ -8,7 +8,7 @@ use ami_bake_core::plan::{Architecture, Draft, ImageKey, ImagePlan, Recipe as _,
 use ami_bake_import::{Finding, Imported, Refused, Request, Source, import};
 use ami_bake_manifest::access::VisibleEnv;
 use ami_bake_manifest::diagnostic::{Style, text};
-use ami_bake_manifest::{Manifest, Options};
+use ami_bake_manifest::{Manifest, Options, Task};
 use semver::Version;
 use tempfile::TempDir;
 
@@ -234,7 +234,7 @@ impl TestImport {
     pub(crate) fn required_secrets(&self) -> Vec<String> {
         let options = Options { check: true, ..Options::default() };
         let loaded = Manifest::load_text("bake.yml", self.manifest(), self.folder.path().to_owned(), &options);
-        loaded.manifest.unwrap().required_secrets().into_iter().map(str::to_owned).collect()
+        loaded.manifest.unwrap().required_secrets(Task::Bake).into_iter().map(str::to_owned).collect()
     }
 
     /// Paths of fields that the import does not know.

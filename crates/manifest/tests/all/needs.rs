@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ami_bake_manifest::{Manifest, Options};
+use ami_bake_manifest::{Manifest, Options, Task};
 
 const FAMILY: &str = r#"
 format: 1
@@ -40,14 +40,29 @@ fn only_the_selected_images_ask_for_variables_and_secrets() {
     let family = FAMILY.replace(", unused: null", "");
     let (web, errors) = load(&family, &["web"]);
     assert_eq!(errors, [""; 0]);
-    assert_eq!(web.unwrap().required_secrets(), ["LISTED"]);
+    assert_eq!(web.unwrap().required_secrets(Task::Bake), ["LISTED"]);
     let (_, errors) = load(&family, &["db"]);
     assert_eq!(errors, ["the variable `size` is not set"]);
     let (_, errors) = load(&family, &[]);
     assert_eq!(errors, ["the variable `size` is not set"]);
     let (db, errors) = load(&family.replace("null", "small"), &["db"]);
     assert_eq!(errors, [""; 0]);
-    assert_eq!(db.unwrap().required_secrets(), ["NEEDED", "LISTED"]);
+    assert_eq!(db.unwrap().required_secrets(Task::Bake), ["NEEDED", "LISTED"]);
+}
+
+/// To publish an image that exists no step runs, but a registry still wants its password.
+#[test]
+fn publishing_asks_for_its_own_secrets() {
+    let text = FAMILY.replace(", unused: null", "").replace("platform: local", "platform: docker");
+    let text = text.replace("{local: host}", "{docker: debian}").replace(
+        "  db:\n",
+        "    publish: {docker: {repository: registry.example/web, login: {username: me, password: \"${{ secrets.NEEDED }}\"}}}\n  db:\n",
+    );
+    let (web, errors) = load(&text, &["web"]);
+    assert_eq!(errors, [""; 0]);
+    let web = web.unwrap();
+    assert_eq!(web.required_secrets(Task::Publish), ["NEEDED"]);
+    assert_eq!(web.required_secrets(Task::Bake), ["DOCKER_PASSWORD", "NEEDED", "LISTED"]);
 }
 
 /// A name that nothing uses is probably a mistake, and the file's own settings belong to every image.
