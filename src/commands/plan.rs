@@ -8,6 +8,7 @@ use ami_bake_core::event::Decision;
 use ami_bake_core::plan::ImagePlan;
 use ami_bake_core::platform::{Permission, Superseded};
 use ami_bake_core::{Error, ErrorKind, Result, Run};
+use ami_bake_manifest::{PrintedImage, yaml};
 use serde_json::{Value, json};
 
 use super::matrix::Matrix;
@@ -24,6 +25,7 @@ use crate::ui::Paint;
 Examples:
   ami-bake plan
   ami-bake plan --environment production --permissions
+  ami-bake plan --print                          the manifest, merged and evaluated
   ami-bake plan --json | jq '.images'")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -36,13 +38,55 @@ pub(crate) struct Args {
     #[arg(long)]
     permissions: bool,
 
-    /// Print the plan as JSON
+    /// Print the manifest as it would be baked: merged and evaluated, one image for each variant
+    ///
+    /// Environment and defaults are merged, a matrix is expanded, conditions and expressions are evaluated. Secrets, values of
+    /// environment variables and of variable files, and facts about a source that is baked first stay expressions.
+    #[arg(long, conflicts_with = "permissions")]
+    print: bool,
+
+    /// Print the plan, or with --print the manifest, as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(args: Args, program: &Program) -> Result<u8> {
+    if args.print {
+        return print(program, args.target, &args.version, args.json).await;
+    }
     plan(program, args.target, &args.version, args.json, args.permissions).await
+}
+
+/// Prints the evaluated manifest of the planned images.
+async fn print(program: &Program, target: TargetArgs, version: &VersionArgs, as_json: bool) -> Result<u8> {
+    let host = program.host.as_ref();
+    let environment = target.manifest.environment.clone();
+    let planned = match plan_images(program, target, version).await? {
+        ControlFlow::Continue(PlannedImages::Planned(planned)) => *planned,
+        ControlFlow::Continue(PlannedImages::Nothing) => return Ok(0),
+        ControlFlow::Break(code) => return Ok(code),
+    };
+    let Planned { loaded, session, images, .. } = planned;
+    let Some(manifest) = loaded.manifest() else { return Ok(session.end(loaded.exit_code()).await) };
+    let printed: Vec<PrintedImage<'_>> = images
+        .iter()
+        .map(|image| match image {
+            PlannedImage::Decided { key, source, version, .. } => PrintedImage { key, source: Some(source), version },
+            PlannedImage::WaitsFor { key, version, .. } => PrintedImage { key, source: None, version },
+        })
+        .collect();
+    let text = manifest.printed(&printed).and_then(|document| {
+        if as_json { Ok((document, String::new())) } else { yaml(&document).map(|text| (document, text)) }
+    });
+    match text {
+        Err(error) => return Ok(Planned::fail(program, &loaded, session, &error).await),
+        Ok((document, _)) if as_json => host.json(&document, false),
+        Ok((_, text)) => {
+            let environment = environment.map(|name| format!(" for {name}")).unwrap_or_default();
+            host.data(&format!("# {}{environment}, evaluated by `ami-bake plan --print`\n{text}", loaded.name()));
+        }
+    }
+    Ok(session.end(0).await)
 }
 
 /// Plans the images and shows the plan; also for `bake --dry-run`.

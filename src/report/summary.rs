@@ -3,7 +3,7 @@
 use ami_bake_core::ErrorKind;
 use ami_bake_core::duration::human;
 use ami_bake_core::error::UNCLEAN;
-use ami_bake_core::event::Event;
+use ami_bake_core::event::{Event, Failure};
 use ami_bake_core::platform::ImageRecord;
 use ami_bake_core::report::{ImageReport, Report, Status, StepResult};
 
@@ -20,13 +20,14 @@ pub(crate) fn problems(report: &Report, explain: &Explain, paint: Paint) -> Stri
     for image in report.images.iter().filter(|image| image.status == Status::Failed) {
         let Some(failure) = &image.failure else { continue };
         out.push('\n');
-        out.push_str(&explain(failure));
-        if let Some(step) = image.steps.iter().rfind(|step| step.result == Some(StepResult::Failed)) {
-            let from = step.log.len().saturating_sub(LOG_LINES);
-            if !step.log.is_empty() {
+        let step = image.steps.iter().rfind(|step| step.result == Some(StepResult::Failed));
+        let log = step.map(|step| &step.log[step.log.len().saturating_sub(LOG_LINES)..]).unwrap_or_default();
+        out.push_str(&explain(&without_log(failure, log)));
+        if let Some(step) = step {
+            if !log.is_empty() {
                 out.push_str(&format!("\nLast lines of {} ({}):\n", paint.bold(&step.name), image.name));
             }
-            for line in &step.log[from..] {
+            for line in log {
                 out.push_str(&format!("  {} {line}\n", paint.dim("|")));
             }
         }
@@ -41,6 +42,17 @@ pub(crate) fn problems(report: &Report, explain: &Explain, paint: Paint) -> Stri
         out.push_str(&format!("{} run `ami-bake sweep --yes` to delete what is left.\n", paint.help("help:")));
     }
     out
+}
+
+/// The failure without causes that only quote these lines, which are shown below it.
+fn without_log(failure: &Failure, log: &[String]) -> Failure {
+    let is_shown = |line: &str| log.iter().any(|shown| shown.trim().starts_with(line.trim().trim_end_matches('…')));
+    // A quote begins with what it quotes: in a line of its own, or before a single line.
+    let quotes = |cause: &&String| match cause.trim_end().split_once('\n') {
+        Some((_, lines)) => lines.lines().all(is_shown),
+        None => cause.split_once(": ").is_some_and(|(_, line)| is_shown(line)),
+    };
+    Failure { causes: failure.causes.iter().filter(|cause| !quotes(cause)).cloned().collect(), ..failure.clone() }
 }
 
 /// The table of the images.

@@ -236,7 +236,7 @@ mod tests {
           1m 00s  base       Install nginx | E: Unable to locate package nginks
           1m 10s  base       Build step failed: Install nginx (4s): step `Install nginx` exited with status 100
           1m 20s  base       Build failed after 5s
-          1m 30s  base       Failed after 1m 20s: step `Install nginx` exited with status 100
+          1m 30s  base       Failed after 1m 20s
           1m 40s  web-arm64  Skipped
           1m 50s             Left behind security group sg-1: the machine still uses it
 

@@ -145,7 +145,14 @@ impl Lines {
         let id = image.image.as_ref().map(|image| format!(": {}", image.id)).unwrap_or_default();
         let took = human(image.took);
         let word = capitalised(image.status.as_str());
-        let why = || image.failure.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
+        // The line of a failed step has the message already.
+        let is_known = |message: &str| {
+            image.steps.iter().filter_map(|step| step.failure.as_ref()).any(|failure| failure.message == message)
+        };
+        let why = || match &image.failure {
+            Some(failure) if !is_known(&failure.message) => format!(": {}", failure.message),
+            _ => String::new(),
+        };
         match image.status {
             status if status.is_good() => format!("{} after {took}{id}", self.paint.good(&word)),
             Status::Failed => format!("{} after {took}{}", self.paint.bad(&word), why()),

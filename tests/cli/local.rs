@@ -167,6 +167,11 @@ fn a_failing_step_is_shown_with_its_line_and_its_log() {
     assert!(outcome.stderr.contains("error[build-failed]: step `Write`"), "{}", outcome.stderr);
     let log = outcome.stderr.find("Last lines of Write (web)").unwrap();
     assert!(outcome.stderr[log..].contains("| this is why"), "{}", outcome.stderr);
+    // When it happens, and at the end in full: nothing is said a third time.
+    for once_more in ["this is why", "exited with status 7"] {
+        assert_eq!(outcome.stderr.matches(once_more).count(), 2, "{once_more}: {}", outcome.stderr);
+    }
+    assert!(outcome.stdout.contains("failed"), "{}", outcome.stdout);
     let report = report(&fixture);
     assert_eq!((&report["exit-code"], &report["images"][0]["status"]), (&5.into(), &"failed".into()));
     assert_eq!(report["images"][0]["steps"][0]["log"][0], "this is why");

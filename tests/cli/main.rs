@@ -38,6 +38,10 @@ mod language_server;
 mod local;
 #[cfg(feature = "local")]
 mod output;
+#[cfg(feature = "local")]
+mod plan_print;
+#[cfg(feature = "aws")]
+mod policy_templates;
 #[cfg(feature = "github")]
 mod printed;
 #[cfg(feature = "local")]

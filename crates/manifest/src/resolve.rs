@@ -6,7 +6,7 @@ use ami_bake_core::{Route, Segment};
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, MOST_FINDINGS, Sources, Span};
-use crate::expression::{ExprKind, Piece, Scope, Template, evaluate, locate, text, truth};
+use crate::expression::{Expr, ExprKind, Piece, Scope, Template, evaluate, locate, text, truth};
 use crate::secret::SECRET;
 use crate::tree::{Kind, Meaning, Node};
 
@@ -16,12 +16,34 @@ pub(crate) struct Resolver<'a> {
     scope: &'a Scope,
     shaped: Cell<bool>,
     private: Cell<bool>,
+    kept: Kept,
+}
+
+/// The expressions that stay expressions, between marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Only secrets, by name.
+    Secrets,
+    /// What must not be shown: secrets and private values; with `source`, also what the source is needed for.
+    Hidden { source: bool },
 }
 
 impl<'a> Resolver<'a> {
     /// A resolver with the names of `scope`.
     pub(crate) fn plain(sources: &'a Sources, scope: &'a Scope) -> Self {
-        Self { sources, scope, shaped: Cell::new(false), private: Cell::new(false) }
+        Self { sources, scope, shaped: Cell::new(false), private: Cell::new(false), kept: Kept::Secrets }
+    }
+
+    /// A resolver for a manifest that is printed: what must not be shown stays an expression, whose text is between marks.
+    /// Without a known source, so does what depends on it.
+    pub(crate) fn printing(sources: &'a Sources, scope: &'a Scope, is_source_known: bool) -> Self {
+        Self { kept: Kept::Hidden { source: !is_source_known }, ..Self::plain(sources, scope) }
+    }
+
+    /// Whether an expression stays an expression.
+    fn keeps(&self, expr: &Expr) -> bool {
+        let Kept::Hidden { source } = self.kept else { return false };
+        expr.secret().is_some() || self.scope.is_private(expr) || source && expr.reads("source")
     }
 
     /// Whether an expression's value still has to be validated by the schema, which only saw the expression's text.
@@ -107,6 +129,12 @@ impl<'a> Resolver<'a> {
                 }
                 Piece::Expr { outer, inner, expr } => (outer, inner, expr),
             };
+            if self.keeps(expr) {
+                out.push(SECRET);
+                out.push_str(whole.get(inner.clone()).unwrap_or_default().trim());
+                out.push(SECRET);
+                continue;
+            }
             if let Some((name, _)) = expr.secret() {
                 out.push(SECRET);
                 out.push_str(name);

@@ -197,7 +197,7 @@ fn typed(settings: &Map<String, Value>, lists: &[Vec<(usize, Value)>; 3]) -> Res
 }
 
 /// Removes values that expressions left null.
-fn prune(value: &mut Value) {
+pub(crate) fn prune(value: &mut Value) {
     match value {
         Value::Object(map) => {
             map.retain(|_, value| !value.is_null());

@@ -1,5 +1,6 @@
 //! The cargo feature `aws`: the platform, and the command that prints its IAM policies.
 
+mod iam_template;
 mod platform;
 mod policy;
 

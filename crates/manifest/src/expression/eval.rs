@@ -59,15 +59,18 @@ impl Scope {
         vars.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
+    /// Whether the value of a variable is private, whatever the case of its name.
+    pub(crate) fn has_private_var(&self, name: &str) -> bool {
+        self.private_vars.iter().any(|private| private.eq_ignore_ascii_case(name))
+    }
+
     /// Whether the value of an expression depends on a private value.
     pub(crate) fn is_private(&self, expr: &Expr) -> bool {
         let mut private = false;
         expr.accesses(&mut |access| {
             private |= match access.context() {
                 Some((context, _)) if context.eq_ignore_ascii_case("env") => true,
-                Some((context, Some(name))) if context.eq_ignore_ascii_case("vars") => {
-                    self.private_vars.iter().any(|private| private.eq_ignore_ascii_case(name))
-                }
+                Some((context, Some(name))) if context.eq_ignore_ascii_case("vars") => self.has_private_var(name),
                 Some((context, None)) => context.eq_ignore_ascii_case("vars") && !self.private_vars.is_empty(),
                 _ => false,
             };

@@ -95,6 +95,15 @@ impl Expr {
         Some((name, member.map(String::as_str)))
     }
 
+    /// Whether the expression reads a context.
+    pub(crate) fn reads(&self, context: &str) -> bool {
+        let mut reads = false;
+        self.accesses(&mut |access| {
+            reads |= access.context().is_some_and(|(own, _)| own.eq_ignore_ascii_case(context));
+        });
+        reads
+    }
+
     /// The secret that the expression refers to, and whether it must be set: `secrets.NAME`, or `secrets.NAME || ''`
     /// for one that may be unset.
     pub(crate) fn secret(&self) -> Option<(&str, bool)> {
