@@ -86,10 +86,11 @@ pub(crate) fn run_helper() -> Option<ExitCode> {
     None
 }
 
-/// The host of this process, when it is not an action.
-pub(crate) fn host(cleaner: Cleaner) -> Arc<dyn Host> {
+/// The host of this process, when it is not an action; `surface` is the command line.
+#[cfg_attr(not(feature = "github"), expect(unused_variables, reason = "there is one host"))]
+pub(crate) fn host(surface: fn() -> clap::Command, cleaner: Cleaner) -> Arc<dyn Host> {
     #[cfg(feature = "github")]
-    return github::host(cleaner);
+    return github::host(surface, cleaner);
     #[cfg(not(feature = "github"))]
     Arc::new(crate::host::TerminalHost::detect(cleaner))
 }

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     if let Some(code) = features::run_action(cli::command, cli::run_words, &cleaner.masker) {
         return code;
     }
-    cli::run(&Program { host: features::host(cleaner), platforms: PLATFORMS })
+    cli::run(&Program { host: features::host(cli::command, cleaner), platforms: PLATFORMS })
 }
 
 /// Environment variables whose values are never shown.

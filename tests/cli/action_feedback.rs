@@ -102,17 +102,24 @@ fn the_comment_is_never_that_of_an_earlier_run() {
     job.main(PROGRAM, &[token, ("bump", "huge")]).exits(2);
     assert!(comment().contains("huge"), "{}", comment());
 
-    // While a bake runs, and after it was cancelled or killed.
+    // While a bake runs, and after it was cancelled or killed. What is left is said only where it could be looked up.
     job.write("bake.yml", &WEB.replace("echo hello > /srv/index", "sleep 3600"));
-    for (sent, says) in [("INT", "cancelled"), ("KILL", "did not end")] {
+    let (clean, unknown) = ("Nothing is left to clean up.", "Temporary resources may be left");
+    for (sent, says, left) in
+        [("INT", "cancelled", clean), ("KILL", "did not end", clean), ("KILL", "did not end", unknown)]
+    {
         let running = job.start(PROGRAM, &[token]);
         wait::until_true("no comment says that it runs", || comment().contains("shop: running"));
         wait::until_true("the run has not begun", || running.state().contains_key("platform-args"));
         signal(&running.child, sent);
-        let main = running.end();
+        let mut main = running.end();
+        if left == unknown {
+            main.state.insert("ledger".to_owned(), "/nowhere/ledger".to_owned());
+        }
         let post = job.post(PROGRAM, &[token], &main).exits(0);
-        assert!(comment().contains(says), "{}", comment());
-        assert!(post.summary.contains(says), "{}", post.summary);
+        for text in [comment(), post.summary] {
+            assert!(text.contains(says) && text.contains(left), "{text}");
+        }
     }
 }
 
@@ -176,9 +183,17 @@ fn a_plain_step_writes_what_the_action_writes() {
     assert!(broken.stderr.contains("::error file=bake.yml"), "{}", broken.stderr);
     // Turned off, only the log of a terminal is written.
     fixture.write("bake.yml", WEB);
-    fixture.write("summary.md", "");
-    fixture.run(&["plan", "--github=off"]).exits(0);
-    assert_eq!(fixture.read("summary.md"), "");
+    for off in [&["plan", "--github=off"][..], &["plan", "--github", "off"], &["--github", "off", "plan"]] {
+        fixture.write("summary.md", "");
+        fixture.run(off).exits(0);
+        assert_eq!(fixture.read("summary.md"), "", "{off:?}");
+    }
+    // A command has its feedback under its other name and behind options, too.
+    for on in [&["validate"][..], &["build", "--dry-run"], &["--github", "auto", "plan"]] {
+        fixture.write("summary.md", "");
+        fixture.run(on).exits(0);
+        assert!(fixture.read("summary.md").starts_with("## "), "{on:?}");
+    }
 }
 
 /// A workflow has a job for each level that it expects.

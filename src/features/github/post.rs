@@ -27,60 +27,74 @@ const MAIN_ENDS: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 const NOTHING_LEFT: &str = "Nothing to clean up.\n";
 
-/// Cleans up. Nothing here fails the job: what can't be deleted is reported, and `ami-bake sweep` finds it.
+/// Cleans up, then writes the comment of a main step that could not. Nothing here fails the job: what can't be deleted is
+/// reported, and `ami-bake sweep` finds it.
 pub(super) fn run(action: &Arc<Action>, platforms: Platforms) -> u8 {
-    finish_comment(action);
+    let clean = clean(action, platforms).unwrap_or_else(|error| {
+        action.warn(&error);
+        false
+    });
+    finish_comment(action, clean);
+    0
+}
+
+/// Deletes what the main step left. True when nothing is left.
+///
+/// # Errors
+/// When that can't be told.
+fn clean(action: &Arc<Action>, platforms: Platforms) -> Result<bool> {
     let Some(path) = action.environment.state("ledger").map(Path::new) else {
         action.log.say(NOTHING_LEFT);
-        return 0;
+        return Ok(true);
     };
     match path.try_exists() {
-        Ok(true) => {}
+        Ok(true) => block_on(clean_up(action, platforms, path)),
         // A ledger is deleted once everything is cleaned up, but its folder stays.
         Ok(false) if path.parent().is_some_and(Path::is_dir) => {
             action.log.say(NOTHING_LEFT);
-            return 0;
+            Ok(true)
         }
         looked => {
             let error = Error::internal(format!("cannot tell what is left: no ledger at {}", path.display()))
                 .help("Run `ami-bake sweep --yes`: it finds what is left by its tags.");
-            action.warn(&match looked {
+            Err(match looked {
                 Err(cause) => error.because(cause),
                 Ok(_) => error,
-            });
-            return 0;
+            })
         }
     }
-    if let Err(error) = block_on(clean_up(action, platforms, path)) {
-        action.warn(&error);
-    }
-    0
 }
 
 /// Commands whose main step writes a comment when it ends.
 const COMMENT: [&str; 7] = ["bake", "check", "plan", "test", "publish", "promote", "deploy"];
 
 /// Writes the comment and the summary in place of a main step that was cancelled, killed or crashed before it could.
-fn finish_comment(action: &Action) {
+fn finish_comment(action: &Action, clean: bool) {
     let state = |name: &str| action.environment.state(name);
     if state("commented").is_some() || !COMMENT.contains(&state("command").unwrap_or_default()) {
         return;
     }
-    let (title, text) = if state("cancelled").is_some() {
-        ("🚫 ami-bake: cancelled", "What was created is deleted. The log of the job has the details.")
+    let (title, how) = if state("cancelled").is_some() {
+        ("🚫 ami-bake: cancelled", "The step was cancelled")
     } else {
-        ("⚠️ ami-bake: did not end", "The step was killed or crashed. The log of the job has the details.")
+        ("⚠️ ami-bake: did not end", "The step was killed or crashed")
     };
-    feedback::show(action, &Page { title, text });
+    let left = if clean {
+        "Nothing is left to clean up. The log of the job has the details."
+    } else {
+        "Temporary resources may be left: the log of the post step says why. ami-bake sweep --yes deletes them."
+    };
+    feedback::show(action, &Page { title, text: &format!("{how}. {left}") });
 }
 
-async fn clean_up(action: &Arc<Action>, platforms: Platforms, path: &Path) -> Result<()> {
-    let Some(ledger) = ledger(action, path).await? else { return Ok(()) };
+/// Deletes what the ledger lists. True when nothing is left.
+async fn clean_up(action: &Arc<Action>, platforms: Platforms, path: &Path) -> Result<bool> {
+    let Some(ledger) = ledger(action, path).await? else { return Ok(true) };
     let count = ledger.open_entries().len();
     if count == 0 {
         ledger.finish();
         action.log.say(NOTHING_LEFT);
-        return Ok(());
+        return Ok(true);
     }
     let resources = if count == 1 { "resource" } else { "resources" };
     action.log.say(&format!("Cleaning up {count} {resources} left by the main step\n"));
@@ -97,13 +111,14 @@ async fn clean_up(action: &Arc<Action>, platforms: Platforms, path: &Path) -> Re
     report_broken(&session.run, session.run.ledger());
     match program.connect(name, args, &session.run).await {
         Ok(platform) => {
-            if engine::finish(&session.run, platform.as_ref(), false).await {
+            let clean = engine::finish(&session.run, platform.as_ref(), false).await;
+            if clean {
                 action.log.say("Cleaned up\n");
             }
             session.end(0).await;
-            Ok(())
+            Ok(clean)
         }
-        Err(error) => session.fail(error).await.map(|_| ()),
+        Err(error) => session.fail(error).await.map(|_| false),
     }
 }
 
@@ -114,7 +129,7 @@ async fn ledger(action: &Action, path: &Path) -> Result<Option<Ledger>> {
     loop {
         match Ledger::resume(path) {
             Ok(Some(ledger)) => return Ok(Some(ledger)),
-            Err(_) if !path.exists() => {
+            Err(_) if matches!(path.try_exists(), Ok(false)) => {
                 action.log.say(NOTHING_LEFT);
                 return Ok(None);
             }

@@ -9,6 +9,7 @@ use ami_bake_github::api::{Api, Settings};
 use ami_bake_github::event::Workflow;
 use ami_bake_github::runner::{Annotation, Environment, Level, defuse};
 use ami_bake_manifest::diagnostic::{Diagnostic, Sources};
+use clap::ArgMatches;
 use serde_json::Value;
 
 use super::action::Action;
@@ -21,11 +22,16 @@ use crate::report::{Reporter, Show};
 use crate::ui::Ui;
 
 /// The host of a process that is not an action: a step of a workflow, or a terminal.
-pub(in crate::features) fn host(cleaner: Cleaner) -> Arc<dyn Host> {
+pub(in crate::features) fn host(surface: fn() -> clap::Command, cleaner: Cleaner) -> Arc<dyn Host> {
     let environment = Environment::of_process();
     let terminal = TerminalHost::detect(cleaner);
-    if environment.in_workflow() && is_on() {
-        let command = std::env::args().nth(1).unwrap_or_default();
+    if !environment.in_workflow() {
+        return Arc::new(terminal);
+    }
+    // Before the real parse, which needs the host for its errors; aliases and global options are read as there.
+    let parsed = surface().ignore_errors(true).try_get_matches_from(std::env::args_os()).unwrap_or_default();
+    if is_on(&parsed) {
+        let command = parsed.subcommand_name().unwrap_or_default().to_owned();
         if AS_ACTION.contains(&command.as_str()) {
             let action = Action::of_step(environment, Arc::clone(terminal.masker()));
             action.set_command(&command);
@@ -40,9 +46,10 @@ pub(in crate::features) fn host(cleaner: Cleaner) -> Arc<dyn Host> {
 /// Commands that write outputs, summary, annotations and comment as the action does.
 const AS_ACTION: [&str; 8] = ["bake", "check", "plan", "matrix", "test", "publish", "promote", "deploy"];
 
-/// False with `--github=off`, which is needed before the command line is parsed.
-fn is_on() -> bool {
-    !std::env::args().any(|argument| argument == "--github=off")
+/// False with `--github off`, before or after the name of the command.
+fn is_on(parsed: &ArgMatches) -> bool {
+    let off = parsed.try_get_raw("github").ok().flatten().into_iter().flatten().any(|value| value == "off");
+    !off && parsed.subcommand().is_none_or(|(_, of_command)| is_on(of_command))
 }
 
 /// The rule for lines of output: in a workflow the runner reads both streams, so no line may be a command by accident.
