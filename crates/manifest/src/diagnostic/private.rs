@@ -108,7 +108,9 @@ impl<'a> Hider<'a> {
         for found in search.find_iter(text) {
             let around = [text[..found.start()].chars().next_back(), text[found.end()..].chars().next()];
             let value = &text[found.range()];
-            let word = value.chars().all(|c| c.is_ascii_lowercase());
+            // `-` and the like are punctuation of the message.
+            let mark = value.len() < SHORT && !value.contains(char::is_alphanumeric);
+            let word = mark || value.chars().all(|c| c.is_ascii_lowercase());
             let kept = |c: Option<char>| match c {
                 Some(c) if word => !matches!(c, '`' | '"' | '\''),
                 c => value.len() < SHORT && c.is_some_and(char::is_alphanumeric),
@@ -135,6 +137,7 @@ mod tests {
         values.add("a\nb", "${{ env.LINES }}");
         values.add("8", "${{ vars.size }}");
         values.add("name", "${{ env.KEY }}");
+        values.add("-", "${{ env.DASH }}");
         let sources = Sources::default();
         let hidden = |text: &str| {
             let mut findings = [Diagnostic::error("x", None, text).help(text)];
@@ -146,6 +149,7 @@ mod tests {
         assert_eq!(hidden("xhunter2x"), "x${{ env.PASS }}x");
         assert_eq!(hidden("contains \"a\\nb\""), "contains \"${{ env.LINES }}\"");
         assert_eq!(hidden("`name` is not a valid name"), "`${{ env.KEY }}` is not a valid name");
+        assert_eq!(hidden("`-` is not a valid name: use `--set`"), "`${{ env.DASH }}` is not a valid name: use `--set`");
         assert_eq!(hidden("at most 18, not 8"), "at most 18, not ${{ vars.size }}");
     }
 
