@@ -70,12 +70,24 @@ pub struct Imported {
 /// # Errors
 /// When a file is not valid JSON, YAML or HCL, or is not of a known kind, with the location.
 pub fn import(request: &Request) -> Result<Imported, Refused> {
-    let log = Log::default();
-    let is_hcl = |source: &Source| hcl::is_template(&source.path) || hcl::is_variables(&source.path);
     let templates: Vec<&Source> = request.files.iter().filter(|source| !hcl::is_variables(&source.path)).collect();
     let first = templates.first().map(|first| first.path.as_path());
-    let paths = paths(request, first);
     let stem = first.map(|first| title(&normal(&request.working.join(first)))).unwrap_or_default();
+    let mut log = Log::default();
+    let mut paths = paths(request, first);
+    let mut draft = draft(request, &stem, &paths, &log)?;
+    // The names of the files say which folder Packer is run in, which `.` is relative to.
+    if let Some(corrected) = paths.corrected() {
+        (log, paths) = (Log::default(), corrected);
+        draft = self::draft(request, &stem, &paths, &log)?;
+    }
+    let from: Vec<String> = templates.iter().map(|source| file_name(&source.path)).collect();
+    Ok(finish(draft, &from, &log, &paths, request))
+}
+
+/// Converts the files.
+fn draft(request: &Request, stem: &str, paths: &Paths, log: &Log) -> Result<Draft, Refused> {
+    let is_hcl = |source: &Source| hcl::is_template(&source.path) || hcl::is_variables(&source.path);
     let draft = if !request.files.is_empty() && request.files.iter().all(is_hcl) {
         let input = hcl::HclInput {
             files: &request.files,
@@ -83,28 +95,19 @@ pub fn import(request: &Request) -> Result<Imported, Refused> {
             sets: &request.sets,
             environment: &request.environment,
             now: request.now,
-            paths: &paths,
+            paths,
         };
-        let template = hcl::read(&input, &log).map_err(|refused| hidden(refused, &log))?;
+        let template = hcl::read(&input, log).map_err(|refused| hidden(refused, log))?;
         // The template already contains the values of its variables.
-        let settings = packer::Settings {
-            var_files: &[],
-            sets: &[],
-            now: request.now,
-            file: "",
-            stem: &stem,
-            paths: &paths,
-            log: &log,
-        };
+        let settings = packer::Settings { var_files: &[], sets: &[], now: request.now, file: "", stem, paths, log };
         packer::import(&template, &settings)
     } else {
-        documents(request, &stem, &paths, &log).map_err(|refused| hidden(refused, &log))?
+        documents(request, stem, paths, log).map_err(|refused| hidden(refused, log))?
     };
-    if let Some(refused) = exceeded(request, &log) {
-        return Err(hidden(refused, &log));
+    match exceeded(request, log) {
+        Some(refused) => Err(hidden(refused, log)),
+        None => Ok(draft),
     }
-    let from: Vec<String> = templates.iter().map(|source| file_name(&source.path)).collect();
-    Ok(finish(draft, &from, &log, &paths, request))
 }
 
 /// Why the import is refused after all: its budget was used up, with the line where.
@@ -173,7 +176,8 @@ fn paths(request: &Request, first: Option<&Path>) -> Paths {
         request.allow_files.iter().map(|path| request.working.join(path)).chain(named).collect();
     let input = absolute(folder);
     let access = FileAccess::around(&input, &allowed);
-    Paths { working: normal(&request.working), input, output: absolute(&request.output), access }
+    let (working, output) = (normal(&request.working), absolute(&request.output));
+    Paths { working, input, output, access, ..Paths::default() }
 }
 
 /// Checks the draft and writes it.

@@ -1,6 +1,8 @@
 //! Rewrites paths of the input relative to the manifest.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ami_bake_manifest::access::{FileAccess, FileError};
 
@@ -15,6 +17,10 @@ pub(crate) struct Paths {
     pub(crate) output: PathBuf,
     /// The files that the input may refer to.
     pub(crate) access: FileAccess,
+    /// The folder that Packer is run in, where the files that the input names are in that folder alone.
+    pub(crate) run_in: Option<PathBuf>,
+    /// The folders of files that are in one of the folders alone.
+    pub(crate) evidence: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 /// A path for the manifest.
@@ -48,15 +54,15 @@ impl Paths {
             let text = if near { relative(&self.output, &full) } else { shown(&full) };
             return FoundPath { text: text + slash, full, exists, forbidden };
         }
-        let below = self.input.starts_with(&self.working);
-        let default = if below { &self.working } else { &self.input };
+        let default = self.default_folder();
         // A path with `..` is relative to one folder only.
         let above = if path.starts_with("..") { 0 } else { ABOVE };
         let top = |folder: &&Path| !folder.join(".git").exists();
         let inside = self.input.ancestors().take_while(top).count();
         let above = self.input.ancestors().skip(1).take(above.min(inside));
-        let bases = [default.as_path(), &self.input].into_iter().chain(above);
-        let mut places: Vec<PathBuf> = bases.map(|base| normal(&base.join(named))).collect();
+        let bases: Vec<&Path> = [default, &self.input].into_iter().chain(above).collect();
+        let mut places: Vec<PathBuf> = bases.iter().map(|base| normal(&base.join(named))).collect();
+        self.note(&bases, &places);
         places.retain(|full| self.forbidden(path, full).is_none());
         let full = places.iter().find(|full| full.exists());
         let exists = full.is_some();
@@ -66,6 +72,32 @@ impl Paths {
         let missing = || if forbidden.is_some() { &beside } else { places.first().unwrap_or(&beside) };
         let full = full.unwrap_or_else(missing).clone();
         FoundPath { text: relative(&self.output, &full) + slash, full, exists, forbidden }
+    }
+
+    /// The folder that relative paths are most likely relative to.
+    fn default_folder(&self) -> &Path {
+        match &self.run_in {
+            Some(folder) => folder,
+            None if self.input.starts_with(&self.working) => &self.working,
+            None => &self.input,
+        }
+    }
+
+    /// Remembers the folder of a file that is in one of the folders alone.
+    fn note(&self, bases: &[&Path], places: &[PathBuf]) {
+        let found: BTreeSet<&PathBuf> = places.iter().filter(|full| full.exists()).collect();
+        let first = found.first().and_then(|full| places.iter().position(|place| place == *full));
+        if let (1, Some(at)) = (found.len(), first) {
+            self.evidence.lock().unwrap_or_else(PoisonError::into_inner).insert(bases[at].to_owned());
+        }
+    }
+
+    /// These paths with the folder that Packer must have been run in, since it has all the files that are in one folder
+    /// alone; none when it is the folder that was assumed.
+    pub(crate) fn corrected(&self) -> Option<Self> {
+        let evidence = std::mem::take(&mut *self.evidence.lock().unwrap_or_else(PoisonError::into_inner));
+        let [folder] = <[PathBuf; 1]>::try_from(Vec::from_iter(evidence)).ok()?;
+        (folder != self.default_folder()).then(|| Self { run_in: Some(folder), ..self.clone() })
     }
 
     /// Why a path may not be read; `path` is its form in the input.
@@ -78,8 +110,7 @@ impl Paths {
 
     /// The prefix for a path that is only partly known, such as `../`.
     pub(crate) fn prefix(&self) -> String {
-        let default = if self.input.starts_with(&self.working) { &self.working } else { &self.input };
-        match relative(&self.output, default) {
+        match relative(&self.output, self.default_folder()) {
             path if path == "." => String::new(),
             path => path + "/",
         }
@@ -135,6 +166,7 @@ mod tests {
             input: "/w/packer".into(),
             output: output.into(),
             access: FileAccess::around(Path::new("/w"), &[]),
+            ..Paths::default()
         };
         assert_eq!(paths("/w").find("a/b.sh").text, "a/b.sh");
         assert_eq!(paths("/w/out").find("./a/../b.sh").text, "../b.sh");
@@ -153,9 +185,45 @@ mod tests {
         std::fs::write(root.join("packer/scripts/a.sh"), "").unwrap();
         std::fs::write(root.join("top.sh"), "").unwrap();
         let access = FileAccess::around(&root.join("packer"), &[root.to_owned()]);
-        let paths = Paths { working: "/".into(), input: root.join("packer"), output: root.to_owned(), access };
+        let input = root.join("packer");
+        let paths = Paths { working: "/".into(), input, output: root.to_owned(), access, ..Paths::default() };
         assert_eq!(paths.find("scripts/a.sh").text, "packer/scripts/a.sh");
         assert_eq!(paths.find("top.sh").text, "top.sh");
         assert!(!paths.find("none.sh").exists);
+    }
+
+    /// What is in both folders is in that of the files that are in one alone.
+    #[test]
+    fn the_folder_that_packer_is_run_in_is_that_of_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir_all(root.join("packer/scripts")).unwrap();
+        std::fs::write(root.join("packer/scripts/a.sh"), "").unwrap();
+        let access = FileAccess::around(&root.join("packer"), &[root.to_owned()]);
+        let paths = |working: &str| Paths {
+            working: root.join(working),
+            input: root.join("packer"),
+            output: root.join("packer"),
+            access: access.clone(),
+            ..Paths::default()
+        };
+        let from_below = paths("packer");
+        assert_eq!(
+            (from_below.find(".").text, from_below.find("packer/scripts/a.sh").text),
+            (".".into(), "scripts/a.sh".into())
+        );
+        let corrected = from_below.corrected().unwrap();
+        assert_eq!((corrected.find(".").text, corrected.find("packer/scripts").text), ("..".into(), "scripts".into()));
+        assert!(corrected.corrected().is_none());
+        let from_above = paths("");
+        assert_eq!(
+            (from_above.find(".").text, from_above.find("scripts/a.sh").text),
+            ("..".into(), "scripts/a.sh".into())
+        );
+        assert_eq!(from_above.corrected().unwrap().find(".").text, ".");
+        let both = paths("packer");
+        both.find("packer/scripts");
+        both.find("scripts");
+        assert!(both.corrected().is_none(), "the files contradict each other");
     }
 }

@@ -411,6 +411,11 @@ fn subnets_and_vpcs_may_be_filters() {
     subnet(r#""subnet_filter": {"filters": {"tag:A": "b", "availability-zone": "eu-west-1a"}, "most_free": true}"#)
         .lacks("subnet:")
         .reports("builders[0].subnet_filter", "`availability-zone` of networks is not supported");
+    subnet(r#""subnet_filter": {"filters": {"tag:A": "b"}}, "vpc_filter": {"filters": {"tag:B": "c", "isDefault": "false"}}"#)
+        .lacks("subnet:")
+        .lacks("are tried")
+        .reports("builders[0].vpc_filter", "`isDefault` of networks is not supported")
+        .reports("builders[0].subnet_filter", "the network filter that belongs to it is not imported");
     subnet(r#""security_group_filter": {"filters": {"tag:A": "b"}}"#)
         .reports("builders[0].security_group_filter", "filters for security groups are not supported");
 }

@@ -149,7 +149,10 @@ mod tests {
         assert_eq!(hidden("xhunter2x"), "x${{ env.PASS }}x");
         assert_eq!(hidden("contains \"a\\nb\""), "contains \"${{ env.LINES }}\"");
         assert_eq!(hidden("`name` is not a valid name"), "`${{ env.KEY }}` is not a valid name");
-        assert_eq!(hidden("`-` is not a valid name: use `--set`"), "`${{ env.DASH }}` is not a valid name: use `--set`");
+        assert_eq!(
+            hidden("`-` is not a valid name: use `--set`"),
+            "`${{ env.DASH }}` is not a valid name: use `--set`"
+        );
         assert_eq!(hidden("at most 18, not 8"), "at most 18, not ${{ vars.size }}");
     }
 

@@ -45,40 +45,58 @@ fn subnet(reader: &Reader, context: &Context, machine: &mut Map) {
         }
         return;
     }
+    let Some(subnet) = found(context, filter.as_ref(), vpc.as_ref(), own.as_ref()) else {
+        // What remains of the filters would find other networks.
+        let rest = [filter, vpc, own].into_iter().flatten();
+        for field in rest.filter(|field| !field.log().lost(&field.location())) {
+            field.drop("the network filter that belongs to it is not imported", HELP);
+        }
+        return;
+    };
+    let random = |field: &Reader| field.get("random").is_some_and(|random| context.flag(&random) == Some(true));
+    let most_free = |field: &Reader| field.get("most_free").is_some_and(|free| context.flag(&free) == Some(true));
+    match (&filter, vpc.as_ref().or(own.as_ref())) {
+        (Some(field), _) if random(field) || !most_free(field) => {
+            field.changed("all subnets that match are tried, the one with the most free addresses first", "");
+        }
+        (None, Some(place)) if !subnet.is_empty() => {
+            place.changed("all subnets of the VPC are tried, the one with the most free addresses first", "");
+        }
+        _ => {}
+    }
+    if let Some(place) = filter.or(vpc).or(own).filter(|_| !subnet.is_empty()) {
+        machine.set_from("subnet", subnet, &place);
+    }
+}
+
+/// The value of `machine.subnet`; none when a filter can't be imported, which is reported.
+fn found(context: &Context, filter: Option<&Reader>, vpc: Option<&Reader>, own: Option<&Reader>) -> Option<Map> {
     let mut subnet = Map::default();
-    if let Some(field) = &filter {
-        let Some(found) = matching(field, context, "vpc-id") else { return };
+    if let Some(field) = filter {
+        let found = matching(field, context, "vpc-id")?;
         subnet.set_filled("tags", found.tags);
         if let Some((id, from)) = found.id {
             subnet.set_from("vpc", id, &from);
         }
-        let chooses = ["most_free", "random"]
-            .iter()
-            .any(|key| field.get(key).is_some_and(|choice| context.flag(&choice) == Some(true)));
-        if !chooses || field.get("random").is_some_and(|random| context.flag(&random) == Some(true)) {
-            field.changed("all subnets that match are tried, the one with the most free addresses first", "");
-        }
     }
     if subnet.get("vpc").is_none() {
-        if let Some(value) = own.as_ref().and_then(|own| context.text(own)) {
-            if let Some(from) = &own {
+        if let Some(value) = own.and_then(|own| context.text(own)) {
+            if let Some(from) = own {
                 subnet.set_from("vpc", value, from);
             }
-        } else if let Some(field) = &vpc {
-            let Some(found) = matching(field, context, "vpc-id") else { return };
+        } else if let Some(field) = vpc {
+            let found = matching(field, context, "vpc-id")?;
             match found.id {
                 Some((id, from)) => subnet.set_from("vpc", id, &from),
                 None => subnet.within("vpc", |vpc| vpc.set_filled("tags", found.tags)),
             }
         }
     }
-    if let Some(place) = filter.or(vpc).or(own).filter(|_| !subnet.is_empty()) {
-        if filter.is_none() {
-            place.changed("all subnets of the VPC are tried, the one with the most free addresses first", "");
-        }
-        machine.set_from("subnet", subnet, &place);
-    }
+    Some(subnet)
 }
+
+/// What to do where a filter can't be imported.
+const HELP: &str = "Set `machine.subnet` to IDs, or to a filter by tags.";
 
 /// What a filter of networks looks for.
 struct NetworkFilter<'a> {
@@ -88,7 +106,6 @@ struct NetworkFilter<'a> {
 
 /// A filter; none when a part of it has no counterpart, which is reported: the rest would find other networks.
 fn matching<'a>(field: &Reader<'a>, context: &Context, id: &str) -> Option<NetworkFilter<'a>> {
-    const HELP: &str = "Set `machine.subnet` to IDs, or to a filter by tags.";
     let mut found = NetworkFilter { tags: Map::default(), id: None };
     for (key, value) in field.get("filters").iter().flat_map(Reader::items).flat_map(|map| map.entries()) {
         let Some(words) = context.plain(&value) else { continue };
