@@ -62,7 +62,13 @@ fn a_bake_runs_the_phases_at_their_stages() {
     let failed = fixture.run(&["bake"]).exits(6);
     let message = "web.yml:25: the phase `test` failed at the step `Page` (ExecuteBash): exited with status 1";
     assert!(failed.stderr.contains(message) && failed.stderr.contains("bake.yml:10:"), "{}", failed.stderr);
-    assert!(failed.stderr.contains("the last line of its standard error: nothing to see"), "{}", failed.stderr);
+    // The output is below the error, so that its cause does not repeat it; the report has both.
+    assert!(
+        failed.stderr.contains("\nLast lines of component web.yml (web):\n  | nothing to see\n"),
+        "{}",
+        failed.stderr
+    );
+    assert!(fixture.read("bake-report.json").contains("the last line of its standard error: nothing to see"));
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn subnet(reader: &Reader, context: &Context, machine: &mut Map) {
     let Some(subnet) = found(context, filter.as_ref(), vpc.as_ref(), own.as_ref()) else {
         // What remains of the filters would find other networks.
         let rest = [filter, vpc, own].into_iter().flatten();
-        for field in rest.filter(|field| !field.log().lost(&field.location())) {
+        for field in rest.filter(|field| !field.log().lost(field.location())) {
             field.drop("the network filter that belongs to it is not imported", HELP);
         }
         return;
