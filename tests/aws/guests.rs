@@ -61,7 +61,7 @@ fn an_image_boots_as_another_machine() {
           no cmp /sys/class/net/eth0/address /srv/address
           test \"$(cloud-init query instance-id)\" != \"$(cat /srv/instance-id)\"
           for key in /srv/keys/*; do no cmp \"$key\" \"/etc/ssh/${key##*/}\"; done
-          test \"$(grep -c . /home/debian/.ssh/authorized_keys)\" -le 2
+          test \"$(grep -c . /home/debian/.ssh/authorized_keys)\" -le 3
           test \"$(ls /var/lib/cloud/instances | wc -l)\" = 1
           test \"$(df --output=size -BM / | tail -1 | tr -dc 0-9)\" -gt 3500
           test \"$(systemctl is-system-running)\" = running

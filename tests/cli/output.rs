@@ -83,12 +83,9 @@ fn output_of_every_kind_takes_bounded_memory() {
     let (peak, _, log) = measure(2, &kinds, &[]);
     assert!(peak < base + MEMORY, "{peak} bytes, {base} without output");
     assert!(log.contains("[line truncated]") && log.contains("50% of everything"));
-    // On a machine that makes less than 1 MB a second nothing is dropped.
+    // On a machine that makes less than 1 MB a second nothing is dropped, unless another limit is reached.
     let shown = log.lines().filter(|line| line.ends_with("| y")).count();
-    assert!(
-        shown >= 10_000_000 || log.contains(" not shown: the log shows 1 MB per second"),
-        "{shown} lines are shown"
-    );
+    assert!(shown >= 10_000_000 || log.contains(" not shown: "), "{shown} lines are shown");
     let states = log.lines().filter(|line| line.ends_with(" | 50% of everything")).count();
     assert!((1..100).contains(&states), "{states} states of a progress bar are shown");
 }
@@ -104,9 +101,9 @@ fn the_whole_output_is_in_the_log_folder() {
     fixture.write("bake.yml", &format!("{}{env}{}", &manifest[..at], &manifest[at..]));
     let fixture = fixture.variable("TOKEN", "walnut-tree-4711");
     let outcome = fixture.run(&["bake", "--until", "validate", "--log-dir", "logs/all"]).exits(0);
-    // On a machine that makes less than 1 MB a second nothing is dropped.
+    // As above.
     let shown = outcome.stderr.lines().filter(|line| line.ends_with("00")).count();
-    assert!(shown >= 10_000 || outcome.stderr.contains("not shown: the log shows 1 MB per second"), "{shown}");
+    assert!(shown >= 10_000 || outcome.stderr.contains(" not shown: "), "{shown}");
     // The option is only recommended to those who did not use it.
     assert!(!outcome.stderr.contains("--log-dir"));
     let log = fixture.read("logs/all/web-build-1.log");
